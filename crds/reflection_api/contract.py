@@ -1,0 +1,133 @@
+"""The stage contract: what a stage is told, and what it says at its end.
+
+A stage runs `python -m reflection_trainer <stage> --config FILE` with one `StageConfig`. It reads and writes storage only, and
+ends with a `StageResult` in its termination message. Paths that differ between pod and laptop come from variables.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from .base import ApiModel
+from .layout import run_uri
+from .spec import EvaluationSpec, ModelSpec, Precision, RolloutSpec, StorageSpec, TaskSpec, TrainingSpec
+from .spec.task import TemplatesSpec
+from .stages import Stage
+
+CONTRACT_VERSION = "v1alpha1"
+MAX_TERMINATION_MESSAGE = 4096
+"""Bytes that a kubelet keeps of a termination message."""
+
+CONFIG_VARIABLE = "REFLECT_CONFIG"
+"""Path of the StageConfig; `--config` goes before it."""
+TERMINATION_LOG_VARIABLE = "REFLECT_TERMINATION_LOG"
+"""Path that the StageResult is written to. Default: /dev/termination-log."""
+PROGRESS_VARIABLE = "REFLECT_PROGRESS"
+"""Path that the newest ProgressReport is written to. Absent: progress goes to the log only."""
+WORKDIR_VARIABLE = "REFLECT_WORKDIR"
+"""Scratch folder of the process, lost with it. Default: a temporary folder."""
+SHARD_VARIABLE = "JOB_COMPLETION_INDEX"
+"""Index of this pod within its Indexed Job."""
+CLAIM_MOUNTS = "/mnt/pvc"
+"""Where the claim of a `pvc://claim/path` URI is mounted, read-only: /mnt/pvc/<claim>."""
+
+
+class RunRef(ApiModel):
+    """Which run a stage belongs to."""
+
+    namespace: str
+    name: str
+    uid: str
+
+
+class TemplatesSettings(TemplatesSpec):
+    """Templates with the verifier's defaults filled in; `system` stays absent where there is none."""
+
+    reflection: str
+    retry: str
+
+
+class TaskSettings(TaskSpec):
+    """The task with its defaults filled in."""
+
+    templates: TemplatesSettings
+
+
+class TrainingSettings(TrainingSpec):
+    """Training with the defaults filled in that depend on other fields."""
+
+    processes_per_node: int
+    micro_batch_size: int
+    precision: Precision
+
+    @property
+    def world_size(self) -> int:
+        """Processes of the whole training."""
+        return self.nodes * self.processes_per_node
+
+    @property
+    def completions_per_process(self) -> int:
+        """Reflections that one process generates for one optimizer step."""
+        return self.failures_per_step * self.method.num_generations // self.world_size
+
+
+class StageConfig(ApiModel):
+    """Everything a stage is told: one JSON file, the same in a pod and on a laptop."""
+
+    version: Literal["v1alpha1"] = CONTRACT_VERSION
+    stage: Stage
+    run: RunRef
+    round: Annotated[int, Field(ge=1)]
+    rounds: Annotated[int, Field(ge=1)]
+    attempt: Annotated[int, Field(ge=1)]
+    model: ModelSpec = Field(description="The base model of the run: what evaluation compares with.")
+    policy: ModelSpec = Field(
+        description="The model that this round starts from: the base model, later what the round before trained."
+    )
+    task: TaskSettings
+    rollout: RolloutSpec
+    training: TrainingSettings
+    evaluation: EvaluationSpec
+    storage: StorageSpec
+
+    @property
+    def run_uri(self) -> str:
+        """The run's folder in storage."""
+        return run_uri(self.storage.uri, self.run.namespace, self.run.name, self.run.uid)
+
+
+class ArtifactRef(ApiModel):
+    """An artefact that a stage made."""
+
+    uri: Annotated[str, Field(max_length=1024)]
+    sha256: Annotated[str, Field(max_length=64)] | None = None
+    rows: int | None = None
+    size: Annotated[int | None, Field(alias="bytes")] = None
+
+
+class StageResult(ApiModel):
+    """What a stage says at its end, in at most 4 KiB."""
+
+    stage: Stage
+    outcome: Literal["Succeeded", "Failed"]
+    reason: Annotated[str, Field(max_length=128)] = Field(description="Of the closed vocabulary in reasons.py.")
+    message: Annotated[str, Field(max_length=1024)] = ""
+    metrics: Annotated[dict[str, float], Field(max_length=32)] = Field(default_factory=dict)
+    artifacts: Annotated[list[ArtifactRef], Field(max_length=8)] = Field(default_factory=list)
+
+
+class ProgressReport(ApiModel):
+    """How far a stage's pod is; best effort, the newest one wins."""
+
+    stage: Stage
+    index: Annotated[int, Field(ge=0)] = Field(0, description="Index of the pod within its Job.")
+    done: Annotated[int, Field(ge=0)]
+    total: Annotated[int, Field(ge=0)]
+    unit: Annotated[str, Field(max_length=32)] = Field(description="What is counted: answers, items, steps.")
+    remaining_seconds: float | None = None
+    message: Annotated[str, Field(max_length=200)] = Field("", description="What is being done, for people.")
+    metrics: Annotated[dict[str, float], Field(max_length=32)] = Field(default_factory=dict)
+    checkpoint_step: int | None = Field(None, description="Step of the newest complete checkpoint.")
+    updated_at: Annotated[float, Field(ge=0)] = Field(description="Seconds since the epoch.")

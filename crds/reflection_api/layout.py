@@ -1,0 +1,54 @@
+"""Where everything lies in storage, and what things are called.
+
+    <storage.uri>/<namespace>/<name>-<uid8>/round-<n>/rollout/attempts-00000-of-00004.parquet (+ .manifest.json)
+                                                      verify/failures-00000-of-00004.parquet, verify/manifest.json
+                                                      train/checkpoint-<step>/manifest.json, train/model/manifest.json
+                                                      evaluate/result.json
+                                           /report/report.json, report/report.md
+"""
+
+from __future__ import annotations
+
+from .stages import Stage
+
+MANIFEST = "manifest.json"
+"""Name of the manifest of a folder; the manifest of a file stands beside it with `.manifest.json` appended."""
+
+_NAME_CUT = 32
+
+
+def run_name(name: str, uid: str) -> str:
+    """`<name>-<first 8 of uid>`: two runs of one name never share a folder."""
+    return f"{name}-{uid[:8]}"
+
+
+def run_uri(storage_uri: str, namespace: str, name: str, uid: str) -> str:
+    """The folder of a run."""
+    return f"{storage_uri.rstrip('/')}/{namespace}/{run_name(name, uid)}"
+
+
+def stage_path(round_number: int, stage: Stage) -> str:
+    """The folder of a stage, relative to the run's; the report belongs to the run, not to a round."""
+    if stage is Stage.REPORT:
+        return "report"
+    return f"round-{round_number}/{stage.value}"
+
+
+def model_path(round_number: int) -> str:
+    """The folder of the model that a round trained, relative to the run's."""
+    return f"{stage_path(round_number, Stage.TRAIN)}/model"
+
+
+def file_manifest(path: str) -> str:
+    """The manifest of a file."""
+    return f"{path}.{MANIFEST}"
+
+
+def shard_name(stem: str, index: int, count: int) -> str:
+    """Name of a Parquet shard, for example attempts-00000-of-00004.parquet."""
+    return f"{stem}-{index:05d}-of-{count:05d}.parquet"
+
+
+def child_name(name: str, uid: str, round_number: int, stage: Stage, attempt: int) -> str:
+    """Name of the Job (and its ConfigMap and Service) of an attempt: at most 63 characters, the same every time."""
+    return f"{name[:_NAME_CUT].rstrip('-.')}-{uid[:8]}-r{round_number}-{stage.value}-{attempt}"

@@ -1,0 +1,117 @@
+"""The closed vocabulary of reasons: why a condition is as it is, and whose turn it is to act.
+
+A reason is a promise to whoever is paged: the same word always means the same thing, and its remedy says what to do.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import NamedTuple
+
+
+class Fault(StrEnum):
+    """Who can mend it."""
+
+    NONE = "none"
+    USER = "user"
+    PLATFORM = "platform"
+    PROGRAM = "program"
+    LIMIT = "limit"
+
+
+class Reason(StrEnum):
+    """Every reason that a condition, an attempt or an event of ours carries."""
+
+    # nothing wrong
+    ACCEPTED = "Accepted"
+    PENDING = "Pending"
+    PROGRESSING = "Progressing"
+    SUSPENDED = "Suspended"
+    RESUMED = "Resumed"
+    COMPLETED = "Completed"
+    NO_FAILURES = "NoFailures"
+    CHECKPOINT_SAVED = "CheckpointSaved"
+    # the user's input
+    INVALID_SPEC = "InvalidSpec"
+    INVALID_MODEL = "InvalidModel"
+    INVALID_PROMPTS = "InvalidPrompts"
+    INVALID_TEMPLATE = "InvalidTemplate"
+    DATASET_EMPTY = "DatasetEmpty"
+    DATASET_MISMATCH = "DatasetMismatch"
+    SECRET_NOT_FOUND = "SecretNotFound"
+    IMAGE_PULL_FAILED = "ImagePullFailed"
+    STORAGE_DENIED = "StorageDenied"
+    GATE_FAILED = "GateFailed"
+    # the platform
+    QUOTA_WAIT = "QuotaWait"
+    UNSCHEDULABLE = "Unschedulable"
+    DISRUPTED = "Disrupted"
+    STORAGE_UNAVAILABLE = "StorageUnavailable"
+    STORAGE_FULL = "StorageFull"
+    DEPENDENCY_UNAVAILABLE = "DependencyUnavailable"
+    # the program
+    ROLLOUT_CRASHED = "RolloutCrashed"
+    VERIFY_CRASHED = "VerifyCrashed"
+    TRAINER_CRASHED = "TrainerCrashed"
+    EVALUATION_CRASHED = "EvaluationCrashed"
+    REPORT_CRASHED = "ReportCrashed"
+    OUT_OF_MEMORY = "OutOfMemory"
+    ARTIFACT_CORRUPT = "ArtifactCorrupt"
+    # limits
+    DEADLINE_EXCEEDED = "DeadlineExceeded"
+    PENDING_DEADLINE_EXCEEDED = "PendingDeadlineExceeded"
+    MAX_RESTARTS_REACHED = "MaxRestartsReached"
+
+
+class Meaning(NamedTuple):
+    """What a reason stands for."""
+
+    fault: Fault
+    remedy: str
+    """What the reader can do, as the end of a sentence; empty where there is nothing to do."""
+
+
+MEANINGS: dict[Reason, Meaning] = {
+    Reason.ACCEPTED: Meaning(Fault.NONE, ""),
+    Reason.PENDING: Meaning(Fault.NONE, ""),
+    Reason.PROGRESSING: Meaning(Fault.NONE, ""),
+    Reason.SUSPENDED: Meaning(Fault.NONE, "set spec.suspend to false to go on"),
+    Reason.RESUMED: Meaning(Fault.NONE, ""),
+    Reason.COMPLETED: Meaning(Fault.NONE, ""),
+    Reason.NO_FAILURES: Meaning(
+        Fault.NONE, "the model answers everything right: use harder prompts if it should learn more"
+    ),
+    Reason.CHECKPOINT_SAVED: Meaning(Fault.NONE, ""),
+    Reason.INVALID_SPEC: Meaning(Fault.USER, "create a new ReflectionTraining with the field corrected"),
+    Reason.INVALID_MODEL: Meaning(Fault.USER, "correct spec.model or the model's files and create a new ReflectionTraining"),
+    Reason.INVALID_PROMPTS: Meaning(Fault.USER, "correct the prompts file and create a new ReflectionTraining"),
+    Reason.INVALID_TEMPLATE: Meaning(Fault.USER, "correct spec.task.templates and create a new ReflectionTraining"),
+    Reason.DATASET_EMPTY: Meaning(Fault.USER, "give a prompts file with at least one question"),
+    Reason.DATASET_MISMATCH: Meaning(
+        Fault.USER, "use another name or storage prefix, or delete the artefacts that were made with other settings"
+    ),
+    Reason.SECRET_NOT_FOUND: Meaning(Fault.USER, "create the Secret; the run goes on by itself"),
+    Reason.IMAGE_PULL_FAILED: Meaning(Fault.USER, "correct the image or its pull secret; the run goes on by itself"),
+    Reason.STORAGE_DENIED: Meaning(Fault.USER, "grant the permission named in the message"),
+    Reason.GATE_FAILED: Meaning(Fault.USER, "see the report; the artefacts are kept"),
+    Reason.QUOTA_WAIT: Meaning(Fault.PLATFORM, "the run starts when the queue admits it"),
+    Reason.UNSCHEDULABLE: Meaning(Fault.PLATFORM, "free or add capacity, or relax the pod's constraints"),
+    Reason.DISRUPTED: Meaning(Fault.PLATFORM, "nothing: the attempt is started again and not counted"),
+    Reason.STORAGE_UNAVAILABLE: Meaning(Fault.PLATFORM, "bring the storage back; the run goes on by itself"),
+    Reason.STORAGE_FULL: Meaning(Fault.PLATFORM, "free space in the storage"),
+    Reason.DEPENDENCY_UNAVAILABLE: Meaning(Fault.PLATFORM, "bring the service named in the message back"),
+    Reason.ROLLOUT_CRASHED: Meaning(Fault.PROGRAM, "see the log of the pod"),
+    Reason.VERIFY_CRASHED: Meaning(Fault.PROGRAM, "see the log of the pod"),
+    Reason.TRAINER_CRASHED: Meaning(Fault.PROGRAM, "see the log of the pod"),
+    Reason.EVALUATION_CRASHED: Meaning(Fault.PROGRAM, "see the log of the pod"),
+    Reason.REPORT_CRASHED: Meaning(Fault.PROGRAM, "see the log of the pod; the result itself is not affected"),
+    Reason.OUT_OF_MEMORY: Meaning(
+        Fault.PROGRAM, "raise the memory limit in spec.pods, or lower microBatchSize or the token limits"
+    ),
+    Reason.ARTIFACT_CORRUPT: Meaning(Fault.PROGRAM, "delete the artefact named in the message; it is then made again"),
+    Reason.DEADLINE_EXCEEDED: Meaning(Fault.LIMIT, "raise spec.activeDeadlineSeconds in a new ReflectionTraining"),
+    Reason.PENDING_DEADLINE_EXCEEDED: Meaning(
+        Fault.LIMIT, "free or add capacity, or raise spec.pendingDeadlineSeconds, in a new ReflectionTraining"
+    ),
+    Reason.MAX_RESTARTS_REACHED: Meaning(Fault.LIMIT, "mend the cause in the message and create a new ReflectionTraining"),
+}

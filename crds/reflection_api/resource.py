@@ -1,0 +1,47 @@
+"""The resource as a whole: names, group, metadata."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Literal
+
+from pydantic import ConfigDict, Field
+from pydantic.alias_generators import to_camel
+
+from .base import ApiModel
+from .spec import ReflectionTrainingSpec
+from .status import ReflectionTrainingStatus
+
+GROUP = "reflection.training"
+VERSION = "v1alpha1"
+API_VERSION = f"{GROUP}/{VERSION}"
+KIND = "ReflectionTraining"
+PLURAL = "reflectiontrainings"
+SINGULAR = "reflectiontraining"
+SHORT_NAME = "rt"
+CATEGORY = "ml"
+
+
+class Metadata(ApiModel):
+    """The part of metav1.ObjectMeta that decisions need; the rest is ignored."""
+
+    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, extra="ignore", frozen=True)
+
+    name: str
+    namespace: str = "default"
+    uid: str = ""
+    generation: int = 1
+    labels: dict[str, str] = Field(default_factory=dict)
+    annotations: dict[str, str] = Field(default_factory=dict)
+    creation_timestamp: datetime | None = None
+    deletion_timestamp: datetime | None = None
+
+
+class ReflectionTraining(ApiModel):
+    """A training run, declared."""
+
+    api_version: Literal["reflection.training/v1alpha1"] = API_VERSION
+    kind: Literal["ReflectionTraining"] = KIND
+    metadata: Metadata
+    spec: ReflectionTrainingSpec
+    status: ReflectionTrainingStatus | None = None

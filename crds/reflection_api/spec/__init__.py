@@ -1,0 +1,99 @@
+"""`spec` of a ReflectionTraining: what the user asks for."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import ConfigDict, Field
+
+from ..base import ApiModel
+from ..rules import Rule, schema_rules
+from .evaluation import EvaluationSpec, GatesSpec
+from .fields import MAX_INT32, Seconds
+from .model import ModelSpec
+from .pods import PodsSpec, PodSpecOverrides
+from .rollout import EngineName, RolloutSpec, SamplingSpec
+from .storage import StorageSpec
+from .task import BuiltinVerifierSpec, FailuresSpec, PromptsSpec, TaskSpec, TemplatesSpec, VerifierSpec
+from .training import CheckpointSpec, LoraSpec, MethodSpec, Precision, TrainingSpec
+
+OUR_MANAGER = "reflection.training/operator"
+"""`spec.managedBy` of the resources that this operator reconciles (also where it is absent)."""
+
+
+def _immutable(field: str, path: str | None = None) -> Rule:
+    return Rule(
+        rule=f"self.{field} == oldSelf.{field}",
+        message="is immutable: create a new ReflectionTraining with the changed value",
+        field_path=f".{path or field}",
+    )
+
+
+def _immutable_optional(field: str) -> Rule:
+    return Rule(
+        rule=f"has(self.{field}) == has(oldSelf.{field}) && (!has(self.{field}) || self.{field} == oldSelf.{field})",
+        message="is immutable: create a new ReflectionTraining with the changed value",
+        field_path=f".{field}",
+    )
+
+
+class FailurePolicySpec(ApiModel):
+    """What happens when a stage fails."""
+
+    max_restarts: Annotated[int, Field(ge=0, le=100)] = Field(
+        3, description="Restarts of each stage before the run fails. Evictions and preemptions are not counted."
+    )
+
+
+class ReflectionTrainingSpec(ApiModel):
+    """What to train, on which task, how, and where the results go."""
+
+    model_config = ConfigDict(
+        json_schema_extra=schema_rules(
+            *(_immutable(field) for field in ("model", "task", "training", "evaluation", "rounds", "storage")),
+            *(
+                _immutable(f"rollout.{field}")
+                for field in ("engine", "attemptsPerPrompt", "sampling", "gpusPerWorker", "tensorParallelSize")
+            ),
+            _immutable_optional("managedBy"),
+        )
+    )
+
+    model: ModelSpec = Field(description="The model that answers, reflects and is trained.")
+    task: TaskSpec = Field(description="What the model is asked, and who judges the answer.")
+    rollout: RolloutSpec = Field(default_factory=RolloutSpec, description="How base answers are sampled.")
+    training: TrainingSpec = Field(default_factory=TrainingSpec, description="Reflection-only GRPO.")
+    evaluation: EvaluationSpec = Field(
+        default_factory=EvaluationSpec, description="How base and trained model are compared."
+    )
+    rounds: Annotated[int, Field(ge=1, le=10)] = Field(
+        1, description="Rounds of rollout, verify, train, evaluate; each collects failures afresh with the last round's model."
+    )
+    storage: StorageSpec = Field(description="Where datasets, checkpoints, models and reports are kept.")
+    pods: PodsSpec = Field(default_factory=PodsSpec, description="Changes to the pods of the stages.")
+    failure_policy: FailurePolicySpec = Field(
+        default_factory=FailurePolicySpec, description="What happens when a stage fails."
+    )
+    suspend: bool = Field(
+        False, description="Stop the pods and hold the run; training resumes from its last checkpoint."
+    )
+    managed_by: Annotated[str, Field(min_length=3, max_length=253, pattern=r"^[a-z0-9.-]+/[A-Za-z0-9._-]+$")] | None = Field(
+        None, description="Controller of this resource. Another than reflection.training/operator leaves it to others."
+    )
+    active_deadline_seconds: Seconds | None = Field(
+        None, description="The run fails when it has been active this long; time suspended does not count."
+    )
+    pending_deadline_seconds: Seconds | None = Field(
+        None, description="The run fails when a stage's pods have been pending this long."
+    )
+    ttl_seconds_after_finished: Annotated[int, Field(ge=0, le=MAX_INT32)] | None = Field(
+        None, description="The resource is deleted this long after it finished. Artefacts in storage stay."
+    )
+
+
+__all__ = [
+    "OUR_MANAGER", "BuiltinVerifierSpec", "CheckpointSpec", "EngineName", "EvaluationSpec", "FailurePolicySpec",
+    "FailuresSpec", "GatesSpec", "LoraSpec", "MethodSpec", "ModelSpec", "PodSpecOverrides", "PodsSpec", "Precision",
+    "PromptsSpec", "ReflectionTrainingSpec", "RolloutSpec", "SamplingSpec", "StorageSpec", "TaskSpec",
+    "TemplatesSpec", "TrainingSpec", "VerifierSpec",
+]

@@ -1,0 +1,36 @@
+"""How base and trained model are compared."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+
+from ..base import ApiModel
+from .task import PromptsSpec
+
+
+class GatesSpec(ApiModel):
+    """What the trained model must reach on held-out prompts. Fractions; point estimates are compared."""
+
+    min_gain: Annotated[float, Field(ge=-1, le=1)] | None = Field(
+        None, description="Least gain of the cumulative second try, trained minus base, for example 0.02."
+    )
+    max_first_try_loss: Annotated[float, Field(ge=0, le=1)] | None = Field(
+        None, description="Largest loss on the first try, base minus trained, for example 0.01."
+    )
+
+
+class EvaluationSpec(ApiModel):
+    """How base and trained model are compared: first and second try, a fixed set of failures, and controls."""
+
+    prompts: PromptsSpec | None = Field(
+        None,
+        description="Held-out prompts. Default: a seeded tenth of the task's prompts, which are then left out of training.",
+    )
+    attempts_per_prompt: Annotated[int, Field(ge=1, le=64)] = Field(
+        4, description="Answers of each model to each held-out question."
+    )
+    gates: GatesSpec = Field(
+        default_factory=GatesSpec, description="A run that misses one ends with reason GateFailed, its artefacts kept."
+    )

@@ -1,0 +1,40 @@
+"""Which model is trained."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import ConfigDict, Field
+
+from ..base import ApiModel
+from ..rules import Rule, not_local, schema_rules
+from .fields import SecretName
+
+
+class ModelSpec(ApiModel):
+    """The model that answers, reflects and is trained."""
+
+    model_config = ConfigDict(
+        json_schema_extra=schema_rules(
+            not_local("uri", "hf://, s3:// or pvc://"),
+            Rule(
+                rule="!has(self.revision) || self.uri.startsWith('hf://')",
+                message="a revision is a property of hf:// models only; remove it",
+                field_path=".revision",
+            ),
+        )
+    )
+
+    uri: Annotated[str, Field(min_length=6, max_length=1024, pattern=r"^(hf|s3|pvc|file)://\S+$")] = Field(
+        description="Where the model is: hf://org/name, s3://bucket/prefix, pvc://claim/path, or file:///folder for "
+        "`reflect run`. A folder or prefix holds the Hugging Face files (config.json, weights, tokenizer)."
+    )
+    revision: Annotated[str, Field(min_length=1, max_length=255)] | None = Field(
+        None, description="Branch, tag or commit of an hf:// model. Default: the repository's main branch."
+    )
+    credentials_secret: SecretName | None = Field(
+        None, description="Name of a Secret with the key HF_TOKEN, for gated or private hf:// repositories."
+    )
+    trust_remote_code: bool = Field(
+        False, description="Run Python code that comes with the model. Only for repositories you trust."
+    )

@@ -1,0 +1,115 @@
+"""Reflection-only GRPO."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import ConfigDict, Field
+
+from ..base import ApiModel
+from ..rules import Rule, schema_rules
+from .fields import Seed
+
+LossType = Literal["grpo", "dr_grpo", "dapo", "bnpo", "cispo", "gspo"]
+RewardScaling = Literal["group", "batch", "none"]
+Precision = Literal["bf16", "fp32"]
+Scheduler = Literal["cosine", "linear", "constant", "constant_with_warmup"]
+
+PROCESSES = (
+    "(self.nodes * (has(self.processesPerNode) ? self.processesPerNode : "
+    "(self.gpusPerNode > 0 ? self.gpusPerNode : 1)))"
+)
+
+
+class MethodSpec(ApiModel):
+    """The policy-gradient method. The reward is 1 when the retry is right, else 0; only reflection tokens carry it."""
+
+    num_generations: Annotated[int, Field(ge=2, le=64)] = Field(
+        8, description="Reflections sampled for each failure: the group that GRPO compares."
+    )
+    beta: Annotated[float, Field(ge=0, le=10)] = Field(
+        0.001, description="Weight of the KL divergence from the model that training started from; 0 is off."
+    )
+    loss_type: LossType = Field("grpo", description="How the token losses are aggregated (names as in TRL; gspo is "
+                                "grpo with one importance ratio per sequence).")
+    reward_scaling: RewardScaling = Field(
+        "group", description="Standard deviation that advantages are divided by: of the group, of the batch, or none."
+    )
+    temperature: Annotated[float, Field(gt=0, le=2)] = Field(
+        0.9, description="Sampling temperature of reflections and retries."
+    )
+
+
+class LoraSpec(ApiModel):
+    """Train low-rank adapters instead of all weights. The published model has them merged in."""
+
+    rank: Annotated[int, Field(ge=1, le=512)] = Field(16, description="Rank of the adapter matrices.")
+    alpha: Annotated[int, Field(ge=1, le=1024)] = Field(32, description="Scale: updates are multiplied by alpha/rank.")
+    target_modules: Annotated[
+        list[Annotated[str, Field(min_length=1, max_length=128)]], Field(max_length=64)
+    ] = Field(default_factory=list, description="Names of linear layers to adapt. Default: all of them but the head.")
+
+
+class CheckpointSpec(ApiModel):
+    """How often the state of training is saved: what a restarted attempt loses at most."""
+
+    every_steps: Annotated[int, Field(ge=1, le=1_000_000)] = Field(50, description="Steps between two checkpoints.")
+    keep_last: Annotated[int, Field(ge=1, le=100)] = Field(3, description="Older checkpoints are deleted.")
+
+
+class TrainingSpec(ApiModel):
+    """Reflection-only GRPO under accelerate."""
+
+    model_config = ConfigDict(
+        json_schema_extra=schema_rules(
+            Rule(
+                rule="self.gpusPerNode == 0 || !has(self.processesPerNode) "
+                "|| self.processesPerNode <= self.gpusPerNode",
+                message="every process needs a GPU of its own: at most gpusPerNode, or leave it out",
+                field_path=".processesPerNode",
+            ),
+            Rule(
+                rule=f"self.failuresPerStep % {PROCESSES} == 0",
+                message_expression=f"string(self.failuresPerStep) + ' failures cannot be shared by ' + string({PROCESSES}) "
+                f"+ ' processes: use a multiple, for example ' + string((self.failuresPerStep / {PROCESSES} + 1) * {PROCESSES})",
+                message="failures cannot be shared equally by the processes: use a multiple of nodes x processes",
+                field_path=".failuresPerStep",
+            ),
+            Rule(
+                rule=f"!has(self.microBatchSize) || self.failuresPerStep % {PROCESSES} != 0 || "
+                f"(self.failuresPerStep * self.method.numGenerations / {PROCESSES}) % self.microBatchSize == 0",
+                message="failuresPerStep x numGenerations / processes (the completions of one process and step) must be a "
+                "multiple of it",
+                field_path=".microBatchSize",
+            ),
+        )
+    )
+
+    nodes: Annotated[int, Field(ge=1, le=256)] = Field(1, description="Pods that train together.")
+    gpus_per_node: Annotated[int, Field(ge=0, le=16)] = Field(0, description="GPUs of each training pod; 0 is CPU.")
+    processes_per_node: Annotated[int, Field(ge=1, le=64)] | None = Field(
+        None, description="Processes of each training pod. Default: one per GPU, or one on CPU."
+    )
+    method: MethodSpec = Field(default_factory=MethodSpec, description="The policy-gradient method.")
+    failures_per_step: Annotated[int, Field(ge=1, le=65_536)] = Field(
+        32, description="Failures (groups) in one optimizer step, over all processes; a multiple of their number."
+    )
+    micro_batch_size: Annotated[int, Field(ge=1, le=65_536)] | None = Field(
+        None,
+        description="Completions per process and forward pass; gradient accumulation follows from it. "
+        "Default: numGenerations.",
+    )
+    max_steps: Annotated[int, Field(ge=1, le=10_000_000)] = Field(1000, description="Optimizer steps.")
+    learning_rate: Annotated[float, Field(gt=0, le=1)] = Field(5e-7, description="Peak learning rate (AdamW).")
+    warmup_ratio: Annotated[float, Field(ge=0, le=1)] = Field(0.03, description="Share of steps that warm up.")
+    scheduler: Scheduler = Field("cosine", description="Course of the learning rate after the warm-up.")
+    max_grad_norm: Annotated[float, Field(gt=0, le=1000)] = Field(1.0, description="Gradients are clipped to this norm.")
+    precision: Precision | None = Field(None, description="bf16 mixed precision or fp32. Default: bf16 with GPUs, else fp32.")
+    gradient_checkpointing: bool = Field(True, description="Save memory by computing activations twice.")
+    seed: Seed = Field(0, description="Seed of the data order and of sampling.")
+    reflection_max_tokens: Annotated[int, Field(ge=1, le=131_072)] = Field(512, description="Longest reflection, in tokens.")
+    retry_max_tokens: Annotated[int, Field(ge=1, le=131_072)] = Field(512, description="Longest retry, in tokens.")
+    lora: LoraSpec | None = Field(None, description="Train low-rank adapters. Default: all weights.")
+    checkpoint: CheckpointSpec = Field(
+        default_factory=CheckpointSpec, description="How often the state of training is saved."
+    )
