@@ -1,0 +1,1 @@
+"""The stages of a round, each one command: `python -m reflection_trainer <stage>`."""
