@@ -1,0 +1,49 @@
+"""What every stage is given: its configuration, the run's artefacts, a scratch folder, its index."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from reflection_api.contract import SHARD_VARIABLE, WORKDIR_VARIABLE, StageConfig
+from reflection_api.layout import stage_path
+from reflection_api.stages import Stage
+
+from .progress import Progress
+from .storage import Artifacts, open_store
+
+
+@dataclass(frozen=True)
+class StageContext:
+    """The surroundings of a running stage."""
+
+    config: StageConfig
+    artifacts: Artifacts
+    """Artefacts of the run; paths are relative to the run's folder."""
+    workdir: Path
+    """Scratch folder, lost with the process."""
+    index: int
+    """Index of this pod within its Job."""
+
+    @classmethod
+    def create(cls, config: StageConfig) -> StageContext:
+        """The context of this process, from its environment."""
+        workdir = Path(os.environ.get(WORKDIR_VARIABLE) or tempfile.mkdtemp(prefix="reflect-"))
+        workdir.mkdir(parents=True, exist_ok=True)
+        return cls(
+            config=config,
+            artifacts=Artifacts(open_store(config.run_uri)),
+            workdir=workdir,
+            index=int(os.environ.get(SHARD_VARIABLE, "0")),
+        )
+
+    def path(self, stage: Stage, name: str = "", *, round_number: int | None = None) -> str:
+        """Path of a stage's artefact, relative to the run's folder; this round's unless told."""
+        folder = stage_path(round_number or self.config.round, stage)
+        return f"{folder}/{name}" if name else folder
+
+    def progress(self, *, unit: str, total: int) -> Progress:
+        """The progress of this stage."""
+        return Progress(self.config.stage, index=self.index, unit=unit, total=total)

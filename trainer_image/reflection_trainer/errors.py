@@ -1,0 +1,47 @@
+"""Failures that a stage can name: each has a reason of the closed vocabulary and an exit code.
+
+Whatever else is raised is a defect of ours: the harness logs its traceback and reports the stage as crashed.
+"""
+
+from __future__ import annotations
+
+from reflection_api.reasons import Reason
+from reflection_api.stages import ExitCode
+
+
+class StageFailure(Exception):
+    """A failure with one clear sentence: what, where, which value, what to do."""
+
+    exit_code: ExitCode | int = 1
+
+    def __init__(self, message: str, *, reason: Reason) -> None:
+        super().__init__(message)
+        self.message = message
+        self.reason = reason
+
+
+class BadConfig(StageFailure):
+    """The resource asks for something that cannot work. Never retried."""
+
+    exit_code = ExitCode.BAD_CONFIG
+
+
+class BadData(StageFailure):
+    """The input data are wrong. Never retried."""
+
+    exit_code = ExitCode.BAD_DATA
+
+
+class DependencyAway(StageFailure):
+    """Something the stage needs did not answer or is full. Retried after a longer wait."""
+
+    exit_code = ExitCode.DEPENDENCY_AWAY
+
+
+class CorruptArtifact(StageFailure):
+    """An artefact in storage does not match its manifest. Never used, never overwritten silently."""
+
+    exit_code = ExitCode.BAD_DATA
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, reason=Reason.ARTIFACT_CORRUPT)

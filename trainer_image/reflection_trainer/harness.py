@@ -1,0 +1,93 @@
+"""Runs a stage: reads its configuration, and turns whatever happens into an exit code and a termination message."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import sys
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+
+from pydantic import ValidationError
+from reflection_api.contract import MAX_TERMINATION_MESSAGE, TERMINATION_LOG_VARIABLE, StageConfig, StageResult
+from reflection_api.reasons import Reason
+from reflection_api.stages import ExitCode, Stage
+
+from .context import StageContext
+from .errors import BadConfig, StageFailure
+
+logger = logging.getLogger(__name__)
+
+StageFunction = Callable[[StageContext], StageResult]
+
+CRASHED = {
+    Stage.ROLLOUT: Reason.ROLLOUT_CRASHED,
+    Stage.VERIFY: Reason.VERIFY_CRASHED,
+    Stage.TRAIN: Reason.TRAINER_CRASHED,
+    Stage.EVALUATE: Reason.EVALUATION_CRASHED,
+    Stage.REPORT: Reason.REPORT_CRASHED,
+}
+
+
+def load_config(path: Path, stage: Stage) -> StageConfig:
+    """The StageConfig in a file.
+
+    Raises:
+        BadConfig: it is missing, malformed, or made for another stage.
+    """
+    try:
+        config = StageConfig.model_validate_json(path.read_bytes())
+    except OSError as error:
+        raise BadConfig(f"--config {path}: {error.strerror}", reason=Reason.INVALID_SPEC) from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise BadConfig(
+            f"--config {path}: {where}: {first['msg']}; it must be a StageConfig of this version", reason=Reason.INVALID_SPEC
+        ) from error
+    if config.stage is not stage:
+        raise BadConfig(f"--config {path}: is made for {config.stage}, not {stage}", reason=Reason.INVALID_SPEC)
+    return config
+
+
+def run_stage(stage: Stage, config_path: Path, function: StageFunction) -> int:
+    """Run a stage to its end and return its exit code. Nothing escapes but SystemExit and KeyboardInterrupt."""
+    try:
+        result = function(StageContext.create(load_config(config_path, stage)))
+        code = int(ExitCode.DONE)
+    except StageFailure as failure:
+        print(f"error: {failure.message}", file=sys.stderr, flush=True)
+        result, code = _failed(stage, failure.reason, failure.message), int(failure.exit_code)
+    except MemoryError:
+        result, code = _failed(stage, Reason.OUT_OF_MEMORY, "the process ran out of memory"), 1
+    except Exception as error:
+        traceback.print_exc()
+        result, code = _failed(stage, CRASHED[stage], f"{type(error).__name__}: {error}"), 1
+    write_result(result)
+    return code
+
+
+def write_result(result: StageResult) -> None:
+    """Leave the result where the kubelet (or the local runner) reads it; without such a place it goes to the log."""
+    target = os.environ.get(TERMINATION_LOG_VARIABLE, "/dev/termination-log")
+    text = _bounded(result)
+    with contextlib.suppress(OSError):
+        Path(target).write_text(text)
+    logger.info("%s", text)
+
+
+def _failed(stage: Stage, reason: Reason, message: str) -> StageResult:
+    return StageResult(stage=stage, outcome="Failed", reason=reason.value, message=message[:1024])
+
+
+def _bounded(result: StageResult) -> str:
+    """The JSON in at most 4 KiB: the artefacts go first, then the message, never the outcome."""
+    text = result.to_json()
+    if len(text.encode()) <= MAX_TERMINATION_MESSAGE:
+        return text
+    text = result.model_copy(update={"artifacts": []}).to_json()
+    if len(text.encode()) <= MAX_TERMINATION_MESSAGE:
+        return text
+    return result.model_copy(update={"artifacts": [], "message": result.message[:200]}).to_json()

@@ -1,0 +1,1 @@
+"""From the URIs of models and prompts to files of this machine."""

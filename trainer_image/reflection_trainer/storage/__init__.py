@@ -1,0 +1,7 @@
+"""Artefacts in storage: whole with their manifest, or not there at all."""
+
+from .artifacts import Artifacts
+from .open import open_store
+from .store import Store
+
+__all__ = ["Artifacts", "Store", "open_store"]

@@ -1,0 +1,190 @@
+"""Artefacts with manifests over a store.
+
+Order of every write: data first, manifest last. A file or folder without its manifest does not exist; bytes that do not match
+it are reported and never used.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from importlib import metadata
+from pathlib import Path
+
+from pydantic import ValidationError
+from reflection_api.contract import ArtifactRef
+from reflection_api.layout import MANIFEST, file_manifest
+from reflection_api.manifests import FileEntry, Manifest, Provenance
+
+from ..errors import CorruptArtifact
+from .store import Store
+
+_CHUNK = 1 << 20
+
+
+def sha256_of(path: Path) -> str:
+    """SHA-256 of a file, in hexadecimal."""
+    digest = hashlib.sha256()
+    with path.open("rb") as data:
+        while chunk := data.read(_CHUNK):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+def versions(*packages: str) -> dict[str, str]:
+    """Installed versions of our distribution and of these packages."""
+    found = {}
+    for package in ("reflect-operator", *packages):
+        try:
+            found[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+class Artifacts:
+    """Reads and writes whole artefacts below one root."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+
+    def manifest_of_file(self, path: str) -> Manifest | None:
+        """The manifest of a file, or None: then the file does not exist."""
+        return self._manifest(file_manifest(path))
+
+    def manifest_of_folder(self, path: str) -> Manifest | None:
+        """The manifest of a folder, or None: then the folder does not exist."""
+        return self._manifest(f"{path}/{MANIFEST}")
+
+    def put_file(
+        self,
+        local: Path,
+        path: str,
+        *,
+        kind: str,
+        rows: int | None = None,
+        metrics: dict[str, float] | None = None,
+        provenance: Provenance | None = None,
+        made_with: dict[str, str] | None = None,
+    ) -> ArtifactRef:
+        """Write a file and then its manifest."""
+        entry = _entry(local, path.rsplit("/", 1)[-1], rows)
+        self.store.upload(local, path)
+        manifest = Manifest(
+            kind=kind,
+            files=[entry],
+            rows=rows,
+            metrics=metrics or {},
+            provenance=provenance or Provenance(),
+            versions=made_with or versions(),
+        )
+        self.store.write(file_manifest(path), _encoded(manifest))
+        return ArtifactRef(uri=self.store.uri(path), sha256=entry.sha256, rows=rows, size=entry.size)
+
+    def put_folder(
+        self,
+        local: Path,
+        path: str,
+        *,
+        kind: str,
+        metrics: dict[str, float] | None = None,
+        provenance: Provenance | None = None,
+        made_with: dict[str, str] | None = None,
+    ) -> ArtifactRef:
+        """Write every file below `local` and then the folder's manifest."""
+        names = sorted(file.relative_to(local).as_posix() for file in local.rglob("*") if file.is_file())
+        entries = []
+        for name in names:
+            entries.append(_entry(local / name, name))
+            self.store.upload(local / name, f"{path}/{name}")
+        return self.seal_folder(
+            path, entries, kind=kind, metrics=metrics, provenance=provenance, made_with=made_with
+        )
+
+    def seal_folder(
+        self,
+        path: str,
+        entries: Iterable[FileEntry],
+        *,
+        kind: str,
+        rows: int | None = None,
+        metrics: dict[str, float] | None = None,
+        provenance: Provenance | None = None,
+        made_with: dict[str, str] | None = None,
+    ) -> ArtifactRef:
+        """Write the manifest of a folder whose files are already in place: from now on it exists."""
+        manifest = Manifest(
+            kind=kind,
+            files=list(entries),
+            rows=rows,
+            metrics=metrics or {},
+            provenance=provenance or Provenance(),
+            versions=made_with or versions(),
+        )
+        data = _encoded(manifest)
+        self.store.write(f"{path}/{MANIFEST}", data)
+        return ArtifactRef(
+            uri=self.store.uri(path),
+            sha256=hashlib.sha256(data).hexdigest(),
+            rows=rows,
+            size=sum(entry.size for entry in manifest.files),
+        )
+
+    def get_file(self, path: str, local: Path) -> Manifest | None:
+        """Copy a file here and check it; None where it does not exist.
+
+        Raises:
+            CorruptArtifact: the bytes do not match the manifest.
+        """
+        manifest = self.manifest_of_file(path)
+        if manifest is None:
+            return None
+        self._fetch(path, local, manifest.files[0])
+        return manifest
+
+    def get_folder(self, path: str, local: Path) -> Manifest | None:
+        """Copy a folder here and check every file; None where it does not exist.
+
+        Raises:
+            CorruptArtifact: a file is missing or does not match the manifest.
+        """
+        manifest = self.manifest_of_folder(path)
+        if manifest is None:
+            return None
+        for entry in manifest.files:
+            self._fetch(f"{path}/{entry.path}", local / entry.path, entry)
+        return manifest
+
+    def delete_folder(self, path: str) -> None:
+        """Delete a folder, its manifest first, so that a half-deleted one does not exist."""
+        self.store.delete(f"{path}/{MANIFEST}")
+        for name in list(self.store.list(path)):
+            self.store.delete(name)
+
+    def _manifest(self, path: str) -> Manifest | None:
+        data = self.store.read(path)
+        if data is None:
+            return None
+        try:
+            return Manifest.model_validate_json(data)
+        except ValidationError as error:
+            raise CorruptArtifact(f"storage: {self.store.uri(path)} is not a manifest: delete it") from error
+
+    def _fetch(self, path: str, local: Path, entry: FileEntry) -> None:
+        uri = self.store.uri(path)
+        if not self.store.download(path, local):
+            raise CorruptArtifact(f"storage: {uri} is named in its manifest but is missing: delete the manifest")
+        if local.stat().st_size != entry.size or sha256_of(local) != entry.sha256:
+            local.unlink()
+            raise CorruptArtifact(
+                f"storage: {uri} does not match its manifest (sha256 {entry.sha256[:12]}..., {entry.size} bytes): "
+                "delete the file and its manifest; it is then made again"
+            )
+
+
+def _entry(local: Path, path: str, rows: int | None = None) -> FileEntry:
+    return FileEntry(path=path, size=local.stat().st_size, sha256=sha256_of(local), rows=rows)
+
+
+def _encoded(manifest: Manifest) -> bytes:
+    return manifest.to_json(indent=2).encode()

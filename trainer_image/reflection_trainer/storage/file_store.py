@@ -1,0 +1,105 @@
+"""`file://` storage: a folder of this machine, for `reflect run`."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from urllib.parse import unquote, urlparse
+
+from reflection_api.reasons import Reason
+
+from ..errors import BadConfig, DependencyAway, StageFailure
+
+_TEMPORARY = ".partial-"
+"""Prefix of files that are being written; they are never listed and lose nothing when left behind."""
+
+
+class FileStore:
+    """Objects are files below a folder. A write goes to a temporary file beside the target, is synced, then renamed."""
+
+    def __init__(self, root_uri: str) -> None:
+        self._root_uri = root_uri.rstrip("/")
+        self._folder = Path(unquote(urlparse(root_uri).path))
+
+    @property
+    def root(self) -> str:
+        return self._root_uri
+
+    def uri(self, path: str) -> str:
+        return f"{self._root_uri}/{path}"
+
+    def read(self, path: str) -> bytes | None:
+        with _explained("read", self.uri(path)):
+            try:
+                return self._at(path).read_bytes()
+            except (FileNotFoundError, NotADirectoryError):
+                return None
+
+    def write(self, path: str, data: bytes) -> None:
+        self._replace(path, lambda temporary: temporary.write_bytes(data))
+
+    def upload(self, local: Path, path: str) -> None:
+        self._replace(path, lambda temporary: shutil.copyfile(local, temporary))
+
+    def download(self, path: str, local: Path) -> bool:
+        with _explained("read", self.uri(path)):
+            local.parent.mkdir(parents=True, exist_ok=True)
+            try:
+                shutil.copyfile(self._at(path), local)
+            except FileNotFoundError:
+                return False
+            return True
+
+    def list(self, prefix: str) -> Iterator[str]:
+        with _explained("list", self.uri(prefix)):
+            found = [file for file in self._at(prefix).rglob("*") if file.is_file() and not file.name.startswith(_TEMPORARY)]
+        yield from sorted(file.relative_to(self._folder).as_posix() for file in found)
+
+    def delete(self, path: str) -> None:
+        with _explained("delete", self.uri(path)):
+            target = self._at(path)
+            target.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):  # the folder goes with its last file
+                target.parent.rmdir()
+
+    def _at(self, path: str) -> Path:
+        return self._folder / path
+
+    def _replace(self, path: str, fill: Callable[[Path], object]) -> None:
+        target = self._at(path)
+        with _explained("write", self.uri(path)):
+            target.parent.mkdir(parents=True, exist_ok=True)
+            handle, name = tempfile.mkstemp(prefix=_TEMPORARY, dir=target.parent)
+            os.close(handle)
+            temporary = Path(name)
+            try:
+                fill(temporary)
+                with temporary.open("rb") as written:
+                    os.fsync(written.fileno())
+                os.replace(temporary, target)
+            finally:
+                temporary.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def _explained(doing: str, uri: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise _failure(error, doing, uri) from error
+
+
+def _failure(error: OSError, doing: str, uri: str) -> StageFailure:
+    what = f"storage: cannot {doing} {uri}: {error.strerror or error}"
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return DependencyAway(f"{what}; free space there", reason=Reason.STORAGE_FULL)
+    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        return BadConfig(
+            f"{what}; spec.storage.uri must be a folder that this user can write", reason=Reason.STORAGE_DENIED
+        )
+    return DependencyAway(what, reason=Reason.STORAGE_UNAVAILABLE)
