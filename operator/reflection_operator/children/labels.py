@@ -1,0 +1,68 @@
+"""Labels and annotations of our children: the only way in which the operator finds them again."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from reflection_api.resource import GROUP, Metadata
+from reflection_api.stages import Stage
+
+RUN_LABEL = f"{GROUP}/run"
+"""Name of the resource, for people; cut to the 63 characters that a label value may have, so never select by it alone."""
+UID_LABEL = f"{GROUP}/run-uid"
+"""UID of the resource: what the operator selects by."""
+ROUND_LABEL = f"{GROUP}/round"
+STAGE_LABEL = f"{GROUP}/stage"
+ATTEMPT_LABEL = f"{GROUP}/attempt"
+
+RESTARTS_ANNOTATION = f"{GROUP}/restarts"
+"""On a Job: attempts at its stage that failed before it and count towards maxRestarts."""
+
+NAME_LABEL = "app.kubernetes.io/name"
+INSTANCE_LABEL = "app.kubernetes.io/instance"
+COMPONENT_LABEL = "app.kubernetes.io/component"
+MANAGED_BY_LABEL = "app.kubernetes.io/managed-by"
+APP_NAME = "reflection-training"
+MANAGER = "reflect-operator"
+
+STAGE_CONTAINER = "stage"
+"""Name of the container that runs the stage; its termination message is the stage's result."""
+
+COPIED_LABELS = ("kueue.x-k8s.io/queue-name", "kueue.x-k8s.io/priority-class")
+"""The resource's own labels that its Jobs get too. No others: with the tracking label of a GitOps tool on them, that tool
+would delete the Jobs because they are not in its repository."""
+
+_MAX_LABEL_VALUE = 63
+
+
+def label_value(name: str) -> str:
+    """A resource name (up to 253 characters) as a label value."""
+    return name[:_MAX_LABEL_VALUE].rstrip("-.")
+
+
+def child_labels(run: Metadata, round_number: int, stage: Stage, attempt: int) -> dict[str, str]:
+    """Labels of the Job, ConfigMap, Service and pods of one attempt."""
+    name = label_value(run.name)
+    return {
+        NAME_LABEL: APP_NAME,
+        INSTANCE_LABEL: name,
+        COMPONENT_LABEL: stage.value,
+        MANAGED_BY_LABEL: MANAGER,
+        RUN_LABEL: name,
+        **attempt_selector(run.uid, round_number, stage, attempt),
+    }
+
+
+def attempt_selector(uid: str, round_number: int, stage: Stage, attempt: int) -> dict[str, str]:
+    """The labels that no other attempt of any run has."""
+    return {
+        UID_LABEL: uid,
+        ROUND_LABEL: str(round_number),
+        STAGE_LABEL: stage.value,
+        ATTEMPT_LABEL: str(attempt),
+    }
+
+
+def copied_labels(labels: Mapping[str, str]) -> dict[str, str]:
+    """The labels of a resource that its Jobs get too."""
+    return {key: labels[key] for key in COPIED_LABELS if key in labels}
