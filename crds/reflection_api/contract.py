@@ -30,6 +30,11 @@ WORKDIR_VARIABLE = "REFLECT_WORKDIR"
 """Scratch folder of the process, lost with it. Default: a temporary folder."""
 SHARD_VARIABLE = "JOB_COMPLETION_INDEX"
 """Index of this pod within its Indexed Job."""
+MASTER_ADDRESS_VARIABLE = "MASTER_ADDR"
+"""Host of node 0, in a training of several nodes; it may take a while to resolve. The number of nodes is the
+StageConfig's, the rank of this one is its index within the Job."""
+MASTER_PORT_VARIABLE = "MASTER_PORT"
+"""Port of the rendezvous on that host."""
 CLAIM_MOUNTS = "/mnt/pvc"
 """Where the claim of a `pvc://claim/path` URI is mounted, read-only: /mnt/pvc/<claim>."""
 

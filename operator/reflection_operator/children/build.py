@@ -1,0 +1,33 @@
+"""All Kubernetes objects of one attempt at a stage."""
+
+from __future__ import annotations
+
+from reflection_api.resource import ReflectionTraining
+from reflection_api.stages import Stage
+
+from ..settings import OperatorSettings
+from .attempt import Attempt, Child
+from .config_map import config_map
+from .job import job
+from .resolve import stage_config
+from .service import needs_rendezvous, service
+
+
+def build(
+    resource: ReflectionTraining,
+    round_number: int,
+    stage: Stage,
+    attempt: int,
+    restarts: int,
+    settings: OperatorSettings,
+) -> list[Child]:
+    """The ConfigMap, the Service where pods must find each other, and the Job of an attempt, in the order to create them.
+
+    The Job comes last: once it exists, everything that its pods need exists too.
+    """
+    this = Attempt(resource, round_number, stage, attempt, restarts)
+    children = [config_map(this, stage_config(resource, round_number, stage, attempt))]
+    if needs_rendezvous(this):
+        children.append(service(this))
+    children.append(job(this, settings))
+    return children

@@ -1,0 +1,89 @@
+"""Volumes of a pod, and where its container mounts them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import PurePosixPath
+from typing import NamedTuple
+from urllib.parse import urlsplit
+
+from reflection_api.contract import CLAIM_MOUNTS
+from reflection_api.spec import PodSpecOverrides, ReflectionTrainingSpec
+from reflection_api.stages import Stage
+
+from .attempt import Attempt, Child
+from .config_map import CONFIG_KEY
+from .overrides import merge_lists
+
+CONFIG_FOLDER = "/etc/reflect"
+CONFIG_PATH = f"{CONFIG_FOLDER}/{CONFIG_KEY}"
+SCRATCH_FOLDER = "/scratch"
+
+
+class Mount(NamedTuple):
+    """A volume of ours and its place."""
+
+    name: str
+    path: str
+    source: Child
+    read_only: bool = False
+
+    def volume(self) -> Child:
+        """The entry of the pod's volumes."""
+        return {"name": self.name, **self.source}
+
+    def mount(self) -> Child:
+        """The entry of the container's volumeMounts."""
+        entry: Child = {"name": self.name, "mountPath": self.path}
+        return entry | {"readOnly": True} if self.read_only else entry
+
+
+def volumes_and_mounts(attempt: Attempt, changes: PodSpecOverrides) -> tuple[list[Child], list[Child]]:
+    """Volumes of the pod and mounts of its container.
+
+    The resource may put a volume of its own in the place of a temporary one (a fast disk at /scratch, say), but neither the
+    configuration nor a claim can be replaced.
+    """
+    taken = {entry.get("mountPath") for entry in changes.volume_mounts}
+    ours = [mount for mount in temporary(attempt.stage) if mount.path not in taken]
+    ours += [configuration(attempt), *claims(attempt)]
+    volumes = merge_lists(changes.volumes, (mount.volume() for mount in ours))
+    mounts = merge_lists(changes.volume_mounts, (mount.mount() for mount in ours), key="mountPath")
+    return volumes, mounts
+
+
+def temporary(stage: Stage) -> Iterator[Mount]:
+    """Places to write, lost with the pod: the image itself is read-only."""
+    yield Mount("reflect-tmp", "/tmp", {"emptyDir": {}})
+    yield Mount("reflect-scratch", SCRATCH_FOLDER, {"emptyDir": {}})
+    if stage in (Stage.ROLLOUT, Stage.TRAIN, Stage.EVALUATE):
+        # Data loaders, NCCL and vLLM's workers pass tensors through shared memory, of which a container has 64 MiB.
+        yield Mount("reflect-shm", "/dev/shm", {"emptyDir": {"medium": "Memory"}})
+
+
+def configuration(attempt: Attempt) -> Mount:
+    """The StageConfig."""
+    return Mount("reflect-config", CONFIG_FOLDER, {"configMap": {"name": attempt.name}}, read_only=True)
+
+
+def claims(attempt: Attempt) -> list[Mount]:
+    """The claims of `pvc://claim/path` URIs, read-only. A report reads storage alone."""
+    if attempt.stage is Stage.REPORT:
+        return []
+    return [
+        Mount(
+            f"reflect-claim-{number}",
+            str(PurePosixPath(CLAIM_MOUNTS, claim)),
+            {"persistentVolumeClaim": {"claimName": claim, "readOnly": True}},
+            read_only=True,
+        )
+        for number, claim in enumerate(sorted(claim_names(attempt.resource.spec)))
+    ]
+
+
+def claim_names(spec: ReflectionTrainingSpec) -> set[str]:
+    """Claims that the model and the prompts lie on."""
+    prompts = (spec.task.prompts, spec.evaluation.prompts)
+    uris = [spec.model.uri, *(prompt.uri for prompt in prompts if prompt)]
+    parts = [urlsplit(uri) for uri in uris]
+    return {part.netloc for part in parts if part.scheme == "pvc"}
