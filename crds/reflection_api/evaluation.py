@@ -1,0 +1,52 @@
+"""`evaluate/result.json`: what status, report and demo quote."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+
+from .base import ApiModel
+from .status import Comparison
+
+
+class Contrast(ApiModel):
+    """The trained model's retry success with its own reflections against a control, on the same failures. Fractions."""
+
+    reflection: float = Field(description="Retry success after the trained model's reflection on this failure.")
+    control: float = Field(description="Success of the control.")
+    difference: float = Field(description="Reflection minus control.")
+    interval: Annotated[list[float], Field(min_length=2, max_length=2)] = Field(
+        description="95% interval of the difference, paired and clustered by question."
+    )
+    questions: int
+    samples: int
+
+
+class ReflectionStatistics(ApiModel):
+    """What one model's reflections on the fixed failures look like."""
+
+    tokens: float = Field(description="Mean length in tokens.")
+    truncated: float = Field(description="Share cut off at the token limit.")
+    leaks: float = Field(description="Share in which the retry's answer already stands.")
+
+
+class EvaluationResult(ApiModel):
+    """Base and trained model on held-out questions. Every comparison is trained minus base."""
+
+    first_try: Comparison = Field(description="Right at once.")
+    second_try: Comparison = Field(description="Right at once or after one reflection on the own failure (cumulative).")
+    retry_success: Comparison | None = Field(None, description="Right after a reflection, on the fixed failures.")
+    fresh_try: Comparison | None = Field(None, description="Control: a new answer to the fixed failures' questions.")
+    shuffled: Comparison | None = Field(
+        None, description="Control: retry after a reflection that was written for another question."
+    )
+    reflection_against_fresh: Contrast | None = Field(None, description="Trained: its reflections against a fresh try.")
+    reflection_against_shuffled: Contrast | None = Field(
+        None, description="Trained: its reflections against the same ones shuffled between questions."
+    )
+    reflections_base: ReflectionStatistics | None = None
+    reflections_trained: ReflectionStatistics | None = None
+    fixed_failures: int = Field(description="Wrong first answers of the base model: the fixed set.")
+    error_classes_base: dict[str, int] = Field(default_factory=dict, description="First answers by the verifier's reason.")
+    error_classes_trained: dict[str, int] = Field(default_factory=dict, description="First answers by the verifier's reason.")

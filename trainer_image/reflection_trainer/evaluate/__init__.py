@@ -1,0 +1,1 @@
+"""Compares base and trained model on held-out questions, with controls."""
