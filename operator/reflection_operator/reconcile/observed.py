@@ -1,0 +1,129 @@
+"""What a decision is taken from: one run as it is seen at one moment, possibly stale, possibly incomplete.
+
+Whoever observes selects Jobs and pods by the label of the resource's UID and parses them with parse.py.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from reflection_api.contract import ProgressReport
+from reflection_api.resource import ReflectionTraining
+from reflection_api.stages import Stage
+
+
+class JobState(StrEnum):
+    """What the conditions of a Job say."""
+
+    ACTIVE = "active"
+    COMPLETE = "complete"
+    FAILED = "failed"
+
+
+class PodPhase(StrEnum):
+    """`status.phase` of a pod."""
+
+    PENDING = "Pending"
+    RUNNING = "Running"
+    SUCCEEDED = "Succeeded"
+    FAILED = "Failed"
+    UNKNOWN = "Unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class ObservedJob:
+    """A Job of the run."""
+
+    name: str
+    uid: str
+    round: int
+    stage: Stage
+    attempt: int
+    restarts: int
+    """Attempts at the stage that failed before this one and count towards maxRestarts: from its annotation."""
+    created_at: datetime
+    state: JobState = JobState.ACTIVE
+    reason: str = ""
+    """Of the condition that ended it."""
+    message: str = ""
+    suspended: bool = False
+    """Held by somebody else, for example by Kueue until there is quota. We never set or clear it."""
+    deleting: bool = False
+    started_at: datetime | None = None
+    """When it was last allowed to start pods."""
+    finished_at: datetime | None = None
+
+    @property
+    def live(self) -> bool:
+        """Whether it may still start pods."""
+        return self.state is JobState.ACTIVE
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """Why a container does not start."""
+
+    reason: str
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Terminated:
+    """How a container ended. An exit code above 128 is a signal: 128 plus its number."""
+
+    exit_code: int
+    reason: str = ""
+    """`OOMKilled`, `Error`, `Completed`: the words of the kubelet."""
+    message: str = ""
+    """The termination message: a StageResult, or the end of the log. Hostile."""
+    finished_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ObservedPod:
+    """A pod of one of the run's Jobs."""
+
+    name: str
+    job_name: str
+    job_uid: str = ""
+    """UID of its Job, so that the pods of a deleted Job are not taken for those of its namesake; empty: not known."""
+    index: int = 0
+    """Completion index: the shard or the rank of the node."""
+    phase: PodPhase = PodPhase.PENDING
+    node: str | None = None
+    unschedulable: str | None = None
+    """What the scheduler says, while it finds no node."""
+    disrupted: str | None = None
+    """Why the platform took the pod away (condition DisruptionTarget): eviction, preemption, a lost node."""
+    deleting: bool = False
+    reason: str = ""
+    """Of the pod itself, for example `Evicted` or `UnexpectedAdmissionError`."""
+    message: str = ""
+    waiting: Waiting | None = None
+    terminated: Terminated | None = None
+
+    @property
+    def ended(self) -> bool:
+        """Whether all its processes have ended for good."""
+        return self.phase in (PodPhase.SUCCEEDED, PodPhase.FAILED)
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """One run at one moment."""
+
+    resource: ReflectionTraining
+    """With the status that was read together with it."""
+    jobs: tuple[ObservedJob, ...]
+    pods: tuple[ObservedPod, ...]
+    progress: ProgressReport | None
+    """The newest report of a pod of this run, if any."""
+    now: datetime
+    """The time, with its zone."""
+
+    def __post_init__(self) -> None:
+        """A time without a zone would fail only later, in the first comparison with a Job's."""
+        if self.now.tzinfo is None:
+            raise ValueError("Observed.now has no time zone: use datetime.now(UTC)")
