@@ -53,4 +53,9 @@ class Attempt:
             "controller": True,
             "blockOwnerDeletion": True,
         }
-        return {"name": self.name, "namespace": run.namespace, "labels": self.labels, "ownerReferences": [owner]}
+        return {
+            "name": self.name,
+            "namespace": run.namespace,
+            "labels": self.labels,
+            "ownerReferences": [owner],
+        }

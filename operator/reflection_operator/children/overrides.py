@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from reflection_api.spec import PodsSpec, PodSpecOverrides
+from reflection_api.spec import PodSpecOverrides, PodsSpec
 from reflection_api.stages import Stage
 
 

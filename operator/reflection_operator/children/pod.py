@@ -13,7 +13,7 @@ from .environment import TERMINATION_LOG, environment
 from .labels import STAGE_CONTAINER
 from .overrides import merge_lists, merge_maps, overrides_for
 from .service import needs_rendezvous
-from .volumes import CONFIG_PATH, volumes_and_mounts
+from .volumes import volumes_and_mounts
 
 USER = 1000
 
@@ -43,7 +43,9 @@ def pod_template(attempt: Attempt, settings: OperatorSettings) -> Child:
         # Without this, every Service of the namespace adds variables to the environment.
         "enableServiceLinks": False,
         "securityContext": POD_SECURITY,
-        "terminationGracePeriodSeconds": settings.training_grace_seconds if attempt.stage is Stage.TRAIN else None,
+        "terminationGracePeriodSeconds": settings.training_grace_seconds
+        if attempt.stage is Stage.TRAIN
+        else None,
         "subdomain": attempt.name if needs_rendezvous(attempt) else None,
         "serviceAccountName": changes.service_account_name,
         "imagePullSecrets": changes.image_pull_secrets,
@@ -69,7 +71,8 @@ def container(
             "name": STAGE_CONTAINER,
             "image": changes.image or settings.trainer_image,
             "imagePullPolicy": settings.image_pull_policy,
-            "command": ["python", "-m", "reflection_trainer", attempt.stage.value, "--config", CONFIG_PATH],
+            # The path of the StageConfig is in the environment, so that the command is the same on a laptop.
+            "command": ["python", "-m", "reflection_trainer", attempt.stage.value],
             # The stage contract comes last: a variable of it cannot be replaced.
             "env": merge_lists(changes.env, environment(attempt)),
             "envFrom": changes.env_from,

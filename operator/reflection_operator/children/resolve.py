@@ -41,7 +41,9 @@ def policy(resource: ReflectionTraining, round_number: int) -> ModelSpec:
     run = resource.metadata
     folder = run_uri(resource.spec.storage.uri, run.namespace, run.name, run.uid)
     # A trained model keeps the code that came with its base model, so the permission to run it goes along.
-    return ModelSpec(uri=f"{folder}/{model_path(round_number - 1)}", trust_remote_code=model.trust_remote_code)
+    return ModelSpec(
+        uri=f"{folder}/{model_path(round_number - 1)}", trust_remote_code=model.trust_remote_code
+    )
 
 
 def resolve_task(task: TaskSpec) -> TaskSettings:

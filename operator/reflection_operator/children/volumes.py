@@ -18,6 +18,8 @@ from .overrides import merge_lists
 CONFIG_FOLDER = "/etc/reflect"
 CONFIG_PATH = f"{CONFIG_FOLDER}/{CONFIG_KEY}"
 SCRATCH_FOLDER = "/scratch"
+TEMPORARY_FOLDER = "/tmp"  # noqa: S108  the pod's own, shared with nobody
+SHARED_MEMORY = "/dev/shm"  # noqa: S108  likewise
 
 
 class Mount(NamedTuple):
@@ -54,11 +56,11 @@ def volumes_and_mounts(attempt: Attempt, changes: PodSpecOverrides) -> tuple[lis
 
 def temporary(stage: Stage) -> Iterator[Mount]:
     """Places to write, lost with the pod: the image itself is read-only."""
-    yield Mount("reflect-tmp", "/tmp", {"emptyDir": {}})
+    yield Mount("reflect-tmp", TEMPORARY_FOLDER, {"emptyDir": {}})
     yield Mount("reflect-scratch", SCRATCH_FOLDER, {"emptyDir": {}})
     if stage in (Stage.ROLLOUT, Stage.TRAIN, Stage.EVALUATE):
         # Data loaders, NCCL and vLLM's workers pass tensors through shared memory, of which a container has 64 MiB.
-        yield Mount("reflect-shm", "/dev/shm", {"emptyDir": {"medium": "Memory"}})
+        yield Mount("reflect-shm", SHARED_MEMORY, {"emptyDir": {"medium": "Memory"}})
 
 
 def configuration(attempt: Attempt) -> Mount:
