@@ -1,0 +1,141 @@
+"""What holds for every test: a clean environment, no network but loopback, and an honest account of what did not run."""
+
+from __future__ import annotations
+
+import atexit
+import ipaddress
+import os
+import shutil
+import socket
+import tempfile
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import settings
+
+CI = os.environ.get("CI", "").lower() in {"1", "true", "yes"}
+TESTS = Path(__file__).parent
+QUICK_FIRST = ("unit", "integration", "cluster")
+
+# A developer's or a pod's settings must not decide whether a test passes.
+FOREIGN_PREFIXES = (
+    "ACCELERATE_", "AWS_", "HF_", "HUGGING", "JOB_COMPLETION_", "KUBE", "PET_", "REFLECT_", "TRL_", "VLLM_",
+)  # fmt: skip
+FOREIGN_NAMES = {
+    "FORCE_COLOR", "GITHUB_ACTIONS", "LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT", "PYTHONPATH", "RANK", "WORLD_SIZE",
+}  # fmt: skip
+KEPT = {"REFLECT_CACHE"}
+
+
+def _clean_environment() -> None:
+    """Runs before any library is imported: several read their variables at import. Child processes inherit the result."""
+    for name in list(os.environ):
+        if (name.startswith(FOREIGN_PREFIXES) or name in FOREIGN_NAMES) and name not in KEPT:
+            del os.environ[name]
+    hub_cache = tempfile.mkdtemp(prefix="reflect-tests-hf-")
+    atexit.register(shutil.rmtree, hub_cache, ignore_errors=True)
+    os.environ.update(
+        COLUMNS="120",
+        DO_NOT_TRACK="1",
+        HF_HOME=hub_cache,
+        HF_HUB_DISABLE_TELEMETRY="1",
+        HF_HUB_OFFLINE="1",
+        NO_COLOR="1",
+        # On busy cores two threads are slower than one, and one gives the same sums every time.
+        OMP_NUM_THREADS="1",
+        TOKENIZERS_PARALLELISM="false",
+        TRL_EXPERIMENTAL_SILENCE="1",
+    )
+
+
+_clean_environment()
+settings.register_profile("local", deadline=None, print_blob=True)
+settings.register_profile("ci", deadline=None, print_blob=True, derandomize=True)
+settings.load_profile("ci" if CI else "local")
+
+
+class NetworkUsed(RuntimeError):
+    """A test reached for the network. Not an OSError, so that no retry loop swallows it."""
+
+
+def _is_local(host: Any) -> bool:
+    if host in (None, "", b"", "localhost", b"localhost", socket.gethostname()):
+        return True
+    try:
+        address = ipaddress.ip_address(host.decode() if isinstance(host, bytes) else host)
+    except ValueError:
+        return False
+    return address.is_loopback or address.is_unspecified
+
+
+def _forbid_network() -> None:
+    connect, connect_ex, getaddrinfo = socket.socket.connect, socket.socket.connect_ex, socket.getaddrinfo
+
+    def check(sock: socket.socket, address: Any) -> None:
+        if sock.family in (socket.AF_INET, socket.AF_INET6) and not _is_local(address[0]):
+            raise NetworkUsed(f"a test tried to connect to {address}: tests may use loopback only")
+
+    def local_connect(sock: socket.socket, address: Any) -> None:
+        check(sock, address)
+        connect(sock, address)
+
+    def local_connect_ex(sock: socket.socket, address: Any) -> int:
+        check(sock, address)
+        return connect_ex(sock, address)
+
+    def local_getaddrinfo(host: Any, *args: Any, **kwargs: Any) -> Any:
+        if not _is_local(host):
+            raise NetworkUsed(f"a test asked for the address of {host!r}: tests may use loopback only")
+        return getaddrinfo(host, *args, **kwargs)
+
+    socket.socket.connect = local_connect  # type: ignore[method-assign]
+    socket.socket.connect_ex = local_connect_ex  # type: ignore[method-assign]
+    socket.getaddrinfo = local_getaddrinfo
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    _forbid_network()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Quick tests first. Outside tests/unit other people's libraries are at work, whose warnings are theirs."""
+
+    def room(item: pytest.Item) -> int:
+        name = item.path.relative_to(TESTS).parts[0]
+        return QUICK_FIRST.index(name) if name in QUICK_FIRST else len(QUICK_FIRST)
+
+    items.sort(key=room)
+    for item in items:
+        if room(item) > 0:
+            item.add_marker(pytest.mark.filterwarnings("default"), append=False)
+
+
+def _left_out(reporter: Any) -> Counter[str]:
+    """How many tests did not run, by reason."""
+    reasons: Counter[str] = Counter()
+    for report in reporter.stats.get("skipped", []):
+        reasons[str(report.longrepr[2]).removeprefix("Skipped: ")] += 1
+    for _ in reporter.stats.get("deselected", []):
+        reasons["deselected on the command line"] += 1
+    return reasons
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    """A continuous-integration machine must be able to run everything."""
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    if CI and exitstatus == pytest.ExitCode.OK and _left_out(reporter):
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    terminalreporter.section("left out")
+    reasons = _left_out(terminalreporter)
+    for reason, count in sorted(reasons.items()):
+        terminalreporter.line(f"{count:5d}  {reason}")
+    if not reasons:
+        terminalreporter.line("nothing")
+    elif CI:
+        terminalreporter.line("CI is set: nothing may be left out, so this run fails", red=True)
