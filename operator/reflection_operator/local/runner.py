@@ -20,7 +20,7 @@ from ..reconcile.decide import decide
 from ..reconcile.decision import Attempt, Decision
 from ..reconcile.observed import Observed
 from ..reconcile.parse import job_from_object, pod_from_object
-from ..settings import Settings
+from ..settings import OperatorSettings
 from .cluster import LocalCluster
 from .display import Display
 from .processes import Lifeline
@@ -60,7 +60,7 @@ def locked(records: Records) -> Iterator[None]:
 class LocalRun:
     """One run in its working folder. The folder is everything that a later call needs to carry on."""
 
-    def __init__(self, resource: ReflectionTraining, records: Records, display: Display, settings: Settings) -> None:
+    def __init__(self, resource: ReflectionTraining, records: Records, display: Display, settings: OperatorSettings) -> None:
         self._resource = resource
         self._records = records
         self._display = display
