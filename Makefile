@@ -1,0 +1,69 @@
+# `make help` lists the targets. Everything runs from .venv, which the first target that needs it makes.
+
+SHELL := /bin/sh
+BIN := .venv/bin
+export PYTHON
+
+# Machines without a user's configuration get the same caches as everybody else.
+CACHE := $(or $(REFLECT_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/reflect-operator)
+export UV_CACHE_DIR := $(CACHE)/uv
+
+# No index, no mirror and no setting of this machine gets into a lock file.
+LOCK := $(BIN)/uv pip compile --quiet --no-config --generate-hashes --no-emit-index-url --no-header $(LOCK_FLAGS)
+LINUX := --python-platform x86_64-unknown-linux-gnu
+
+.DEFAULT_GOAL := help
+.PHONY: help
+help: ## List the targets
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: demo
+demo: setup ## A tiny model learns to reflect, here, in minutes; the result is in build/demo/result.json
+	@$(BIN)/python examples/countdown/demo.py
+
+.PHONY: test
+test: setup ## Everything this machine can check, and a list of what it left out
+	@$(BIN)/python scripts/check.py
+
+.PHONY: setup
+setup: deps-system ## Make .venv from the lock file; instant when nothing changed
+	@"$$(sh scripts/find-python.sh)" scripts/set_up.py
+
+.PHONY: deps-system
+deps-system: ## Install missing system packages where this user can, else list them
+	@sh scripts/deps-system.sh
+
+.PHONY: lint
+lint: setup ## Style and import layers
+	@$(BIN)/python scripts/check.py lint format layers
+
+.PHONY: format
+format: setup ## Rewrite the code in the project's style
+	@$(BIN)/ruff check --quiet --fix-only .
+	@$(BIN)/ruff format .
+
+.PHONY: types
+types: setup ## Strict type check
+	@$(BIN)/python scripts/check.py types
+
+.PHONY: crd
+crd: setup ## Generate crds/reflectiontrainings.yaml from the types
+	@mkdir -p build && $(BIN)/reflect crd > build/crd.yaml && mv build/crd.yaml crds/reflectiontrainings.yaml
+
+.PHONY: lock
+lock: setup ## Compile the lock files anew; LOCK_FLAGS=--upgrade takes newer versions
+	$(LOCK) $(LINUX) --python-version 3.11 --override requirements/cpu.overrides \
+		--extra operator --extra trainer --extra dev pyproject.toml requirements/cpu.in -o requirements/cpu.lock
+	$(LOCK) $(LINUX) --python-version 3.12 --extra trainer --extra vllm pyproject.toml -o requirements/gpu.lock
+	$(LOCK) $(LINUX) --python-version 3.11 -c requirements/cpu.lock pyproject.toml -o requirements/base.lock
+	$(LOCK) $(LINUX) --python-version 3.11 -c requirements/cpu.lock requirements/bootstrap.in \
+		-o requirements/bootstrap.lock
+
+.PHONY: bench
+bench: setup ## Run the benchmarks of bench/, or one: make bench ONLY=name
+	@for file in $(if $(ONLY),bench/$(ONLY).py,$(wildcard bench/[a-z]*.py)); do \
+		echo "== $$file"; $(BIN)/python "$$file" || exit; done
+
+.PHONY: clean
+clean: ## Remove what the other targets made, except .venv and the cache folder
+	rm -rf build dist .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache

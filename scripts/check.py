@@ -1,0 +1,100 @@
+"""Every check of the project, the tests last: `make test`. Arguments choose some: `check.py lint types`.
+
+A failed check does not hide the next one. The exit code is 0 only when all of them passed.
+"""
+
+from __future__ import annotations
+
+import difflib
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+BIN = ROOT / ".venv/bin"
+CRD = ROOT / "crds/reflectiontrainings.yaml"
+
+
+def _passes(*command: str | Path) -> bool:
+    return subprocess.run(command, cwd=ROOT, check=False).returncode == 0
+
+
+def lint() -> bool:
+    """Style and likely bugs."""
+    return _passes(BIN / "ruff", "check", "--quiet", ".")
+
+
+def formatting() -> bool:
+    """The layout of the code."""
+    return _passes(BIN / "ruff", "format", "--quiet", "--diff", ".")
+
+
+def types() -> bool:
+    """Strict types in the three packages."""
+    return _passes(BIN / "mypy", "--no-error-summary")
+
+
+def layers() -> bool:
+    """Who may import whom."""
+    result = subprocess.run(
+        [BIN / "lint-imports"],
+        cwd=ROOT,
+        check=False,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    )
+    if result.returncode:
+        print(result.stdout)
+    return result.returncode == 0
+
+
+def crd() -> bool:
+    """The committed CRD is the one that the types give."""
+    result = subprocess.run(
+        [BIN / "reflect", "crd"], cwd=ROOT, check=False, text=True, stdout=subprocess.PIPE
+    )
+    committed = CRD.read_text() if CRD.exists() else ""
+    if result.returncode == 0 and result.stdout == committed:
+        return True
+    name = str(CRD.relative_to(ROOT))
+    changes = difflib.unified_diff(
+        committed.splitlines(), result.stdout.splitlines(), name, "reflect crd", n=1, lineterm=""
+    )
+    print("\n".join(list(changes)[:40]))
+    print(f"{name} is not what the types give: run `make crd` and commit it")
+    return False
+
+
+def tests() -> bool:
+    """Unit and integration tests; pytest lists what it left out."""
+    return _passes(BIN / "python", "-m", "pytest")
+
+
+CHECKS: dict[str, Callable[[], bool]] = {
+    "lint": lint, "format": formatting, "types": types, "layers": layers, "crd": crd, "tests": tests,
+}  # fmt: skip
+
+
+def main(names: list[str]) -> int:
+    """Run the named checks, or all."""
+    if unknown := [name for name in names if name not in CHECKS]:
+        print(f"unknown check {', '.join(unknown)}; there are {', '.join(CHECKS)}", file=sys.stderr)
+        return 2
+    failed = []
+    for name in names or CHECKS:
+        started = time.monotonic()
+        print(f"== {name}: {(CHECKS[name].__doc__ or '').splitlines()[0]}", flush=True)
+        if not CHECKS[name]():
+            failed.append(name)
+        print(
+            f"== {name}: {'FAILED' if name in failed else 'ok'}, {time.monotonic() - started:.1f} s",
+            flush=True,
+        )
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,44 @@
+#!/bin/sh
+# Installs the few system packages that are missing, where this user can; else says which ones and stops.
+# Silent and instant when nothing is missing.
+set -eu
+cd "$(dirname "$0")/.."
+
+missing=""
+need() {
+    missing="$missing $1"
+}
+
+if python=$(sh scripts/find-python.sh); then
+    version=$("$python" -c 'import sys; print("python%d.%d" % sys.version_info[:2])')
+    # Debian splits ensurepip off from Python; without it `python -m venv` fails half-way.
+    "$python" -c 'import ensurepip, venv' 2>/dev/null || need "$version-venv"
+    # vLLM's processor kernels link against libnuma; everything else is in the wheels.
+    "$python" -c 'import ctypes; ctypes.CDLL("libnuma.so.1")' 2>/dev/null || need libnuma1
+elif [ -n "${PYTHON:-}" ]; then
+    exit 1
+else
+    need python3
+    need python3-venv
+    need libnuma1
+fi
+[ -n "$missing" ] || exit 0
+
+if ! command -v apt-get >/dev/null; then
+    echo "missing:$missing (Debian's names). Install them with this system's package manager, then run make again." >&2
+    exit 1
+fi
+if [ "$(id -u)" -ne 0 ]; then
+    echo "missing system packages. Run this once, then make again:" >&2
+    echo "  sudo apt-get install$missing" >&2
+    exit 1
+fi
+echo "system packages:$missing"
+export DEBIAN_FRONTEND=noninteractive
+apt-get update -qq
+# shellcheck disable=SC2086 # a list of words
+apt-get install -y -qq --no-install-recommends $missing >/dev/null
+if ! sh scripts/find-python.sh >/dev/null; then
+    echo "this system's python3 is older than 3.11: install Python 3.11 or newer and name it, make PYTHON=/path/to/python3.11" >&2
+    exit 1
+fi
