@@ -1,7 +1,98 @@
-"""Options of the built-in verifiers."""
+"""The built-in verifiers: their names and their options.
+
+The resource, the reference page and the verifiers themselves read these types, so that an option is described once.
+"""
 
 from __future__ import annotations
 
-from typing import Literal
+import difflib
+import json
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, get_args
+
+from pydantic import Field, ValidationError
+
+from .base import ApiModel
 
 BuiltinName = Literal["countdown", "exact"]
+
+_Switch = Annotated[bool, Field(strict=True)]
+"""true or false. Strict, or YAML's quoted "no" would count as a boolean."""
+
+
+class CountdownOptions(ApiModel):
+    """Countdown has no options: its rule is fixed."""
+
+
+class ExactOptions(ApiModel):
+    """How literally `exact` compares."""
+
+    strip: _Switch = Field(
+        True, description="Leave out white space at both ends of the completion and of the right answer."
+    )
+    ignore_case: _Switch = Field(False, description="Compare without regard to case (Unicode case folding).")
+
+
+OPTIONS: dict[str, type[ApiModel]] = {"countdown": CountdownOptions, "exact": ExactOptions}
+"""The type of each built-in verifier's options."""
+
+
+class InvalidVerifier(ValueError):
+    """There is no verifier of that name, or it has no such option or value."""
+
+    def __init__(self, field: str, problem: str, remedy: str) -> None:
+        super().__init__(f"{field}: {problem}; {remedy}")
+        self.field = field
+        """`name`, `options` or `options.<option>`: relative to `spec.task.verifier.builtin`."""
+        self.problem = problem
+        self.remedy = remedy
+
+
+def parse_options(name: str, options: Mapping[str, Any]) -> ApiModel:
+    """The options of the verifier `name`, checked, with their defaults filled in.
+
+    Raises:
+        InvalidVerifier: the name is unknown, or an option is unknown or has a value that it cannot take.
+    """
+    if name not in OPTIONS:
+        known = get_args(BuiltinName)
+        raise InvalidVerifier("name", f"there is no built-in verifier {_shown(name)}", _instead(name, known))
+    if not isinstance(options, Mapping):
+        raise InvalidVerifier(
+            "options", f"{_shown(options)} is not an object", 'write for example {"strip": true}'
+        )
+    try:
+        return OPTIONS[name].model_validate(dict(options), by_alias=True, by_name=False)
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise _bad_option(name, str(first["loc"][0]), first["type"], first["msg"], first["input"]) from None
+
+
+def _bad_option(name: str, option: str, kind: str, message: str, value: object) -> InvalidVerifier:
+    field = f"options.{option}"
+    if kind == "extra_forbidden":
+        known = tuple(info.alias or key for key, info in OPTIONS[name].model_fields.items())
+        return InvalidVerifier(field, f"the {name} verifier has no such option", _instead(option, known))
+    if kind == "bool_type":
+        return InvalidVerifier(
+            field, f"{_shown(value)} is not a boolean", "write true or false, without quotes"
+        )
+    wanted = message.removeprefix("Input ").lower()
+    return InvalidVerifier(
+        field, f"{_shown(value)} {wanted}", f"docs/reference/verifiers.md lists what {name} takes"
+    )
+
+
+def _instead(wrong: str, known: tuple[str, ...]) -> str:
+    """What to write in place of an unknown word."""
+    if not known:
+        return "remove it: this verifier takes no options"
+    folded = {word.lower(): word for word in known}
+    near = difflib.get_close_matches(str(wrong).lower().replace("_", ""), folded, n=1)
+    return f"did you mean {folded[near[0]]}?" if near else f"known are {', '.join(known)}"
+
+
+def _shown(value: object) -> str:
+    """A value as JSON, cut short."""
+    text = json.dumps(value, default=repr)
+    return text if len(text) <= 60 else f"{text[:57]}..."
