@@ -20,7 +20,7 @@ class Fault(StrEnum):
 
 
 class Reason(StrEnum):
-    """Every reason that a condition, an attempt or an event of ours carries."""
+    """Every reason that a condition or an attempt of ours carries. A warning event carries one of these, too."""
 
     # nothing wrong
     ACCEPTED = "Accepted"
@@ -40,6 +40,7 @@ class Reason(StrEnum):
     DATASET_MISMATCH = "DatasetMismatch"
     SECRET_NOT_FOUND = "SecretNotFound"
     IMAGE_PULL_FAILED = "ImagePullFailed"
+    POD_CONFIG_INVALID = "PodConfigInvalid"
     STORAGE_DENIED = "StorageDenied"
     GATE_FAILED = "GateFailed"
     # the platform
@@ -61,6 +62,29 @@ class Reason(StrEnum):
     DEADLINE_EXCEEDED = "DeadlineExceeded"
     PENDING_DEADLINE_EXCEEDED = "PendingDeadlineExceeded"
     MAX_RESTARTS_REACHED = "MaxRestartsReached"
+
+
+class EventReason(StrEnum):
+    """What an event says has happened; beside these, a Reason where something is in the way."""
+
+    ACCEPTED = "Accepted"
+    ROLLOUT_JOB_CREATED = "RolloutJobCreated"
+    VERIFY_JOB_CREATED = "VerifyJobCreated"
+    TRAINING_STARTED = "TrainingStarted"
+    EVALUATION_JOB_CREATED = "EvaluationJobCreated"
+    REPORT_JOB_CREATED = "ReportJobCreated"
+    ROLLOUTS_COMPLETE = "RolloutsComplete"
+    FAILURES_DATASET_WRITTEN = "FailuresDatasetWritten"
+    CHECKPOINT_SAVED = "CheckpointSaved"
+    TRAINING_COMPLETE = "TrainingComplete"
+    EVALUATION_COMPLETE = "EvaluationComplete"
+    REPORT_WRITTEN = "ReportWritten"
+    ATTEMPT_RESTARTED = "AttemptRestarted"
+    QUEUED = "Queued"
+    SUSPENDED = "Suspended"
+    RESUMED = "Resumed"
+    SUCCEEDED = "Succeeded"
+    FAILED = "Failed"
 
 
 class Meaning(NamedTuple):
@@ -92,6 +116,9 @@ MEANINGS: dict[Reason, Meaning] = {
     ),
     Reason.SECRET_NOT_FOUND: Meaning(Fault.USER, "create the Secret; the run goes on by itself"),
     Reason.IMAGE_PULL_FAILED: Meaning(Fault.USER, "correct the image or its pull secret; the run goes on by itself"),
+    Reason.POD_CONFIG_INVALID: Meaning(
+        Fault.USER, "correct spec.pods for the next attempt, or create what the message misses; the run goes on by itself"
+    ),
     Reason.STORAGE_DENIED: Meaning(Fault.USER, "grant the permission named in the message"),
     Reason.GATE_FAILED: Meaning(Fault.USER, "see the report; the artefacts are kept"),
     Reason.QUOTA_WAIT: Meaning(Fault.PLATFORM, "the run starts when the queue admits it"),

@@ -44,6 +44,8 @@ class ObservedJob:
     restarts: int
     """Attempts at the stage that failed before this one and count towards maxRestarts: from its annotation."""
     created_at: datetime
+    completions: int = 1
+    """Pods that must succeed, one per completion index."""
     state: JobState = JobState.ACTIVE
     reason: str = ""
     """Of the condition that ended it."""

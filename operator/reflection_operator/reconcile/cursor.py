@@ -1,0 +1,133 @@
+"""Where a run is: the greater of what its status remembers and what its Jobs show.
+
+Either may be read late or be lost, and both only ever grow, so the greater one is right. All stages before the cursor are
+complete by definition.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from reflection_api.layout import child_name
+from reflection_api.resource import Metadata
+from reflection_api.stages import Stage
+from reflection_api.status import Cursor, ReflectionTrainingStatus
+
+from .observed import JobState, Observed, ObservedJob, ObservedPod, PodPhase
+
+_ORDER = list(Stage)
+_START = Cursor(round=1, stage=Stage.ROLLOUT, attempt=1)
+
+Position = tuple[int, int, int]
+"""Round, number of the stage, attempt: compared from left to right."""
+
+
+@dataclass(frozen=True)
+class Here:
+    """The attempt that a run is at, and whatever else of it is still alive."""
+
+    cursor: Cursor
+    job: ObservedJob | None
+    """The Job of the attempt; None before it is created, and after somebody deleted it."""
+    pods: tuple[ObservedPod, ...]
+    """The pods of that Job."""
+    superseded: tuple[ObservedJob, ...]
+    """Jobs of earlier attempts that could still start pods."""
+    lingering: tuple[ObservedPod, ...]
+    """Pods of other Jobs, or of a deleted one of the same name, that have not ended."""
+
+    @property
+    def live(self) -> bool:
+        """Whether the attempt's Job is at work or waits to be."""
+        return self.job is not None and self.job.state is JobState.ACTIVE
+
+    @property
+    def others_alive(self) -> bool:
+        """Whether anything of an earlier Job could still write to the run's storage."""
+        return bool(self.superseded or self.lingering)
+
+    @property
+    def still(self) -> bool:
+        """Whether nothing of the run is alive."""
+        return not (self.live or self.others_alive or any(not pod.ended for pod in self.pods))
+
+    @property
+    def started(self) -> bool:
+        """Whether the attempt does its work: all nodes of a training are needed for that, one pod of another stage."""
+        if self.job is None or not self.pods:
+            return False
+        if self.cursor.stage is Stage.TRAIN:
+            return len(self.pods) >= self.job.completions and all(pod.phase is not PodPhase.PENDING for pod in self.pods)
+        return any(pod.phase is not PodPhase.PENDING for pod in self.pods)
+
+
+def locate(run: Observed, status: ReflectionTrainingStatus) -> Here:
+    """Find where a run is."""
+    jobs = own_jobs(run)
+    cursor = _greater(status.current, max(jobs, key=position, default=None)) or _START
+    job = next((job for job in jobs if position(job) == position(cursor)), None)
+    pods = pods_of(run, job) if job else ()
+    prefix = _prefix(run.resource.metadata)
+    return Here(
+        cursor=cursor,
+        job=job,
+        pods=pods,
+        superseded=tuple(earlier for earlier in jobs if earlier is not job and earlier.live),
+        lingering=tuple(
+            pod for pod in run.pods if pod.job_name.startswith(prefix) and not pod.ended and pod not in pods
+        ),
+    )
+
+
+def position(at: Cursor | ObservedJob) -> Position:
+    """What cursors and Jobs are compared by."""
+    return at.round, _ORDER.index(at.stage), at.attempt
+
+
+def own_jobs(run: Observed) -> list[ObservedJob]:
+    """The Jobs that decisions of ours created: a copied label does not make a Job ours, a name we would give does."""
+    metadata = run.resource.metadata
+    return [
+        job
+        for job in run.jobs
+        if job.round <= run.resource.spec.rounds
+        and job.name == child_name(metadata.name, metadata.uid, job.round, job.stage, job.attempt)
+    ]
+
+
+def pods_of(run: Observed, job: ObservedJob) -> tuple[ObservedPod, ...]:
+    """The pods of a Job, by index, and not those of a deleted Job of the same name."""
+    pods = (pod for pod in run.pods if pod.job_name == job.name and pod.job_uid in ("", job.uid))
+    return tuple(sorted(pods, key=lambda pod: (pod.index, pod.name)))
+
+
+def next_attempt(cursor: Cursor, *, restarts: int, retry_at: datetime | None) -> Cursor:
+    """The attempt after this one at the same stage."""
+    return cursor.model_copy(
+        update={"attempt": cursor.attempt + 1, "restarts": restarts, "retry_at": retry_at}
+    )
+
+
+def first_attempt(round_number: int, stage: Stage) -> Cursor:
+    """The first attempt at a stage."""
+    return Cursor(round=round_number, stage=stage, attempt=1)
+
+
+def _greater(remembered: Cursor | None, newest: ObservedJob | None) -> Cursor | None:
+    if newest is None or (remembered and position(remembered) >= position(newest)):
+        return remembered
+    same_stage = remembered is not None and (remembered.round, remembered.stage) == (newest.round, newest.stage)
+    started_at = remembered.started_at if remembered and same_stage else None
+    return Cursor(
+        round=newest.round,
+        stage=newest.stage,
+        attempt=newest.attempt,
+        restarts=newest.restarts,
+        started_at=started_at or newest.created_at,
+    )
+
+
+def _prefix(metadata: Metadata) -> str:
+    """How the names of all children of a run begin."""
+    return child_name(metadata.name, metadata.uid, 1, Stage.ROLLOUT, 1).removesuffix("r1-rollout-1")

@@ -1,0 +1,72 @@
+"""How long a run may take: active altogether, and waiting for its pods to start."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from reflection_api.reasons import Reason
+from reflection_api.stages import Stage
+from reflection_api.status import ReflectionTrainingStatus, Verdict
+
+from .cursor import Here
+from .hindrance import blocking
+from .observed import Observed, PodPhase
+from .step import failed
+
+
+def exceeded(run: Observed, status: ReflectionTrainingStatus, here: Here) -> Verdict | None:
+    """The end of a run whose time is over; None while it is not. Never while it is to be suspended."""
+    if run.resource.spec.suspend:
+        return None
+    reason = _which(run, status, here)
+    if reason is None:
+        return None
+    if status.verdict:
+        # Only the report is missing: the time that it takes does not change the result.
+        return status.verdict
+    if reason is Reason.DEADLINE_EXCEEDED:
+        seconds = run.resource.spec.active_deadline_seconds
+        words = f"the run was active for {seconds} s (spec.activeDeadlineSeconds) and is at {here.cursor.stage}"
+    else:
+        seconds = run.resource.spec.pending_deadline_seconds
+        words = f"pods of {here.cursor.stage} were pending for {seconds} s (spec.pendingDeadlineSeconds)"
+    hindrance = blocking(here)
+    return failed(reason, f"{words} of round {here.cursor.round}", hindrance.message if hindrance else "")
+
+
+def time_to_deadline(run: Observed, status: ReflectionTrainingStatus, here: Here) -> timedelta | None:
+    """Time until the next deadline that can strike as things are; None where there is none."""
+    if run.resource.spec.suspend:
+        return None
+    ends = (_active_until(run, status), _pending_until(run, here))
+    return min((end - run.now for end in ends if end), default=None)
+
+
+def _which(run: Observed, status: ReflectionTrainingStatus, here: Here) -> Reason | None:
+    for reason, end in (
+        (Reason.DEADLINE_EXCEEDED, _active_until(run, status)),
+        (Reason.PENDING_DEADLINE_EXCEEDED, _pending_until(run, here)),
+    ):
+        if end and run.now >= end:
+            return reason
+    return None
+
+
+def _active_until(run: Observed, status: ReflectionTrainingStatus) -> datetime | None:
+    seconds = run.resource.spec.active_deadline_seconds
+    return status.start_time + timedelta(seconds=seconds) if seconds and status.start_time else None
+
+
+def _pending_until(run: Observed, here: Here) -> datetime | None:
+    """Counted from when the Job may start pods, so that time in a queue is not pending."""
+    seconds, job = run.resource.spec.pending_deadline_seconds, here.job
+    if not seconds or job is None or not here.live or job.suspended or not _pending(here):
+        return None
+    return (job.started_at or job.created_at) + timedelta(seconds=seconds)
+
+
+def _pending(here: Here) -> bool:
+    """Whether the attempt has not begun: a training needs all of its nodes, another stage begins with its first pod."""
+    if here.cursor.stage is Stage.TRAIN:
+        return not here.started
+    return all(pod.phase is PodPhase.PENDING for pod in here.pods)

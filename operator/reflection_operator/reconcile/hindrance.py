@@ -1,0 +1,62 @@
+"""What keeps an attempt's pods from starting: the answer to why nothing happens."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from reflection_api.reasons import MEANINGS, Reason
+from reflection_api.stages import Stage
+
+from .cursor import Here
+from .observed import ObservedPod, PodPhase, Waiting
+from .text import one_line, sentence
+
+_IMAGE = ("ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "ImageInspectError", "RegistryUnavailable")
+_CONTAINER = ("CreateContainerConfigError", "CreateContainerError", "RunContainerError", "CrashLoopBackOff")
+_MAX_WORDS = 360
+
+
+@dataclass(frozen=True, slots=True)
+class Hindrance:
+    """Why pods do not start, and what can be done."""
+
+    reason: Reason
+    message: str
+
+
+def blocking(here: Here) -> Hindrance | None:
+    """The first hindrance of the attempt; None while it does its work or simply has not started yet.
+
+    One pod that runs is enough for a stage of independent shards; a training waits for all of its nodes.
+    """
+    if not here.live or here.job is None or here.job.suspended:
+        return None
+    unended = [pod for pod in here.pods if not pod.ended]
+    pending = [pod for pod in unended if pod.phase is PodPhase.PENDING]
+    if len(pending) < len(unended) and here.cursor.stage is not Stage.TRAIN:
+        return None
+    return next((found for pod in pending if (found := _hindrance(pod))), None)
+
+
+def _hindrance(pod: ObservedPod) -> Hindrance | None:
+    if pod.waiting and (reason := _waiting_reason(pod.waiting)):
+        where = f" on node {pod.node}" if pod.node else ""
+        words = one_line(f"{pod.waiting.reason} {pod.waiting.message}", _MAX_WORDS)
+        return _hindered(reason, f"pod {pod.name}{where} cannot start: {words}")
+    if pod.unschedulable:
+        words = one_line(pod.unschedulable, _MAX_WORDS)
+        return _hindered(Reason.UNSCHEDULABLE, f"pod {pod.name} finds no node: {words}")
+    return None
+
+
+def _waiting_reason(waiting: Waiting) -> Reason | None:
+    if waiting.reason in _IMAGE:
+        return Reason.IMAGE_PULL_FAILED
+    words = waiting.message.lower()
+    if waiting.reason == "CreateContainerConfigError" and "secret" in words and "not found" in words:
+        return Reason.SECRET_NOT_FOUND
+    return Reason.POD_CONFIG_INVALID if waiting.reason in _CONTAINER else None
+
+
+def _hindered(reason: Reason, words: str) -> Hindrance:
+    return Hindrance(reason, sentence(words, MEANINGS[reason].remedy))

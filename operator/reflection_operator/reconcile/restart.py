@@ -1,0 +1,96 @@
+"""What follows a failed attempt: another one after a wait, or the end of the run.
+
+An attempt at training resumes from the last checkpoint and the other stages skip the shards that are finished, so that
+trying again loses little. What would only fail again (bad data, bad configuration, a broken check) is not tried again.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from reflection_api.reasons import Reason
+from reflection_api.stages import Stage
+from reflection_api.status import AttemptRecord, CheckpointStatus, Cursor, ReflectionTrainingStatus
+
+from .advance import verdict_of
+from .cursor import next_attempt
+from .failure import Failure
+from .observed import Observed
+from .step import Step, failed
+from .text import one_line
+
+MAX_BACKOFF = timedelta(minutes=5)
+_FIRST_BACKOFF = timedelta(seconds=10)
+_FIRST_BACKOFF_DEPENDENCY = timedelta(seconds=60)
+_MAX_DOUBLINGS = 10
+_RECORDS_KEPT = 5
+_MAX_RECORD = 480
+
+
+def after_failure(run: Observed, status: ReflectionTrainingStatus, at: Cursor, failure: Failure) -> Step:
+    """The step after a failed attempt."""
+    limit = run.resource.spec.failure_policy.max_restarts
+    status = _noted(status, at, failure, run.now)
+    exhausted = failure.counted and at.restarts >= limit
+    if not (failure.final or exhausted):
+        return Step(_restarted(status, at, failure, run.now))
+    if at.stage is Stage.REPORT:
+        # The result is known and kept: a report that cannot be written does not change it.
+        return Step(status, ending=verdict_of(run, status, at))
+    if failure.final:
+        return Step(status, ending=failed(failure.reason, failure.message))
+    return Step(status, ending=failed(Reason.MAX_RESTARTS_REACHED, _exhausted(at, failure, limit)))
+
+
+def backoff(failure: Failure, restarts: int) -> timedelta:
+    """The wait before the attempt that follows `restarts` counted failures, this one included."""
+    if not failure.counted:
+        return _FIRST_BACKOFF
+    first = _FIRST_BACKOFF_DEPENDENCY if failure.dependency_away else _FIRST_BACKOFF
+    return min(first * 2 ** min(restarts - 1, _MAX_DOUBLINGS), MAX_BACKOFF)
+
+
+def time_to_retry(cursor: Cursor, now: datetime) -> timedelta:
+    """What is left of the wait; zero when it is over. A wait longer than the longest one comes from a clock set back."""
+    left = cursor.retry_at - now if cursor.retry_at else timedelta(0)
+    return left if timedelta(0) < left <= MAX_BACKOFF else timedelta(0)
+
+
+def what_is_kept(at: Cursor, checkpoint: CheckpointStatus | None, max_steps: int) -> str:
+    """What the next attempt need not do again."""
+    if at.stage is Stage.TRAIN:
+        if checkpoint and f"/round-{at.round}/" in checkpoint.uri:
+            return f"attempt {at.attempt} resumes from step {checkpoint.step} of {max_steps}"
+        return f"attempt {at.attempt} starts from the newest checkpoint, or from step 0 if there is none yet"
+    return f"attempt {at.attempt} skips the shards that are finished"
+
+
+def _noted(
+    status: ReflectionTrainingStatus, at: Cursor, failure: Failure, now: datetime
+) -> ReflectionTrainingStatus:
+    note = AttemptRecord(
+        round=at.round,
+        stage=at.stage,
+        attempt=at.attempt,
+        reason=failure.reason,
+        message=one_line(failure.message, _MAX_RECORD),
+        exit_code=failure.exit_code,
+        pod=failure.pod,
+        node=failure.node,
+        counted=failure.counted,
+        finished_at=failure.finished_at or now,
+    )
+    return status.model_copy(update={"attempts": [*status.attempts, note][-_RECORDS_KEPT:]})
+
+
+def _restarted(
+    status: ReflectionTrainingStatus, at: Cursor, failure: Failure, now: datetime
+) -> ReflectionTrainingStatus:
+    restarts = at.restarts + failure.counted
+    cursor = next_attempt(at, restarts=restarts, retry_at=now + backoff(failure, restarts))
+    return status.model_copy(update={"current": cursor, "restarts": status.restarts + 1})
+
+
+def _exhausted(at: Cursor, failure: Failure, limit: int) -> str:
+    times = "once" if at.restarts == 0 else f"{at.restarts + 1} times"
+    return f"{at.stage} of round {at.round} failed {times} and maxRestarts is {limit}; the last time: {failure.message}"
