@@ -1,0 +1,46 @@
+"""What vLLM needs on a machine without GPUs."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import psutil
+
+_LEAST_CACHE = 256 << 20
+_SEQUENCES_IN_CACHE = 16
+"""Full-length conversations that the cache should hold, so that batches stay large."""
+_SHARE_OF_MEMORY = 4
+"""At most a fourth of the free memory goes to the cache."""
+
+_ENVIRONMENT = {
+    "VLLM_HOST_IP": "127.0.0.1",
+    "VLLM_CPU_OMP_THREADS_BIND": "nobind",
+    "VLLM_WORKER_MULTIPROC_METHOD": "spawn",
+    "TORCHDYNAMO_DISABLE": "1",
+}
+
+
+def prepare_environment() -> None:
+    """Set vLLM's variables: they count only when set before its first import; what is set already stays."""
+    for name, value in _ENVIRONMENT.items():
+        os.environ.setdefault(name, value)
+
+
+def engine_arguments(*, context_length: int, cache_bytes_per_token: int) -> dict[str, Any]:
+    """Arguments of vLLM's engine that differ from its defaults on a processor."""
+    return {
+        "dtype": "float32",
+        "enforce_eager": True,
+        "kv_cache_memory_bytes": _cache_bytes(context_length, cache_bytes_per_token),
+        # A seed per request raises "CPU Generator does not use offset" as soon as a prompt is prefilled in pieces.
+        "enable_chunked_prefill": False,
+        "max_num_batched_tokens": max(context_length, 8192),
+    }
+
+
+def _cache_bytes(context_length: int, cache_bytes_per_token: int) -> int:
+    """Enough for some conversations of full length, never less than one, and not more than memory allows."""
+    one = 2 * context_length * cache_bytes_per_token
+    allowed = psutil.virtual_memory().available // _SHARE_OF_MEMORY
+    return max(one, min(allowed, max(_LEAST_CACHE, _SEQUENCES_IN_CACHE * one)))
