@@ -39,7 +39,10 @@ def build_result(base: Answers, trained: Answers) -> EvaluationResult:
 
 
 def _on_fixed_failures(base: Answers, trained: Answers) -> dict[str, object]:
-    retry, fresh = _on_fixed(trained, lambda row: row.retry_correct), _on_fixed(trained, lambda row: row.fresh_correct)
+    retry, fresh = (
+        _on_fixed(trained, lambda row: row.retry_correct),
+        _on_fixed(trained, lambda row: row.fresh_correct),
+    )
     shuffled = _on_fixed(trained, lambda row: row.shuffled_correct)
     return {
         "retry_success": compare(_on_fixed(base, lambda row: row.retry_correct), retry),
@@ -58,7 +61,11 @@ def _first(answers: Answers) -> Share:
 
 def _second(answers: Answers, *, own_are_fixed: bool) -> Share:
     """Right at once, or after one reflection on the own failure."""
-    own = {(row.question_id, row.attempt): row.retry_correct for row in answers.second if row.fixed == own_are_fixed}
+    own = {
+        (row.question_id, row.attempt): row.retry_correct
+        for row in answers.second
+        if row.fixed == own_are_fixed
+    }
     verdicts = [row.correct or own[row.question_id, row.attempt] for row in answers.first]
     return Share.of([row.question_id for row in answers.first], verdicts)
 
