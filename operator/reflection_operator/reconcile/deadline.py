@@ -66,7 +66,11 @@ def _pending_until(run: Observed, here: Here) -> datetime | None:
 
 
 def _pending(here: Here) -> bool:
-    """Whether the attempt has not begun: a training needs all of its nodes, another stage begins with its first pod."""
-    if here.cursor.stage is Stage.TRAIN:
-        return not here.started
-    return all(pod.phase is PodPhase.PENDING for pod in here.pods)
+    """Whether the attempt is seen not to have begun: a training needs all its nodes, another stage begins with one pod.
+
+    A run must not end because its pods are not seen (yet): without them the Job's own count decides.
+    """
+    if not here.pods:
+        return here.job is not None and here.job.active == 0
+    pending = [pod.phase is PodPhase.PENDING for pod in here.pods]
+    return any(pending) if here.cursor.stage is Stage.TRAIN else all(pending)

@@ -43,7 +43,8 @@ class EventRecord:
 class Decision:
     """What is to be done now."""
 
-    status: ReflectionTrainingStatus
+    status: ReflectionTrainingStatus | None
+    """None only where there is none and none is to be written."""
     create: tuple[Attempt, ...] = ()
     delete: tuple[str, ...] = ()
     """Names of Jobs."""

@@ -46,6 +46,8 @@ class ObservedJob:
     created_at: datetime
     completions: int = 1
     """Pods that must succeed, one per completion index."""
+    active: int = 0
+    """Pods that have not ended, as the Job controller counts them."""
     state: JobState = JobState.ACTIVE
     reason: str = ""
     """Of the condition that ended it."""

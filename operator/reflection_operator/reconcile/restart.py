@@ -47,7 +47,8 @@ def backoff(failure: Failure, restarts: int) -> timedelta:
     if not failure.counted:
         return _FIRST_BACKOFF
     first = _FIRST_BACKOFF_DEPENDENCY if failure.dependency_away else _FIRST_BACKOFF
-    return min(first * 2 ** min(restarts - 1, _MAX_DOUBLINGS), MAX_BACKOFF)
+    doublings = max(0, min(restarts - 1, _MAX_DOUBLINGS))
+    return min(first * (1 << doublings), MAX_BACKOFF)
 
 
 def time_to_retry(cursor: Cursor, now: datetime) -> timedelta:

@@ -1,0 +1,49 @@
+"""What the attempt came to, once its Job has ended."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from reflection_api.stages import Stage
+from reflection_api.status import ReflectionTrainingStatus
+
+from .advance import after_completion
+from .cursor import Here
+from .failure import CRASHED, Failure, diagnose, failed_for_good
+from .gates import needs_figures
+from .observed import JobState, Observed, ObservedJob, ObservedPod
+from .restart import after_failure
+from .results import results
+from .step import Step
+
+_SOON = timedelta(seconds=1)
+_PODS_LAG = timedelta(seconds=10)
+"""A Job may be seen to end this long before its pods are: they come by another watch."""
+
+
+def settle(run: Observed, status: ReflectionTrainingStatus, here: Here) -> Step:
+    """The step that the attempt's Job calls for: none while it is at work."""
+    job = here.job
+    if job is None or here.live:
+        return Step(status)
+    if job.finished_at and abs(run.now - job.finished_at) < _PODS_LAG and not _pods_seen(job, here.pods):
+        return Step(status, wait=_SOON)
+    if job.state is JobState.FAILED:
+        return after_failure(run, status, here.cursor, diagnose(job, here.pods))
+    parts = results(job, here.pods)
+    if parts is None and job.stage is Stage.EVALUATE and needs_figures(run.resource.spec.evaluation.gates):
+        return after_failure(run, status, here.cursor, _figures_lost(job))
+    return after_completion(run, status, here, parts)
+
+
+def _pods_seen(job: ObservedJob, pods: tuple[ObservedPod, ...]) -> bool:
+    """Whether the pods are seen to have ended as their Job says."""
+    if job.state is JobState.FAILED:
+        return all(pod.ended for pod in pods) and any(failed_for_good(pod) for pod in pods)
+    return {pod.index for pod in pods if pod.ended and not failed_for_good(pod)} >= set(range(job.completions))
+
+
+def _figures_lost(job: ObservedJob) -> Failure:
+    """The gates cannot be checked. Evaluating again is cheap, since the answers are in storage."""
+    words = f"Job {job.name} is complete, but its pod was deleted before its figures were read"
+    return Failure(CRASHED[Stage.EVALUATE], words)

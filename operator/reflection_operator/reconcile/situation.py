@@ -1,0 +1,91 @@
+"""What a run that goes on is doing at the moment, in one sentence: what somebody reads who asks why nothing happens."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from reflection_api.reasons import MEANINGS, Reason
+from reflection_api.stages import Stage
+
+from .cursor import Here
+from .hindrance import blocking
+from .observed import Observed
+from .restart import time_to_retry
+from .suspend import is_suspended
+from .text import sentence
+
+_QUEUE_LABEL = "kueue.x-k8s.io/queue-name"
+
+
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """What a run is doing."""
+
+    ready: bool
+    """Whether it goes on by itself, or rests because it was told to."""
+    reason: Reason
+    message: str
+    suspended: bool = False
+    queued: bool = False
+
+
+def situation(run: Observed, here: Here) -> Situation:
+    """Say what a run is doing."""
+    at = whereabouts(run, here)
+    if run.resource.spec.suspend:
+        return _suspending(run, here, at)
+    if here.job is None:
+        return Situation(True, *_before_the_job(run, here, at))
+    if here.live and here.job.deleting:
+        return Situation(True, Reason.PROGRESSING, f"{at}: Job {here.job.name} is being deleted and is then created again")
+    if here.live and here.job.suspended:
+        queue = run.resource.metadata.labels.get(_QUEUE_LABEL)
+        whose = f"queue {queue}" if queue else "another controller"
+        words = sentence(f"{at}: Job {here.job.name} is held by {whose}", MEANINGS[Reason.QUOTA_WAIT].remedy)
+        return Situation(True, Reason.QUOTA_WAIT, words, queued=True)
+    if hindrance := blocking(here):
+        return Situation(False, hindrance.reason, f"{at}: {hindrance.message}")
+    if here.live and not here.started:
+        return Situation(True, Reason.PENDING, f"{at}: waiting for the pods of Job {here.job.name} to start")
+    return Situation(True, Reason.PROGRESSING, at)
+
+
+def whereabouts(run: Observed, here: Here) -> str:
+    """Round, stage and attempt in words."""
+    at = here.cursor
+    attempt = f", attempt {at.attempt}" if at.attempt > 1 else ""
+    if at.stage is Stage.REPORT:
+        return f"report{attempt}"
+    return f"round {at.round} of {run.resource.spec.rounds}, {at.stage}{attempt}"
+
+
+def _suspending(run: Observed, here: Here, at: str) -> Situation:
+    if is_suspended(run, here):
+        words = sentence(f"suspended at {at}", MEANINGS[Reason.SUSPENDED].remedy)
+        return Situation(True, Reason.SUSPENDED, words, suspended=True)
+    return Situation(False, Reason.SUSPENDED, sentence(f"suspending at {at}", _alive(here)))
+
+
+def _before_the_job(run: Observed, here: Here, at: str) -> tuple[Reason, str]:
+    if here.others_alive:
+        return Reason.PROGRESSING, sentence(f"{at} begins when what came before has ended", _alive(here))
+    retry_at = here.cursor.retry_at
+    if retry_at and time_to_retry(here.cursor, run.now) > timedelta(0):
+        limit = run.resource.spec.failure_policy.max_restarts
+        again = f"restart {here.cursor.restarts} of {limit}" if here.cursor.restarts else "not counted as a restart"
+        return Reason.PROGRESSING, f"{at} begins at {retry_at:%H:%M:%S} UTC ({again})"
+    return Reason.PENDING, f"{at}: its Job is being created"
+
+
+def _alive(here: Here) -> str:
+    """What still has to end. A pod on a node that is gone stays until somebody says so: two may never write side by side."""
+    if not here.lingering:
+        return ""
+    pod = here.lingering[0]
+    where = f" on node {pod.node}" if pod.node else ""
+    others = f" and {len(here.lingering) - 1} more" if len(here.lingering) > 1 else ""
+    return (
+        f"waiting for pod {pod.name}{where}{others} to end; if the node is gone for good, delete the Node or force-delete "
+        "the pod"
+    )
