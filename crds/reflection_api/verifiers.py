@@ -77,7 +77,7 @@ def _bad_option(name: str, option: str, kind: str, message: str, value: object) 
         return InvalidVerifier(
             field, f"{_shown(value)} is not a boolean", "write true or false, without quotes"
         )
-    wanted = message.removeprefix("Input ").lower()
+    wanted = message.removeprefix("Input ")
     return InvalidVerifier(
         field, f"{_shown(value)} {wanted}", f"docs/reference/verifiers.md lists what {name} takes"
     )

@@ -49,13 +49,14 @@ class Countdown:
     **Row.** `nums`: a list of 1 to 64 integers from 0 up, of at most 18 digits. `target`: an integer of at most 18 digits.
 
     **Where the answer is.** The text of the last `<answer>...</answer>`. Without such a pair it is the last line that is an
-    expression or an equation, among the last 100,000 characters. Everything else in the completion is ignored.
+    expression or an equation, among those that reach into the last 100,000 characters. The rest of the completion is
+    ignored. A tag that is never closed (a completion that was cut off) begins no answer.
 
-    **What an answer may be.** An expression: the numbers, `+ - * /` and parentheses, with white space (spaces, tabs, line
-    ends) between them. Or an equation `a = b` of two expressions, of which the left one is judged; the right one is not
-    computed, so `2 * 3 = 7` is right where the target is 6. Not allowed are signs (`-3`, `+3`), `==`, `**`, `//`, implied
-    products (`2(3)`), decimals, leading zeros, and any character that is not ASCII: the typographic signs for times,
-    divided by and minus, and the digits of other scripts.
+    **What an answer may be.** An expression: numbers (one alone will do), `+ - * /` and parentheses, with white space
+    (spaces, tabs, line ends) between them. Or an equation `a = b` of two expressions, of which the left one is judged; the
+    right one is not computed, so `2 * 3 = 7` is right where the target is 6. Not allowed are signs (`-3`, `+3`), `==`, `**`,
+    `//`, implied products (`2(3)`), decimals, leading zeros, and any character that is not ASCII: the typographic signs for
+    times, divided by and minus, and the digits of other scripts.
 
     **Value.** Computed with exact fractions, as written: `8 / (3 - 8 / 3)` is 24. The usual precedence holds and all four
     operators associate to the left. An expression that divides by zero has no value.
@@ -72,8 +73,8 @@ class Countdown:
     version = 1
     meanings: ClassVar[Mapping[str, str]] = {
         CORRECT: "The numbers are used once each and the value is the target.",
-        NO_EQUATION: "There is nothing to judge: no answer tags and no line with digits and without words, or nothing with a "
-        "digit between the tags.",
+        NO_EQUATION: "There is nothing to judge: the answer tags hold no digit, or there are none and no line looks like an "
+        "attempt (it has digits and no word).",
         INVALID_EQUATION: "There is an attempt, but it is not an expression or equation of the allowed form.",
         WRONG_NUMBERS: "The form is right, but a number is missing, used twice or not in the row.",
         MISSED_TARGET: "Form and numbers are right, but the value is not the target, or something is divided by zero.",

@@ -55,8 +55,8 @@ class Exact:
             RowError: the row has no answer, or one of another type.
         """
         answer = column(row, "answer", self.name)
-        if is_integer(answer) and abs(answer) < 10**MAX_DIGITS:
-            return str(answer)
+        if is_integer(answer):
+            return _digits(answer)
         if not isinstance(answer, str):
             problem = f"answer is {kind(answer)}: {shown(answer)}"
             raise RowError("answer", problem, "write the text that the model should give, in quotes")
@@ -82,3 +82,10 @@ class Exact:
     def _normal(self, text: str) -> str:
         stripped = text.strip() if self.options.strip else text
         return stripped.casefold() if self.options.ignore_case else stripped
+
+
+def _digits(answer: int) -> str:
+    if abs(answer) >= 10**MAX_DIGITS:
+        problem = f"answer is an integer of more than {MAX_DIGITS} digits"
+        raise RowError("answer", problem, "write it as text, in quotes")
+    return str(answer)
