@@ -44,7 +44,9 @@ def verdict_of(run: Observed, status: ReflectionTrainingStatus, at: Cursor) -> V
         complete = [job for job in own_jobs(run) if _completes(job, at.round, stage)]
         if complete:
             parts = results(complete[-1], pods_of(run, complete[-1]))
-            found = _verdict(run.resource.spec, first_attempt(at.round, stage), metrics_of(stage, parts) if parts else {})
+            found = _verdict(
+                run.resource.spec, first_attempt(at.round, stage), metrics_of(stage, parts) if parts else {}
+            )
             if found:
                 return found
     return judge(run.resource.spec.evaluation.gates, {}) or _completed({})

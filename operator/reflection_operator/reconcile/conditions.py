@@ -37,12 +37,16 @@ class Wanted(NamedTuple):
     message: str
 
 
-def going_on(run: Observed, status: ReflectionTrainingStatus, cursor: Cursor, now: Situation) -> list[Condition]:
+def going_on(
+    run: Observed, status: ReflectionTrainingStatus, cursor: Cursor, now: Situation
+) -> list[Condition]:
     """The conditions of a run that goes on."""
     return _merged(run, status, [*_situation(now), *_stages(run, status, cursor)])
 
 
-def at_the_end(run: Observed, status: ReflectionTrainingStatus, cursor: Cursor, verdict: Verdict) -> list[Condition]:
+def at_the_end(
+    run: Observed, status: ReflectionTrainingStatus, cursor: Cursor, verdict: Verdict
+) -> list[Condition]:
     """The conditions of a run that has ended."""
     return _merged(run, status, [*_end(verdict), *_stages(run, status, cursor)])
 

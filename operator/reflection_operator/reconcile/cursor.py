@@ -58,7 +58,9 @@ class Here:
         if self.job is None or not self.pods:
             return False
         if self.cursor.stage is Stage.TRAIN:
-            return len(self.pods) >= self.job.completions and all(pod.phase is not PodPhase.PENDING for pod in self.pods)
+            return len(self.pods) >= self.job.completions and all(
+                pod.phase is not PodPhase.PENDING for pod in self.pods
+            )
         return any(pod.phase is not PodPhase.PENDING for pod in self.pods)
 
 
@@ -117,7 +119,10 @@ def first_attempt(round_number: int, stage: Stage) -> Cursor:
 def _greater(remembered: Cursor | None, newest: ObservedJob | None) -> Cursor | None:
     if newest is None or (remembered and position(remembered) >= position(newest)):
         return remembered
-    same_stage = remembered is not None and (remembered.round, remembered.stage) == (newest.round, newest.stage)
+    same_stage = remembered is not None and (remembered.round, remembered.stage) == (
+        newest.round,
+        newest.stage,
+    )
     started_at = remembered.started_at if remembered and same_stage else None
     return Cursor(
         round=newest.round,

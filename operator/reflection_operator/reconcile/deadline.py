@@ -26,7 +26,9 @@ def exceeded(run: Observed, status: ReflectionTrainingStatus, here: Here) -> Ver
         return status.verdict
     if reason is Reason.DEADLINE_EXCEEDED:
         seconds = run.resource.spec.active_deadline_seconds
-        words = f"the run was active for {seconds} s (spec.activeDeadlineSeconds) and is at {here.cursor.stage}"
+        words = (
+            f"the run was active for {seconds} s (spec.activeDeadlineSeconds) and is at {here.cursor.stage}"
+        )
     else:
         seconds = run.resource.spec.pending_deadline_seconds
         words = f"pods of {here.cursor.stage} were pending for {seconds} s (spec.pendingDeadlineSeconds)"

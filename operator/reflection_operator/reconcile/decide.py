@@ -65,10 +65,16 @@ def _go_on(run: Observed, old: ReflectionTrainingStatus, step: Step, here: Here)
 
 
 def _end(
-    run: Observed, old: ReflectionTrainingStatus, status: ReflectionTrainingStatus, here: Here, verdict: Verdict
+    run: Observed,
+    old: ReflectionTrainingStatus,
+    status: ReflectionTrainingStatus,
+    here: Here,
+    verdict: Verdict,
 ) -> Decision:
     status = _changed(status, verdict=verdict, completion_time=run.now)
-    status = _assembled(run, _changed(status, conditions=conditions.at_the_end(run, status, here.cursor, verdict)))
+    status = _assembled(
+        run, _changed(status, conditions=conditions.at_the_end(run, status, here.cursor, verdict))
+    )
     alive = all_alive(here)
     left = ttl.time_left(run.resource.spec, status, run.now)
     return Decision(

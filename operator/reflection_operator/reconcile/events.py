@@ -57,10 +57,16 @@ def _restarted(
     if failed is None or _attempt(failed) in known:
         return
     if not has_ended(new.conditions) and new.current:
-        words = sentence(failed.message, what_is_kept(new.current, new.checkpoint, resource.spec.training.max_steps))
-        yield EventRecord("Warning", EventReason.ATTEMPT_RESTARTED, sentence(words, _counted(resource, failed, new.current)))
+        words = sentence(
+            failed.message, what_is_kept(new.current, new.checkpoint, resource.spec.training.max_steps)
+        )
+        yield EventRecord(
+            "Warning", EventReason.ATTEMPT_RESTARTED, sentence(words, _counted(resource, failed, new.current))
+        )
     elif failed.stage is Stage.REPORT:
-        yield EventRecord("Warning", failed.reason, sentence(failed.message, "the result itself is not affected"))
+        yield EventRecord(
+            "Warning", failed.reason, sentence(failed.message, "the result itself is not affected")
+        )
 
 
 def _counted(resource: ReflectionTraining, failed: AttemptRecord, current: Cursor) -> str:
@@ -71,7 +77,9 @@ def _counted(resource: ReflectionTraining, failed: AttemptRecord, current: Curso
 def _paused(old: ReflectionTrainingStatus, new: ReflectionTrainingStatus) -> Iterator[EventRecord]:
     if became_true(ConditionType.SUSPENDED, old, new):
         yield EventRecord("Normal", EventReason.SUSPENDED, _ready_message(new))
-    if is_true(old.conditions, ConditionType.SUSPENDED) and not is_true(new.conditions, ConditionType.SUSPENDED):
+    if is_true(old.conditions, ConditionType.SUSPENDED) and not is_true(
+        new.conditions, ConditionType.SUSPENDED
+    ):
         yield EventRecord("Normal", EventReason.RESUMED, _ready_message(new))
     if became_true(ConditionType.QUEUED, old, new):
         yield EventRecord("Normal", EventReason.QUEUED, _ready_message(new))

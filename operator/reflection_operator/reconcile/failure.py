@@ -28,6 +28,7 @@ CRASHED = {
 _MAX_MESSAGE = 900
 _MAX_EXPLANATION = 640
 _MAX_LOG_LINE = 240
+_MAX_NAME = 253
 _NEVER = datetime.max.replace(tzinfo=UTC)
 _SIGNALLED = 128
 _TOLD_TO_STOP = 128 + signal.SIGTERM
@@ -102,8 +103,8 @@ def _from_pod(job: ObservedJob, pod: ObservedPod) -> Failure:
         reason=reason,
         message=one_line(words, _MAX_MESSAGE),
         exit_code=end.exit_code if end else None,
-        pod=pod.name,
-        node=pod.node,
+        pod=one_line(pod.name, _MAX_NAME),
+        node=one_line(pod.node, _MAX_NAME) if pod.node else None,
         finished_at=(end.finished_at if end else None) or job.finished_at,
     )
 
@@ -111,15 +112,23 @@ def _from_pod(job: ObservedJob, pod: ObservedPod) -> Failure:
 def _cause(stage: Stage, pod: ObservedPod, end: Terminated | None) -> tuple[Reason, str]:
     where = f"pod {pod.name}" + (f" on node {pod.node}" if pod.node else "")
     if pod.disrupted:
-        return Reason.DISRUPTED, f"{where} was taken away by the platform ({one_line(pod.disrupted, _MAX_LOG_LINE)})"
+        return (
+            Reason.DISRUPTED,
+            f"{where} was taken away by the platform ({one_line(pod.disrupted, _MAX_LOG_LINE)})",
+        )
     if end is None:
         why = one_line(f"{pod.reason} {pod.message}", _MAX_LOG_LINE) or "no reason given"
         return CRASHED[stage], f"{where} failed before its container started ({why})"
     if end.reason == "OOMKilled":
-        return Reason.OUT_OF_MEMORY, f"{where} was killed for using too much memory (exit {end.exit_code}, out of memory)"
+        return (
+            Reason.OUT_OF_MEMORY,
+            f"{where} was killed for using too much memory (exit {end.exit_code}, out of memory)",
+        )
     result = result_of(pod, stage)
     if result and result.outcome == "Failed" and result.message:
-        return _reason(stage, result), f"{one_line(result.message, _MAX_EXPLANATION)} ({where}, exit {end.exit_code})"
+        return _reason(
+            stage, result
+        ), f"{one_line(result.message, _MAX_EXPLANATION)} ({where}, exit {end.exit_code})"
     line = "" if result else last_line(end.message, _MAX_LOG_LINE)
     return CRASHED[stage], f"{where} {_how(end.exit_code)}" + (f": {line}" if line else "")
 

@@ -30,7 +30,10 @@ def started(
 
 def _start(resource: ReflectionTraining, at: Cursor) -> tuple[EventReason, str]:
     reason, words = _START[at.stage](resource.spec)
-    return reason, words if at.stage is Stage.REPORT else f"round {at.round} of {resource.spec.rounds}: {words}"
+    return (
+        reason,
+        words if at.stage is Stage.REPORT else f"round {at.round} of {resource.spec.rounds}: {words}",
+    )
 
 
 def _rollout(spec: ReflectionTrainingSpec) -> tuple[EventReason, str]:
@@ -45,7 +48,10 @@ def _verify(spec: ReflectionTrainingSpec) -> tuple[EventReason, str]:
 def _train(spec: ReflectionTrainingSpec) -> tuple[EventReason, str]:
     training = spec.training
     devices = _many(training.gpus_per_node, "GPU") if training.gpus_per_node else "CPU"
-    return EventReason.TRAINING_STARTED, f"{_many(training.nodes, 'node')} x {devices}, {_many(training.max_steps, 'step')}"
+    return (
+        EventReason.TRAINING_STARTED,
+        f"{_many(training.nodes, 'node')} x {devices}, {_many(training.max_steps, 'step')}",
+    )
 
 
 def _evaluate(spec: ReflectionTrainingSpec) -> tuple[EventReason, str]:
@@ -83,7 +89,9 @@ def results(old: ReflectionTrainingStatus, new: ReflectionTrainingStatus) -> Ite
     if became_true(ConditionType.TRAINING_COMPLETE, old, new):
         yield EventRecord("Normal", EventReason.TRAINING_COMPLETE, "the model is written")
     if new.evaluation and new.evaluation != old.evaluation:
-        words = sentence(_figures("second try", new.evaluation.second_try), _figures("first try", new.evaluation.first_try))
+        words = sentence(
+            _figures("second try", new.evaluation.second_try), _figures("first try", new.evaluation.first_try)
+        )
         yield EventRecord("Normal", EventReason.EVALUATION_COMPLETE, sentence(words, new.evaluation.uri))
     if new.report_uri and new.report_uri != old.report_uri:
         yield EventRecord("Normal", EventReason.REPORT_WRITTEN, new.report_uri)

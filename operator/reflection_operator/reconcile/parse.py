@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from typing import Any
 
+from reflection_api.spec.fields import MAX_INT32
 from reflection_api.stages import Stage
 
 from ..children.labels import ATTEMPT_LABEL, RESTARTS_ANNOTATION, ROUND_LABEL, STAGE_CONTAINER, STAGE_LABEL
@@ -18,6 +19,7 @@ from .observed import JobState, ObservedJob, ObservedPod, PodPhase, Terminated, 
 _JOB_NAME_LABEL = "batch.kubernetes.io/job-name"
 _INDEX = "batch.kubernetes.io/job-completion-index"
 _MAX_ROUND = 10
+_MAX_ATTEMPT = 1_000_000
 _NOT_A_PROBLEM = ("ContainerCreating", "PodInitializing")
 
 
@@ -26,9 +28,10 @@ def job_from_object(obj: Mapping[str, Any]) -> ObservedJob | None:
     metadata, spec, status = (raw.mapping(obj.get(part)) for part in ("metadata", "spec", "status"))
     labels, annotations = raw.mapping(metadata.get("labels")), raw.mapping(metadata.get("annotations"))
     name, created_at = raw.text(metadata.get("name")), raw.time(metadata.get("creationTimestamp"))
-    round_number, attempt = raw.digits(labels.get(ROUND_LABEL)), raw.digits(labels.get(ATTEMPT_LABEL))
+    round_number = raw.digits(labels.get(ROUND_LABEL), most=_MAX_ROUND)
+    attempt = raw.digits(labels.get(ATTEMPT_LABEL), most=_MAX_ATTEMPT)
     stage = _stage(labels.get(STAGE_LABEL))
-    if not (name and created_at and stage and attempt and round_number and round_number <= _MAX_ROUND):
+    if not (name and created_at and stage and round_number and attempt):
         return None
     state, condition = _job_state(status)
     return ObservedJob(
@@ -60,7 +63,9 @@ def pod_from_object(obj: Mapping[str, Any]) -> ObservedPod | None:
         return None
     conditions = list(raw.mappings(status.get("conditions")))
     # The stage's own container speaks first; a sidecar or an init container only where it has nothing to say.
-    containers = sorted(raw.mappings(status.get("containerStatuses")), key=lambda item: item.get("name") != STAGE_CONTAINER)
+    containers = sorted(
+        raw.mappings(status.get("containerStatuses")), key=lambda item: item.get("name") != STAGE_CONTAINER
+    )
     containers += raw.mappings(status.get("initContainerStatuses"))
     return ObservedPod(
         name=name,
@@ -123,7 +128,7 @@ def _end_of(container: Mapping[str, Any]) -> Terminated | None:
     if not isinstance(code, int) or isinstance(code, bool):
         return None
     return Terminated(
-        exit_code=max(-(2**31), min(code, 2**31 - 1)),
+        exit_code=max(-MAX_INT32, min(code, MAX_INT32)),
         reason=raw.text(terminated.get("reason")),
         message=raw.text(terminated.get("message")),
         finished_at=raw.time(terminated.get("finishedAt")),

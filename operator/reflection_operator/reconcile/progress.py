@@ -6,6 +6,7 @@ import math
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from reflection_api.base import MAX_INT53
 from reflection_api.contract import ProgressReport
 from reflection_api.stages import Stage
 from reflection_api.status import CheckpointStatus, Cursor, ProgressStatus, ReflectionTrainingStatus
@@ -17,7 +18,6 @@ from .results import metrics
 _AT_MOST_EVERY = timedelta(seconds=5)
 _FUTURE = timedelta(minutes=5)
 """Clocks of nodes differ; a report from further ahead would shut out all that follow."""
-_MAX_UNITS = 2**53
 _MAX_SECONDS = 10 * 365 * 86_400
 
 
@@ -41,7 +41,7 @@ def reported(run: Observed, status: ReflectionTrainingStatus, at: Cursor) -> Ref
 
 
 def _progress(report: ProgressReport, time: datetime) -> ProgressStatus:
-    total = min(report.total, _MAX_UNITS)
+    total = min(report.total, MAX_INT53)
     done = min(report.done, total)
     seconds = report.remaining_seconds
     known = seconds is not None and 0 <= seconds <= _MAX_SECONDS

@@ -7,7 +7,9 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
-_MAX_DIGITS = 9
+from reflection_api.spec.fields import MAX_INT32
+
+_MAX_DIGITS = 10
 
 
 def whole(value: object, *, least: int) -> int:
@@ -15,10 +17,12 @@ def whole(value: object, *, least: int) -> int:
     return value if isinstance(value, int) and not isinstance(value, bool) and value >= least else least
 
 
-def digits(value: object) -> int | None:
-    """A number from 0 in ASCII digits, as labels carry it."""
+def digits(value: object, *, most: int = MAX_INT32) -> int | None:
+    """A number from 0 to `most` in ASCII digits, as labels carry it."""
     found = text(value)
-    return int(found) if found.isascii() and found.isdigit() and len(found) <= _MAX_DIGITS else None
+    if not (found.isascii() and found.isdigit() and len(found) <= _MAX_DIGITS):
+        return None
+    return int(found) if int(found) <= most else None
 
 
 def time(value: object) -> datetime | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from pydantic import ValidationError
 from reflection_api.contract import StageResult
 from reflection_api.layout import run_uri, stage_path
 from reflection_api.resource import ReflectionTraining
@@ -28,7 +29,10 @@ def uri_of(resource: ReflectionTraining, at: Cursor, *path: str) -> str:
 
 
 def recorded(
-    resource: ReflectionTraining, status: ReflectionTrainingStatus, at: Cursor, parts: Sequence[StageResult] | None
+    resource: ReflectionTraining,
+    status: ReflectionTrainingStatus,
+    at: Cursor,
+    parts: Sequence[StageResult] | None,
 ) -> ReflectionTrainingStatus:
     """The status with the results of a finished stage in it; unknown results change nothing."""
     if at.stage is Stage.REPORT:
@@ -63,12 +67,21 @@ def _evaluation(uri: str, figures: Mapping[str, float]) -> EvaluationStatus:
 
 
 def _comparison(figures: Mapping[str, float], value: str, interval: str) -> Comparison | None:
-    """Metrics `<value>Base` and `<value>Trained`, `<interval>Low` and `<interval>High`; None where one is missing."""
+    """Metrics `<value>Base` and `<value>Trained`, `<interval>Low` and `<interval>High`; None where one is missing or no fraction."""
     names = (f"{value}Base", f"{value}Trained", f"{interval}Low", f"{interval}High")
     questions, samples = count(figures, "questions"), count(figures, "samples")
     if questions is None or samples is None or not all(name in figures for name in names):
         return None
     base, trained, low, high = (figures[name] for name in names)
-    return Comparison(
-        base=base, trained=trained, change=round(trained - base, 9), interval=[low, high], questions=questions, samples=samples
-    )
+    change = round(trained - base, 9)
+    try:
+        return Comparison(
+            base=base,
+            trained=trained,
+            change=change,
+            interval=[low, high],
+            questions=questions,
+            samples=samples,
+        )
+    except ValidationError:
+        return None

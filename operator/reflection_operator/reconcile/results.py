@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 
 from pydantic import ValidationError
+from reflection_api.base import MAX_INT53
 from reflection_api.contract import MAX_TERMINATION_MESSAGE, ArtifactRef, StageResult
 from reflection_api.stages import Stage
 
@@ -14,8 +15,6 @@ from .observed import ObservedJob, ObservedPod, PodPhase
 
 _MAX_METRICS = 16
 _METRIC_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_./-]{0,63}")
-_MAX_COUNT = 2**53
-"""Beyond this a JSON number is no longer exact."""
 _SUMMED = (Stage.ROLLOUT, Stage.VERIFY)
 """Each pod of these counts its own shard; in the others the first pod speaks for all."""
 
@@ -56,14 +55,18 @@ def metrics_of(stage: Stage, parts: Sequence[StageResult]) -> dict[str, float]:
 
 def metrics(reported: Mapping[str, float]) -> dict[str, float]:
     """The metrics that a status can hold: named like metrics, finite, and not too many."""
-    fit = ((name, value) for name, value in reported.items() if _METRIC_NAME.fullmatch(name) and math.isfinite(value))
+    fit = (
+        (name, value)
+        for name, value in reported.items()
+        if _METRIC_NAME.fullmatch(name) and math.isfinite(value)
+    )
     return dict(list(fit)[:_MAX_METRICS])
 
 
 def count(values: Mapping[str, float], name: str) -> int | None:
     """A metric that counts something; None where it is absent or no count."""
     value = values.get(name)
-    return int(value) if value is not None and 0 <= value <= _MAX_COUNT else None
+    return int(value) if value is not None and 0 <= value <= MAX_INT53 else None
 
 
 def artifact(parts: Iterable[StageResult], uri: str) -> ArtifactRef | None:

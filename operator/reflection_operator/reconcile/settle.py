@@ -40,7 +40,9 @@ def _pods_seen(job: ObservedJob, pods: tuple[ObservedPod, ...]) -> bool:
     """Whether the pods are seen to have ended as their Job says."""
     if job.state is JobState.FAILED:
         return all(pod.ended for pod in pods) and any(failed_for_good(pod) for pod in pods)
-    return {pod.index for pod in pods if pod.ended and not failed_for_good(pod)} >= set(range(job.completions))
+    return {pod.index for pod in pods if pod.ended and not failed_for_good(pod)} >= set(
+        range(job.completions)
+    )
 
 
 def _figures_lost(job: ObservedJob) -> Failure:

@@ -38,7 +38,9 @@ def situation(run: Observed, here: Here) -> Situation:
     if here.job is None:
         return Situation(True, *_before_the_job(run, here, at))
     if here.live and here.job.deleting:
-        return Situation(True, Reason.PROGRESSING, f"{at}: Job {here.job.name} is being deleted and is then created again")
+        return Situation(
+            True, Reason.PROGRESSING, f"{at}: Job {here.job.name} is being deleted and is then created again"
+        )
     if here.live and here.job.suspended:
         queue = run.resource.metadata.labels.get(_QUEUE_LABEL)
         whose = f"queue {queue}" if queue else "another controller"
@@ -73,7 +75,11 @@ def _before_the_job(run: Observed, here: Here, at: str) -> tuple[Reason, str]:
     retry_at = here.cursor.retry_at
     if retry_at and time_to_retry(here.cursor, run.now) > timedelta(0):
         limit = run.resource.spec.failure_policy.max_restarts
-        again = f"restart {here.cursor.restarts} of {limit}" if here.cursor.restarts else "not counted as a restart"
+        again = (
+            f"restart {here.cursor.restarts} of {limit}"
+            if here.cursor.restarts
+            else "not counted as a restart"
+        )
         return Reason.PROGRESSING, f"{at} begins at {retry_at:%H:%M:%S} UTC ({again})"
     return Reason.PENDING, f"{at}: its Job is being created"
 

@@ -20,7 +20,14 @@ def fitting(status: ReflectionTrainingStatus) -> ReflectionTrainingStatus:
 
     What is carried over from look to look is cut first, so that the next look finds nothing more to cut.
     """
-    for shrink in (_attempts_in_short, _newest_attempt_only, _in_brief, _without_metrics, _without_attempts, _in_short):
+    for shrink in (
+        _attempts_in_short,
+        _newest_attempt_only,
+        _in_brief,
+        _without_metrics,
+        _without_attempts,
+        _in_short,
+    ):
         if len(status.to_json().encode()) <= MAX_BYTES:
             break
         status = shrink(status)
@@ -28,7 +35,9 @@ def fitting(status: ReflectionTrainingStatus) -> ReflectionTrainingStatus:
 
 
 def _attempts_in_short(status: ReflectionTrainingStatus) -> ReflectionTrainingStatus:
-    attempts = [each.model_copy(update={"message": one_line(each.message, _SHORT)}) for each in status.attempts]
+    attempts = [
+        each.model_copy(update={"message": one_line(each.message, _SHORT)}) for each in status.attempts
+    ]
     return status.model_copy(update={"attempts": attempts})
 
 
@@ -53,7 +62,9 @@ def _in_short(status: ReflectionTrainingStatus) -> ReflectionTrainingStatus:
 
 
 def _cut(status: ReflectionTrainingStatus, limit: int) -> ReflectionTrainingStatus:
-    conditions = [each.model_copy(update={"message": one_line(each.message, limit)}) for each in status.conditions]
+    conditions = [
+        each.model_copy(update={"message": one_line(each.message, limit)}) for each in status.conditions
+    ]
     verdict = status.verdict
     if verdict:
         verdict = verdict.model_copy(update={"message": one_line(verdict.message, limit)})

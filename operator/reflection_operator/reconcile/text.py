@@ -14,7 +14,9 @@ def one_line(text: str, limit: int) -> str:
 
     Control characters, surrogates and direction marks go: they could forge lines of a log or hide words on a terminal.
     """
-    kept = "".join(" " if character.isspace() else character for character in text[:_MAX_READ] if _harmless(character))
+    kept = "".join(
+        " " if character.isspace() else character for character in text[:_MAX_READ] if _harmless(character)
+    )
     line = " ".join(kept.split())
     if len(line.encode()) <= limit:
         return line

@@ -8,7 +8,9 @@ from reflection_api.spec import ReflectionTrainingSpec
 from reflection_api.status import ReflectionTrainingStatus
 
 
-def time_left(spec: ReflectionTrainingSpec, status: ReflectionTrainingStatus, now: datetime) -> timedelta | None:
+def time_left(
+    spec: ReflectionTrainingSpec, status: ReflectionTrainingStatus, now: datetime
+) -> timedelta | None:
     """Time until a finished resource is to be deleted, zero or less when it is over; None: it is kept."""
     seconds = spec.ttl_seconds_after_finished
     if seconds is None or status.completion_time is None:
