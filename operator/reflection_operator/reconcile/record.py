@@ -67,7 +67,7 @@ def _evaluation(uri: str, figures: Mapping[str, float]) -> EvaluationStatus:
 
 
 def _comparison(figures: Mapping[str, float], value: str, interval: str) -> Comparison | None:
-    """Metrics `<value>Base` and `<value>Trained`, `<interval>Low` and `<interval>High`; None where one is missing or no fraction."""
+    """From metrics `<value>Base`, `<value>Trained`, `<interval>Low`, `<interval>High`; None where one is no fraction."""
     names = (f"{value}Base", f"{value}Trained", f"{interval}Low", f"{interval}High")
     questions, samples = count(figures, "questions"), count(figures, "samples")
     if questions is None or samples is None or not all(name in figures for name in names):
