@@ -8,11 +8,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from .chat import Conversation, prompt_ids
+from .chat import prompt_ids
 
 if TYPE_CHECKING:
     from reflection_api.spec.rollout import SamplingSpec
     from transformers import PreTrainedTokenizerBase
+
+    from ..conversation import Turn
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +76,7 @@ class Engine(Protocol):
 
     def generate(
         self,
-        conversations: Sequence[Conversation],
+        conversations: Sequence[Sequence[Turn]],
         sampling: SamplingSpec,
         seeds: Sequence[int],
         *,
@@ -96,7 +98,7 @@ class Engine(Protocol):
 
 def encoded(
     tokenizer: PreTrainedTokenizerBase,
-    conversations: Sequence[Conversation],
+    conversations: Sequence[Sequence[Turn]],
     sampling: SamplingSpec,
     seeds: Sequence[int],
     context_length: int,
@@ -108,7 +110,7 @@ def encoded(
     """
     if len(seeds) != len(conversations):
         raise ValueError(f"{len(conversations)} conversations need as many seeds, not {len(seeds)}")
-    prompts = [prompt_ids(tokenizer, conversation) for conversation in conversations]
+    prompts = [prompt_ids(tokenizer, turns) for turns in conversations]
     for index, ids in enumerate(prompts):
         if len(ids) + sampling.max_tokens > context_length:
             raise ConversationTooLong(index, len(ids), sampling.max_tokens, context_length)

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 import torch
 from transformers import AutoModelForCausalLM, GenerationConfig
 
-from .chat import Conversation
 from .engine import Completion, OnDone, Throughput, encoded
 from .sampler import draw
 
 if TYPE_CHECKING:
     from reflection_api.spec.rollout import SamplingSpec
 
+    from ..conversation import Turn
     from .model import ModelFolder
 
 _MAX_BATCH = 128
@@ -43,7 +43,7 @@ class TransformersEngine:
 
     def generate(
         self,
-        conversations: Sequence[Conversation],
+        conversations: Sequence[Sequence[Turn]],
         sampling: SamplingSpec,
         seeds: Sequence[int],
         *,

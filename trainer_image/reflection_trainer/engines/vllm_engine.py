@@ -11,12 +11,12 @@ from reflection_api.reasons import Reason
 
 from ..errors import BadConfig
 from . import cpu
-from .chat import Conversation
 from .engine import Completion, OnDone, Throughput, encoded
 
 if TYPE_CHECKING:
     from reflection_api.spec.rollout import SamplingSpec
 
+    from ..conversation import Turn
     from .model import ModelFolder
 
 _IN_FLIGHT = 2048
@@ -48,6 +48,7 @@ class VllmEngine:
             "trust_remote_code": trust_remote_code,
             "enable_prefix_caching": True,
             "disable_log_stats": True,
+            "use_tqdm_on_load": False,
             "seed": 0,
         }
         if not gpus:
@@ -59,7 +60,7 @@ class VllmEngine:
 
     def generate(
         self,
-        conversations: Sequence[Conversation],
+        conversations: Sequence[Sequence[Turn]],
         sampling: SamplingSpec,
         seeds: Sequence[int],
         *,
@@ -69,6 +70,8 @@ class VllmEngine:
         prompts = encoded(self.tokenizer, conversations, sampling, seeds, self.context_length)
         completions: dict[int, Completion] = {}
         submitted = 0
+        # Cached prefixes of earlier calls would make a call's answers depend on them, if only by rounding.
+        self._engine.reset_prefix_cache()
         with self.throughput.measured():
             while len(completions) < len(prompts):
                 while submitted < len(prompts) and submitted - len(completions) < _IN_FLIGHT:
@@ -100,7 +103,8 @@ class VllmEngine:
             seed=seed,
             output_kind=_final_only(),
         )
-        self._engine.add_request(str(index), self._vllm.TokensPrompt(prompt_token_ids=prompt), parameters)
+        [rendered] = self._engine.renderer.render_cmpl([self._vllm.TokensPrompt(prompt_token_ids=prompt)])
+        self._engine.add_request(str(index), rendered, parameters)
 
 
 def _prepare_environment(gpus: int) -> None:

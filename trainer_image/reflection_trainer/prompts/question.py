@@ -6,6 +6,8 @@ import hashlib
 from dataclasses import dataclass
 from typing import Any
 
+from ..conversation import Turn
+
 
 @dataclass(frozen=True, slots=True)
 class Question:
@@ -13,12 +15,14 @@ class Question:
 
     id: str
     """`<row number>-<hash of the question>`: the same as long as the file is; row numbers start at 1."""
-    messages: list[dict[str, str]]
+    messages: list[Turn]
     """The system message, if any, and the turns of the row; the last one is the user's."""
     text: str
     """The question: the content of the last turn."""
     row: dict[str, Any]
     """The row's own columns by their expected names, without the one that became the messages. JSON values only."""
+    place: str = ""
+    """Where the row stands, for messages: `train.jsonl:7`."""
 
     @property
     def key(self) -> str:
