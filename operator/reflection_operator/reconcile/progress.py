@@ -13,7 +13,7 @@ from reflection_api.status import CheckpointStatus, Cursor, ProgressStatus, Refl
 
 from .observed import Observed
 from .record import uri_of
-from .results import metrics
+from .results import headline, sound
 
 _AT_MOST_EVERY = timedelta(seconds=5)
 _FUTURE = timedelta(minutes=5)
@@ -35,7 +35,7 @@ def reported(run: Observed, status: ReflectionTrainingStatus, at: Cursor) -> Ref
     progress = _progress(report, time)
     if _worth_writing(status.progress, progress):
         update["progress"] = progress
-        if figures := metrics(report.metrics):
+        if figures := headline(sound(report.metrics)):
             update["metrics"] = figures
     return status.model_copy(update=update)
 

@@ -18,7 +18,7 @@ from reflection_api.status import (
     ReflectionTrainingStatus,
 )
 
-from .results import artifact, count, metrics_of
+from .results import artifact, count, headline, metrics_of
 
 
 def uri_of(resource: ReflectionTraining, at: Cursor, *path: str) -> str:
@@ -40,11 +40,14 @@ def recorded(
     if parts is None:
         return status
     figures = metrics_of(at.stage, parts)
-    update: dict[str, Any] = {"metrics": figures} if figures else {}
+    if at.stage is Stage.EVALUATE:
+        # Not among the metrics, which go on to show the training's.
+        return status.model_copy(
+            update={"evaluation": _evaluation(uri_of(resource, at, "result.json"), figures)}
+        )
+    update: dict[str, Any] = {"metrics": headline(figures)} if figures else {}
     if at.stage is Stage.VERIFY:
         update |= _dataset(uri_of(resource, at), figures, parts)
-    if at.stage is Stage.EVALUATE:
-        update["evaluation"] = _evaluation(uri_of(resource, at, "result.json"), figures)
     return status.model_copy(update=update)
 
 
@@ -69,16 +72,19 @@ def _evaluation(uri: str, figures: Mapping[str, float]) -> EvaluationStatus:
 def _comparison(figures: Mapping[str, float], value: str, interval: str) -> Comparison | None:
     """From metrics `<value>Base`, `<value>Trained`, `<interval>Low`, `<interval>High`; None where one is no fraction."""
     names = (f"{value}Base", f"{value}Trained", f"{interval}Low", f"{interval}High")
-    questions, samples = count(figures, "questions"), count(figures, "samples")
-    if questions is None or samples is None or not all(name in figures for name in names):
+    if not all(name in figures for name in names):
         return None
     base, trained, low, high = (figures[name] for name in names)
-    change = round(trained - base, 9)
+    # The figures on the fixed failures have counts of their own.
+    questions, samples = (
+        count(figures, f"{value}{noun.capitalize()}") or count(figures, noun) or 0
+        for noun in ("questions", "samples")
+    )
     try:
         return Comparison(
             base=base,
             trained=trained,
-            change=change,
+            change=round(trained - base, 9),
             interval=[low, high],
             questions=questions,
             samples=samples,

@@ -45,22 +45,26 @@ def results(job: ObservedJob, pods: Iterable[ObservedPod]) -> tuple[StageResult,
 def metrics_of(stage: Stage, parts: Sequence[StageResult]) -> dict[str, float]:
     """The metrics of a stage from those of its pods, ordered by index."""
     if stage not in _SUMMED:
-        return metrics(parts[0].metrics)
+        return sound(parts[0].metrics)
     total: dict[str, float] = {}
     for part in parts:
-        for name, value in metrics(part.metrics).items():
+        for name, value in sound(part.metrics).items():
             total[name] = total.get(name, 0) + value
-    return metrics(total)
+    return sound(total)
 
 
-def metrics(reported: Mapping[str, float]) -> dict[str, float]:
-    """The metrics that a status can hold: named like metrics, finite, and not too many."""
-    fit = (
-        (name, value)
+def sound(reported: Mapping[str, float]) -> dict[str, float]:
+    """The metrics that JSON can hold and that are named like metrics."""
+    return {
+        name: value
         for name, value in reported.items()
         if _METRIC_NAME.fullmatch(name) and math.isfinite(value)
-    )
-    return dict(list(fit)[:_MAX_METRICS])
+    }
+
+
+def headline(figures: Mapping[str, float]) -> dict[str, float]:
+    """As many metrics as a status holds."""
+    return dict(list(figures.items())[:_MAX_METRICS])
 
 
 def count(values: Mapping[str, float], name: str) -> int | None:
