@@ -130,44 +130,44 @@ def run(*command: str | Path, cache: Path) -> None:
     # Started by `uv run` or inside another environment, an installer would work on that one.
     for name in ("VIRTUAL_ENV", "PYTHONHOME", "PYTHONPATH", "PIP_USER", "PIP_TARGET", "PIP_PREFIX"):
         env.pop(name, None)
-    process = subprocess.Popen(
-        [str(part) for part in command], cwd=ROOT, env=env, text=True,
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-    )  # fmt: skip
-    assert process.stdout is not None
-    for line in process.stdout:
-        if not NOISE.match(line):
-            print("  " + line.rstrip(), flush=True)
-    if process.wait() != 0:
+    with subprocess.Popen(
+        [str(part) for part in command],
+        cwd=ROOT,
+        env=env,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    ) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            if not NOISE.match(line):
+                print("  " + line.rstrip(), flush=True)
+    if process.returncode != 0:
         raise CannotSetUp(
             f"{' '.join(map(str, command[:4]))} failed (see above); the same command carries on from there"
         )
 
 
+def made_here() -> bool:
+    """Whether .venv was made by this Python and in this place: its scripts hold absolute paths."""
+    if not PYTHON.exists() or f"{VENV}\n" not in (VENV / "pyvenv.cfg").read_text():
+        return False
+    version = subprocess.run(
+        [PYTHON, "-c", "import sys; print(sys.version)"], capture_output=True, text=True, check=False
+    )
+    return version.stdout == f"{sys.version}\n"
+
+
 def install(cache: Path) -> None:
     """Fill .venv: first the installer with pip, then the locked set with it, then this project in place."""
-    uv_locked = re.search(r"^uv==(\S+)", BOOTSTRAP.read_text(), flags=re.MULTILINE)
-    assert uv_locked is not None
-    same_python = subprocess.run(
-        [PYTHON, "-c", f"import sys; sys.exit(sys.version != {sys.version!r})"], check=False
-    ).returncode == 0 if PYTHON.exists() else False  # fmt: skip
-    if not same_python:
+    if not made_here():
         run(sys.executable, "-m", "venv", "--clear", VENV, cache=cache)
     pip = (PYTHON, "-m", "pip", "--disable-pip-version-check")
     run(*pip, "install", "--quiet", "--require-hashes", "--no-deps", "-r", BOOTSTRAP, cache=cache)
     uv_pip = (UV, "pip", "--no-progress", "--color=never")
-    run(*uv_pip, "sync", "--python", PYTHON, "--require-hashes", LOCK, cache=cache)
-    run(
-        *uv_pip,
-        "install",
-        "--python",
-        PYTHON,
-        "--no-deps",
-        "--no-build-isolation",
-        "--editable",
-        ".",
-        cache=cache,
-    )
+    here = ("--python", PYTHON)
+    run(*uv_pip, "sync", *here, "--require-hashes", LOCK, cache=cache)
+    run(*uv_pip, "install", *here, "--no-deps", "--no-build-isolation", "--editable", ".", cache=cache)
 
 
 def disk_usage(folder: Path) -> int:

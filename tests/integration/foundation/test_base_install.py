@@ -1,0 +1,97 @@
+"""The wheel, alone: what `pip install reflect-operator` gives somebody who only writes and checks YAML."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[3]
+BIN = Path(sys.executable).parent
+PACKAGES = {"reflection_api", "reflection_operator", "reflection_trainer"}
+HEAVY = ["torch", "vllm", "transformers", "trl", "datasets", "kopf", "kubernetes", "boto3", "numpy"]
+
+
+def uv(*command: str | Path) -> None:
+    """Offline: the set-up of .venv left these very files in uv's cache."""
+    cache = os.environ.get("UV_CACHE_DIR") or default_cache()
+    env = os.environ | ({"UV_CACHE_DIR": str(cache)} if cache else {})
+    subprocess.run([BIN / "uv", "--offline", "--quiet", *command], cwd=ROOT, env=env, check=True, text=True)
+
+
+def default_cache() -> str | None:
+    """The folder that the Makefile would name, when there is one."""
+    home = os.environ.get("XDG_CACHE_HOME") or Path("~/.cache").expanduser()
+    chosen = Path(os.environ.get("REFLECT_CACHE") or Path(home) / "reflect-operator") / "uv"
+    return str(chosen) if chosen.is_dir() else None
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("dist")
+    uv("build", "--wheel", "--no-build-isolation", "--python", sys.executable, "--out-dir", folder)
+    return next(folder.glob("*.whl"))
+
+
+@pytest.fixture(scope="module")
+def python(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    venv = tmp_path_factory.mktemp("base") / "venv"
+    uv("venv", "--python", sys.executable, venv)
+    target = ("--python", venv / "bin/python", "--no-deps")
+    uv("pip", "install", *target, "--require-hashes", "-r", "requirements/base.lock")
+    uv("pip", "install", *target, wheel)
+    return venv / "bin/python"
+
+
+def run(*command: str | Path, cwd: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(command, cwd=cwd, text=True, capture_output=True, check=False)
+
+
+def test_the_wheel_holds_the_three_packages_and_nothing_else(wheel: Path) -> None:
+    with zipfile.ZipFile(wheel) as archive:
+        names = archive.namelist()
+    tops = {name.partition("/")[0] for name in names}
+    assert {top for top in tops if not top.endswith(".dist-info")} == PACKAGES
+    assert {f"{package}/py.typed" for package in PACKAGES} <= set(names)
+    assert any(name.endswith("licenses/LICENSE") for name in names)
+
+
+@pytest.mark.parametrize("command", ["reflect", "kubectl-reflect"])
+def test_both_commands_answer(command: str, python: Path, tmp_path: Path) -> None:
+    answer = run(python.parent / command, "--help", cwd=tmp_path)
+    assert answer.returncode == 0, answer.stderr
+    assert "validate" in answer.stdout
+
+
+def test_help_is_quick(python: Path, tmp_path: Path, record_property: Callable[[str, object], None]) -> None:
+    """Well under a second on a free machine; the bound leaves room for a busy one and would still catch torch."""
+    durations = []
+    for _ in range(3):
+        started = time.monotonic()
+        assert run(python.parent / "reflect", "--help", cwd=tmp_path).returncode == 0
+        durations.append(time.monotonic() - started)
+    record_property("seconds", min(durations))
+    assert min(durations) < 3
+
+
+@pytest.mark.parametrize("module", ["reflection_api", "reflection_operator.cli.main"])
+def test_imports_nothing_heavy_even_where_it_is_installed(module: str, python: Path, tmp_path: Path) -> None:
+    """In the light environment the import would fail; in the full one a stray import would only be slow."""
+    for interpreter in (python, Path(sys.executable)):
+        code = f"import json, sys, {module}; print(json.dumps([m for m in {HEAVY!r} if m in sys.modules]))"
+        answer = run(interpreter, "-c", code, cwd=tmp_path)
+        assert answer.returncode == 0, answer.stderr
+        assert json.loads(answer.stdout) == []
+
+
+def test_the_crd_needs_no_more_than_the_base(python: Path, tmp_path: Path) -> None:
+    answer = run(python.parent / "reflect", "crd", cwd=tmp_path)
+    assert answer.returncode == 0, answer.stderr
+    assert answer.stdout == (ROOT / "crds/reflectiontrainings.yaml").read_text()

@@ -1,0 +1,129 @@
+"""scripts/find-python.sh and deps-system.sh on machines that lack something: stand-ins for python, apt-get and id."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[3]
+
+
+class Machine:
+    """A machine whose whole PATH is one folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self.bin = folder / "bin"
+        self.bin.mkdir()
+        for tool in ("sh", "dirname"):
+            (self.bin / tool).symlink_to(f"/bin/{tool}")
+        self.log = folder / "apt.log"
+        self.provide("id", "echo 0")
+
+    def provide(self, name: str, body: str) -> None:
+        (self.bin / name).unlink(missing_ok=True)
+        (self.bin / name).write_text(f"#!/bin/sh\n{body}\n")
+        (self.bin / name).chmod(0o755)
+
+    def provide_python(self, name: str, version: str, *, lacks: str = "nothing at all") -> None:
+        """A Python of that version; a program that mentions `lacks` fails, as an import of it would."""
+        major, minor = version.split(".")
+        body = f"""
+case "$2" in
+  *{shlex.quote(lacks)}*) exit 1 ;;
+  *version_info*"(3, 11)"*) [ {major} -eq 3 ] && [ {minor} -ge 11 ]; exit ;;
+  *version_info*) echo python{version} ;;
+esac"""
+        self.provide(name, body)
+
+    def provide_apt(self) -> None:
+        self.provide("apt-get", f'echo "$@" >> {self.log}')
+
+    def run(self, script: str, **env: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            ["/bin/sh", f"scripts/{script}"], cwd=ROOT, env={"PATH": str(self.bin), **env},
+            text=True, capture_output=True, check=False,
+        )  # fmt: skip
+
+
+@pytest.fixture
+def machine(tmp_path: Path) -> Machine:
+    return Machine(tmp_path)
+
+
+def test_prefers_the_version_that_vllm_was_measured_on(machine: Machine) -> None:
+    machine.provide_python("python3", "3.13")
+    machine.provide_python("python3.11", "3.11")
+    assert machine.run("find-python.sh").stdout == f"{machine.bin}/python3.11\n"
+
+
+def test_passes_over_an_old_python_and_a_dead_shim(machine: Machine) -> None:
+    machine.provide("python3.11", "echo 'no such version installed' >&2; exit 127")
+    machine.provide_python("python3", "3.10")
+    machine.provide_python("python3.12", "3.12")
+    assert machine.run("find-python.sh").stdout == f"{machine.bin}/python3.12\n"
+
+
+def test_a_named_python_is_taken_or_refused_never_replaced(machine: Machine) -> None:
+    machine.provide_python("python3.11", "3.11")
+    machine.provide_python("old", "3.9")
+    assert machine.run("find-python.sh", PYTHON=sys.executable).stdout == f"{sys.executable}\n"
+    answer = machine.run("find-python.sh", PYTHON="old")
+    assert (answer.returncode, answer.stdout) == (1, "")
+    assert answer.stderr == "PYTHON=old is not a working Python 3.11 or newer\n"
+
+
+def test_silent_when_nothing_is_missing(machine: Machine) -> None:
+    machine.provide_python("python3", "3.11")
+    machine.provide_apt()
+    answer = machine.run("deps-system.sh")
+    assert (answer.returncode, answer.stdout, answer.stderr) == (0, "", "")
+    assert not machine.log.exists()
+
+
+@pytest.mark.parametrize(("lacks", "package"), [("ensurepip", "python3.11-venv"), ("libnuma", "libnuma1")])
+def test_root_gets_the_missing_package(machine: Machine, lacks: str, package: str) -> None:
+    machine.provide_python("python3", "3.11", lacks=lacks)
+    machine.provide_apt()
+    answer = machine.run("deps-system.sh")
+    assert answer.returncode == 0, answer.stderr
+    assert answer.stdout == f"system packages: {package}\n"
+    assert machine.log.read_text().splitlines()[-1].split()[-1] == package
+
+
+def test_others_are_told_the_command(machine: Machine) -> None:
+    machine.provide_python("python3", "3.12", lacks="ensurepip")
+    machine.provide_apt()
+    machine.provide("id", "echo 1000")
+    answer = machine.run("deps-system.sh")
+    assert answer.returncode == 1
+    assert "sudo apt-get install python3.12-venv\n" in answer.stderr
+    assert not machine.log.exists()
+
+
+def test_without_apt_the_names_are_listed(machine: Machine) -> None:
+    machine.provide_python("python3", "3.11", lacks="libnuma")
+    answer = machine.run("deps-system.sh")
+    assert answer.returncode == 1
+    assert answer.stderr.startswith("missing: libnuma1 (Debian's names)")
+
+
+def test_a_system_whose_python_stays_too_old_says_so(machine: Machine) -> None:
+    machine.provide_python("python3", "3.10")
+    machine.provide_apt()
+    answer = machine.run("deps-system.sh")
+    assert answer.returncode == 1
+    assert "python3 is older than 3.11" in answer.stderr
+    assert "make PYTHON=" in answer.stderr
+
+
+def test_the_real_machine_of_this_run_has_everything() -> None:
+    answer = subprocess.run(
+        ["/bin/sh", "scripts/deps-system.sh"], cwd=ROOT, text=True, capture_output=True, check=False,
+        env={"PATH": os.environ["PATH"], "PYTHON": sys.executable},
+    )  # fmt: skip
+    assert (answer.returncode, answer.stdout) == (0, ""), answer.stderr
