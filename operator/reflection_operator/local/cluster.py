@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import shutil
+import signal
 import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -12,7 +13,7 @@ from typing import Any
 from reflection_api.stages import ExitCode
 
 from . import pods
-from .processes import end_marked, start
+from .processes import end_marked, oom_kills, start
 from .records import Records, read_json, write_json
 
 
@@ -21,6 +22,8 @@ class _Running:
     """A Job whose processes this runner started."""
 
     processes: dict[int, subprocess.Popen[bytes]] = field(default_factory=dict)
+    oom_kills: int = field(default_factory=oom_kills)
+    """The kernel's count when the Job began."""
 
 
 class LocalCluster:
@@ -46,7 +49,12 @@ class LocalCluster:
         name = str(job["metadata"]["name"])
         if (self._records.job(name) / "objects.json").exists():
             return
-        data = {key: text for item in manifests if item["kind"] == "ConfigMap" for key, text in item["data"].items()}
+        data = {
+            key: text
+            for item in manifests
+            if item["kind"] == "ConfigMap"
+            for key, text in item["data"].items()
+        }
         port = pods.free_port()
         for index in range(_completions(job)):
             folder = self._records.pod(name, index)
@@ -79,18 +87,18 @@ class LocalCluster:
 
     def poll(self) -> bool:
         """Record the processes that have ended; True where something changed."""
-        changed = False
-        for name, running in self._running.items():
-            for index, process in list(running.processes.items()):
-                if process.poll() is None:
-                    continue
-                del running.processes[index]
-                self._record_exit(name, index, _exit_code(process.returncode), interrupted=False)
-                self._drop_scratch(name, index)
-                changed = True
-                if process.returncode != ExitCode.DONE:
-                    self._end_siblings(name, running)
-        return changed
+        return any([self._poll_job(name, running) for name, running in self._running.items()])
+
+    def _poll_job(self, name: str, running: _Running) -> bool:
+        ended = {index: process for index, process in running.processes.items() if process.poll() is not None}
+        for index, process in ended.items():
+            del running.processes[index]
+            out_of_memory = process.returncode == -signal.SIGKILL and oom_kills() > running.oom_kills
+            self._record_exit(name, index, _exit_code(process.returncode), out_of_memory=out_of_memory)
+            shutil.rmtree(self._records.pod(name, index) / "scratch", ignore_errors=True)
+        if any(process.returncode != ExitCode.DONE for process in ended.values()):
+            self._end_siblings(name, running)
+        return bool(ended)
 
     def interrupt(self, grace: float) -> None:
         """Stop everything in order; the Jobs are recorded as disrupted, which counts as no restart."""
@@ -122,14 +130,14 @@ class LocalCluster:
         indices = list(running.processes)
         _stop(running, grace=2.0)
         for index in indices:
-            self._record_exit(name, index, 143, interrupted=False)
+            self._record_exit(name, index, 143)
         end_marked(self._mark)
 
-    def _drop_scratch(self, name: str, index: int) -> None:
-        shutil.rmtree(self._records.pod(name, index) / "scratch", ignore_errors=True)
-
-    def _record_exit(self, name: str, index: int, code: int, *, interrupted: bool) -> None:
-        record = {"code": code, "interrupted": interrupted, "at": pods.now()}
+    def _record_exit(
+        self, name: str, index: int, code: int, *, interrupted: bool = False, out_of_memory: bool = False
+    ) -> None:
+        reason = "OOMKilled" if out_of_memory else "Completed" if code == 0 else "Error"
+        record = {"code": code, "reason": reason, "interrupted": interrupted, "at": pods.now()}
         write_json(self._records.pod(name, index) / "exit.json", record)
 
     def _exits(self, name: str, job: Mapping[str, Any]) -> list[dict[str, Any] | None]:
@@ -138,14 +146,26 @@ class LocalCluster:
     def _job_object(self, name: str, stored: Mapping[str, Any]) -> dict[str, Any]:
         job, created = stored["job"], stored["createdAt"]
         exits = self._exits(name, job)
-        status: dict[str, Any] = {"startTime": created, "active": sum(exit is None for exit in exits), "conditions": []}
-        ended = [exit for exit in exits if exit is not None]
-        failed = [exit for exit in ended if exit["code"] != 0]
+        status: dict[str, Any] = {
+            "startTime": created,
+            "active": sum(record is None for record in exits),
+            "conditions": [],
+        }
+        ended = [record for record in exits if record is not None]
+        failed = [record for record in ended if record["code"] != 0]
         if len(ended) == len(exits):
-            finished = max(str(exit["at"]) for exit in ended)
-            kind, reason = ("Failed", "BackoffLimitExceeded") if failed else ("Complete", "CompletionsReached")
+            finished = max(str(record["at"]) for record in ended)
+            kind, reason = (
+                ("Failed", "BackoffLimitExceeded") if failed else ("Complete", "CompletionsReached")
+            )
             status["conditions"].append(
-                {"type": kind, "status": "True", "reason": reason, "lastTransitionTime": finished, "message": ""}
+                {
+                    "type": kind,
+                    "status": "True",
+                    "reason": reason,
+                    "lastTransitionTime": finished,
+                    "message": "",
+                }
             )
             if not failed:
                 status["completionTime"] = finished
@@ -162,7 +182,11 @@ class LocalCluster:
             if not termination and exit_record["code"] != 0:
                 termination = pods.log_tail(self._records.log(name, index))
         return pods.pod_object(
-            stored["job"], index, exit_record=exit_record, termination=termination, started=str(stored["createdAt"])
+            stored["job"],
+            index,
+            exit_record=exit_record,
+            termination=termination,
+            started=str(stored["createdAt"]),
         )
 
 

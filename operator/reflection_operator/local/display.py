@@ -15,7 +15,11 @@ from rich.text import Text
 _PLAIN_INTERVAL = 15.0
 """Seconds between two progress lines in a pipe."""
 
-_SHOWN_METRICS = {"reward": "reward {:.2f}", "liveGroupShare": "live groups {:.0%}", "reflectionTokens": "reflection {:.1f} tok"}
+_SHOWN_METRICS = {
+    "reward": "reward {:.2f}",
+    "liveGroupShare": "live groups {:.0%}",
+    "reflectionTokens": "reflection {:.1f} tok",
+}
 
 
 class _Rate(ProgressColumn):
@@ -66,14 +70,18 @@ class Display:
         if job is None or stage is None or report is None or report.total == 0:
             return
         note = "  ".join(
-            form.format(report.metrics[name]) for name, form in _SHOWN_METRICS.items() if name in report.metrics
+            form.format(report.metrics[name])
+            for name, form in _SHOWN_METRICS.items()
+            if name in report.metrics
         )
         if self.console.is_terminal:
             self._move_bar(job, stage, report, note)
         elif time.monotonic() - self._last_plain >= _PLAIN_INTERVAL:
             self._last_plain = time.monotonic()
             eta = "" if report.remaining_seconds is None else f", {report.remaining_seconds:.0f} s left"
-            self.line(f"          {stage.value}: {report.done:,}/{report.total:,} {report.unit}{eta}  {note}".rstrip())
+            self.line(
+                f"          {stage.value}: {report.done:,}/{report.total:,} {report.unit}{eta}  {note}".rstrip()
+            )
 
     def _move_bar(self, job: str, stage: Stage, report: ProgressReport, note: str) -> None:
         if self._task is None or self._task[0] != job:

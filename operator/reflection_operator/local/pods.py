@@ -12,6 +12,8 @@ from typing import Any
 
 from reflection_api.contract import (
     CONFIG_VARIABLE,
+    MASTER_ADDRESS_VARIABLE,
+    MASTER_PORT_VARIABLE,
     PROGRESS_VARIABLE,
     SHARD_VARIABLE,
     TERMINATION_LOG_VARIABLE,
@@ -59,8 +61,8 @@ def environment(
         "HOME": os.environ.get("HOME", str(folder)),
         "PYTHONUNBUFFERED": "1",
     }
-    if "MASTER_ADDR" in literal:
-        values |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(rendezvous_port)}
+    if MASTER_ADDRESS_VARIABLE in literal:
+        values |= {MASTER_ADDRESS_VARIABLE: "127.0.0.1", MASTER_PORT_VARIABLE: str(rendezvous_port)}
     values["CUDA_VISIBLE_DEVICES"] = _devices(container, index)
     return values
 
@@ -80,9 +82,14 @@ def _devices(container: Mapping[str, Any], index: int) -> str:
 
 
 def pod_object(
-    job: Mapping[str, Any], index: int, *, exit_record: Mapping[str, Any] | None, termination: str, started: str
+    job: Mapping[str, Any],
+    index: int,
+    *,
+    exit_record: Mapping[str, Any] | None,
+    termination: str,
+    started: str,
 ) -> dict[str, Any]:
-    """A pod as the API server would show it. `exit_record` is {code, interrupted, at} of a process that has ended."""
+    """A pod as the API server would show it. `exit_record` is {code, reason, interrupted, at} of a process that has ended."""
     template = job["spec"]["template"]
     name = f"{job['metadata']['name']}-{index}"
     status: dict[str, Any] = {"phase": "Running", "startTime": started, "conditions": []}
@@ -91,7 +98,7 @@ def pod_object(
         status["phase"] = "Succeeded" if code == 0 else "Failed"
         terminated = {
             "exitCode": code,
-            "reason": "Completed" if code == 0 else "Error",
+            "reason": exit_record["reason"],
             "message": termination,
             "startedAt": started,
             "finishedAt": exit_record["at"],
@@ -99,15 +106,25 @@ def pod_object(
         status["containerStatuses"] = [{"name": STAGE_CONTAINER, "state": {"terminated": terminated}}]
         if exit_record["interrupted"]:
             status["conditions"].append(
-                {"type": "DisruptionTarget", "status": "True", "reason": "RunnerStopped", "message": "reflect run was stopped"}
+                {
+                    "type": "DisruptionTarget",
+                    "status": "True",
+                    "reason": "RunnerStopped",
+                    "message": "reflect run was stopped",
+                }
             )
     else:
-        status["containerStatuses"] = [{"name": STAGE_CONTAINER, "state": {"running": {"startedAt": started}}}]
+        status["containerStatuses"] = [
+            {"name": STAGE_CONTAINER, "state": {"running": {"startedAt": started}}}
+        ]
     return {
         "metadata": {
             "name": name,
             "namespace": job["metadata"]["namespace"],
-            "labels": {**template["metadata"]["labels"], "batch.kubernetes.io/job-name": job["metadata"]["name"]},
+            "labels": {
+                **template["metadata"]["labels"],
+                "batch.kubernetes.io/job-name": job["metadata"]["name"],
+            },
             "annotations": {"batch.kubernetes.io/job-completion-index": str(index)},
             "creationTimestamp": started,
         },

@@ -20,7 +20,9 @@ MARK = "REFLECT_LOCAL_RUN"
 """Variable that names the run (its folder) in the environment of each of its processes."""
 
 
-def start(command: Sequence[str], environment: Mapping[str, str], log: Path, folder: Path) -> subprocess.Popen[bytes]:
+def start(
+    command: Sequence[str], environment: Mapping[str, str], log: Path, folder: Path
+) -> subprocess.Popen[bytes]:
     """Start a process in a session of its own, so that Ctrl-C reaches only the runner, which then stops it in order."""
     with log.open("ab") as output:
         return subprocess.Popen(
@@ -38,9 +40,9 @@ def marked(mark: str) -> Iterator[psutil.Process]:
     """The living processes that carry this mark, other than this one."""
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.Error, OSError):
-            if process.pid != os.getpid() and process.environ().get(MARK) == mark:
-                if process.status() != psutil.STATUS_ZOMBIE:
-                    yield process
+            ours = process.pid != os.getpid() and process.environ().get(MARK) == mark
+            if ours and process.status() != psutil.STATUS_ZOMBIE:
+                yield process
 
 
 def end_marked(mark: str, *, grace: float = 0.0) -> None:
@@ -60,6 +62,15 @@ def end_marked(mark: str, *, grace: float = 0.0) -> None:
             with contextlib.suppress(psutil.Error):
                 process.kill()
         psutil.wait_procs(left, timeout=1)
+
+
+def oom_kills() -> int:
+    """Processes that the kernel has killed for want of memory since it started; 0 where it does not say."""
+    with contextlib.suppress(OSError):
+        for line in Path("/proc/vmstat").read_text().splitlines():
+            if line.startswith("oom_kill "):
+                return int(line.split()[1])
+    return 0
 
 
 class Lifeline:

@@ -1,10 +1,10 @@
 """What the local runner remembers, as files in its working folder.
 
-    <workdir>/resource.json             the resource as it was accepted, with its status
-    <workdir>/events.jsonl              one event a line
-    <workdir>/jobs/<job>/objects.json   the rendered manifests and when they were created
-    <workdir>/jobs/<job>/<i>/           one pod: config/, exit.json, termination.json, progress.json, scratch/
-    <workdir>/logs/<job>-<i>.log        one log per process
+<workdir>/resource.json             the resource as it was accepted, with its status
+<workdir>/events.jsonl              one event a line
+<workdir>/jobs/<job>/objects.json   the rendered manifests and when they were created
+<workdir>/jobs/<job>/<i>/           one pod: config/, exit.json, termination.json, progress.json, scratch/
+<workdir>/logs/<job>-<i>.log        one log per process
 """
 
 from __future__ import annotations
@@ -68,10 +68,10 @@ class Records:
 
     def jobs(self) -> Iterator[tuple[str, dict[str, Any]]]:
         """Name and stored objects of every Job, oldest first."""
-        found = []
-        for folder in (self.workdir / "jobs").glob("*"):
-            if stored := read_json(folder / "objects.json"):
-                found.append((folder.name, stored))
+        folders = (self.workdir / "jobs").glob("*")
+        found = [
+            (folder.name, stored) for folder in folders if (stored := read_json(folder / "objects.json"))
+        ]
         yield from sorted(found, key=lambda pair: str(pair[1]["createdAt"]))
 
     def forget_jobs(self) -> None:

@@ -50,7 +50,9 @@ def locked(records: Records) -> Iterator[None]:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             file.seek(0)
-            raise AlreadyRunning(f"{records.workdir}: process {file.read().strip()} is running this already") from error
+            raise AlreadyRunning(
+                f"{records.workdir}: process {file.read().strip()} is running this already"
+            ) from error
         file.truncate(0)
         file.write(str(os.getpid()))
         file.flush()
@@ -60,7 +62,9 @@ def locked(records: Records) -> Iterator[None]:
 class LocalRun:
     """One run in its working folder. The folder is everything that a later call needs to carry on."""
 
-    def __init__(self, resource: ReflectionTraining, records: Records, display: Display, settings: OperatorSettings) -> None:
+    def __init__(
+        self, resource: ReflectionTraining, records: Records, display: Display, settings: OperatorSettings
+    ) -> None:
         self._resource = resource
         self._records = records
         self._display = display
@@ -109,11 +113,15 @@ class LocalRun:
     def _observe(self) -> Observed:
         jobs = [job for item in self._cluster.job_objects() if (job := job_from_object(item)) is not None]
         pods = [pod for item in self._cluster.pod_objects() if (pod := pod_from_object(item)) is not None]
-        job, stage = self._current()
-        report = merged(self._cluster.progress_files(job)) if job else None
-        self._display.progress(job, stage, report)
+        current, stage = self._current()
+        report = merged(self._cluster.progress_files(current)) if current else None
+        self._display.progress(current, stage, report)
         return Observed(
-            resource=self._resource, jobs=tuple(jobs), pods=tuple(pods), progress=report, now=datetime.now(UTC)
+            resource=self._resource,
+            jobs=tuple(jobs),
+            pods=tuple(pods),
+            progress=report,
+            now=datetime.now(UTC),
         )
 
     def _current(self) -> tuple[str | None, Stage | None]:
@@ -129,7 +137,7 @@ class LocalRun:
             self._resource, attempt.round, attempt.stage, attempt.attempt, attempt.restarts, self._settings
         )
 
-    def _save(self, status: ReflectionTrainingStatus) -> None:
+    def _save(self, status: ReflectionTrainingStatus | None) -> None:
         if status == self._resource.status:
             return
         self._resource = self._resource.model_copy(update={"status": status})
@@ -138,7 +146,9 @@ class LocalRun:
     def _publish(self, kind: str, reason: str, message: str) -> None:
         at = datetime.now(UTC)
         with self._records.events.open("a") as file:
-            file.write(json.dumps({"at": at.isoformat(), "type": kind, "reason": reason, "message": message}) + "\n")
+            file.write(
+                json.dumps({"at": at.isoformat(), "type": kind, "reason": reason, "message": message}) + "\n"
+            )
         self._display.event(at, kind, reason, message)
 
     def _wait(self) -> None:

@@ -47,7 +47,11 @@ def print_summary(console: Console, resource: ReflectionTraining, logs: Path) ->
         console.print(_table(result))
     folder = folder_of(resource)
     report = folder / stage_path(1, Stage.REPORT) / "report.md"
-    places = [("Report", report if report.is_file() else None), ("Model", newest_model(resource)), ("Logs", logs)]
+    places = [
+        ("Report", report if report.is_file() else None),
+        ("Model", newest_model(resource)),
+        ("Logs", logs),
+    ]
     for name, place in places:
         if place is not None:
             console.print(f"{name:<8}{place}", highlight=False, soft_wrap=True)

@@ -1,0 +1,190 @@
+"""The local stand-in for a cluster, with real processes."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import psutil
+import pytest
+from reflection_operator.local.cluster import LocalCluster
+from reflection_operator.local.processes import MARK, Lifeline, end_marked, marked
+from reflection_operator.local.records import Records
+from reflection_operator.reconcile.observed import JobState, PodPhase
+from reflection_operator.reconcile.parse import job_from_object, pod_from_object
+
+GUARD = 60.0
+
+
+def until(condition, what):
+    deadline = time.monotonic() + GUARD
+    while not condition():
+        assert time.monotonic() < deadline, f"never came: {what}"
+        time.sleep(0.05)
+
+
+def manifests(code, *, completions=1, name="run-00000000-r1-rollout-1"):
+    labels = {
+        "reflection.training/run-uid": "00000000",
+        "reflection.training/round": "1",
+        "reflection.training/stage": "rollout",
+        "reflection.training/attempt": "1",
+    }
+    container = {
+        "name": "stage",
+        "command": ["python", "-c", code],
+        "env": [{"name": "REFLECT_CONFIG", "value": "/etc"}],
+    }
+    job = {
+        "apiVersion": "batch/v1",
+        "kind": "Job",
+        "metadata": {"name": name, "namespace": "default", "labels": labels, "annotations": {}},
+        "spec": {
+            "completions": completions,
+            "parallelism": completions,
+            "template": {"metadata": {"labels": labels}, "spec": {"containers": [container]}},
+        },
+    }
+    return [{"kind": "ConfigMap", "data": {"stage.json": "{}"}}, job]
+
+
+@pytest.fixture
+def records(tmp_path):
+    return Records(tmp_path)
+
+
+@pytest.fixture
+def cluster(records):
+    mark = str(records.workdir)
+    yield LocalCluster(records, mark)
+    end_marked(mark)
+
+
+def job_of(cluster):
+    (job,) = (job_from_object(item) for item in cluster.job_objects())
+    return job
+
+
+def pods_of(cluster):
+    return [pod_from_object(item) for item in cluster.pod_objects()]
+
+
+def run_to_end(cluster):
+    until(lambda: cluster.poll() and job_of(cluster).state is not JobState.ACTIVE, "the end of the job")
+
+
+def test_every_index_gets_its_own_process_with_the_contract_in_its_environment(cluster, records):
+    code = (
+        "import os, pathlib;"
+        "e = os.environ;"
+        "pathlib.Path(e['REFLECT_TERMINATION_LOG']).write_text("
+        "  e['JOB_COMPLETION_INDEX'] + pathlib.Path(e['REFLECT_CONFIG']).read_text())"
+    )
+    cluster.create(manifests(code, completions=3))
+    run_to_end(cluster)
+    assert job_of(cluster).state is JobState.COMPLETE
+    assert [pod.terminated.message for pod in pods_of(cluster)] == ["0{}", "1{}", "2{}"]
+
+
+def test_the_first_failure_ends_its_siblings(cluster):
+    code = (
+        "import os, sys, time; sys.exit(65) if os.environ['JOB_COMPLETION_INDEX'] == '0' else time.sleep(600)"
+    )
+    cluster.create(manifests(code, completions=2))
+    run_to_end(cluster)
+    assert job_of(cluster).state is JobState.FAILED
+    assert [pod.terminated.exit_code for pod in pods_of(cluster)] == [65, 143]
+
+
+def test_a_signal_is_reported_as_a_container_runtime_does_with_the_end_of_the_log(cluster):
+    code = "import os, signal; print('last words', flush=True); os.kill(os.getpid(), signal.SIGKILL)"
+    cluster.create(manifests(code))
+    run_to_end(cluster)
+    (pod,) = pods_of(cluster)
+    assert pod.terminated.exit_code == 137
+    assert pod.terminated.reason == "Error"
+    assert "last words" in pod.terminated.message
+
+
+def test_creating_a_job_twice_starts_it_once(cluster, records):
+    code = "print('started', flush=True)"
+    cluster.create(manifests(code))
+    run_to_end(cluster)
+    cluster.create(manifests(code))
+    assert not cluster.poll()
+    assert records.log("run-00000000-r1-rollout-1", 0).read_text().count("started") == 1
+
+
+def test_deleting_a_job_ends_its_descendants_even_in_sessions_of_their_own(cluster, records):
+    code = (
+        "import subprocess, sys, time;"
+        "subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)'], start_new_session=True);"
+        "time.sleep(600)"
+    )
+    cluster.create(manifests(code))
+    mark = str(records.workdir)
+    until(lambda: len(list(marked(mark))) == 2, "both processes")
+    cluster.delete("run-00000000-r1-rollout-1", grace=0.2)
+    assert list(marked(mark)) == []
+    assert cluster.job_objects() == []
+
+
+def test_what_an_earlier_runner_left_is_ended_and_counts_as_disrupted(cluster, records):
+    cluster.create(manifests("import time; time.sleep(600)"))
+    mark = str(records.workdir)
+    until(lambda: list(marked(mark)), "the process")
+    later = LocalCluster(records, mark)
+    later.adopt()
+    assert list(marked(mark)) == []
+    (pod,) = pods_of(later)
+    assert pod.phase is PodPhase.FAILED
+    assert pod.disrupted
+    assert job_of(later).state is JobState.FAILED
+
+
+def test_nothing_of_a_run_outlives_a_runner_that_is_killed(tmp_path):
+    """The runner gets SIGKILL: it cannot clean up, its lifeline does."""
+    script = f"""
+import subprocess, sys, time
+from pathlib import Path
+from reflection_operator.local.processes import Lifeline, MARK, start
+lifeline = Lifeline({str(tmp_path)!r})
+code = "import subprocess, sys, time; subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)'], start_new_session=True); time.sleep(600)"
+import os
+start([sys.executable, "-c", code], {{**os.environ, MARK: {str(tmp_path)!r}}}, Path({str(tmp_path)!r}) / "log", Path({str(tmp_path)!r}))
+time.sleep(600)
+"""
+    runner = subprocess.Popen([sys.executable, "-c", script])
+    try:
+        until(lambda: len(list(marked(str(tmp_path)))) == 2, "the stage and its child")
+        runner.send_signal(signal.SIGKILL)
+        killed_at = time.monotonic()
+        until(lambda: not list(marked(str(tmp_path))), "the end of every process")
+        assert time.monotonic() - killed_at < 10
+    finally:
+        runner.kill()
+        runner.wait()
+        end_marked(str(tmp_path))
+
+
+def test_a_mark_reaches_only_its_own_processes(tmp_path):
+    other = subprocess.Popen(
+        [sys.executable, "-c", "import time; time.sleep(600)"],
+        env={**os.environ, MARK: str(tmp_path / "other")},
+    )
+    try:
+        end_marked(str(tmp_path))
+        assert psutil.Process(other.pid).is_running()
+        assert other.poll() is None
+    finally:
+        other.kill()
+        other.wait()
+
+
+def test_the_lifeline_ends_when_it_is_let_go(tmp_path):
+    lifeline = Lifeline(str(tmp_path))
+    lifeline.release()
+    assert lifeline._process.returncode == 0
