@@ -87,7 +87,8 @@ class LocalCluster:
 
     def poll(self) -> bool:
         """Record the processes that have ended; True where something changed."""
-        return any([self._poll_job(name, running) for name, running in self._running.items()])
+        changes = [self._poll_job(name, running) for name, running in self._running.items()]
+        return any(changes)
 
     def _poll_job(self, name: str, running: _Running) -> bool:
         ended = {index: process for index, process in running.processes.items() if process.poll() is not None}
