@@ -7,6 +7,9 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 from pydantic.alias_generators import to_camel
 
+MAX_INT53 = 9_007_199_254_740_991
+"""The largest whole number that every JSON reader keeps exactly."""
+
 
 class ApiModel(BaseModel):
     """A value that is read from or written as JSON or YAML with camelCase names.

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from .base import ApiModel
+from .base import MAX_INT53, ApiModel
 
 
 class ConditionType(StrEnum):
@@ -33,7 +33,9 @@ class ConditionType(StrEnum):
 class Condition(ApiModel):
     """One observation about the resource."""
 
-    type: Annotated[str, Field(max_length=316)] = Field(description="What is observed, in CamelCase.")
+    type: Annotated[str, Field(min_length=1, max_length=316)] = Field(
+        description="What is observed, in CamelCase."
+    )
     status: Literal["True", "False", "Unknown"] = Field(description="Whether it holds.")
     reason: Annotated[str, Field(min_length=1, max_length=1024)] = Field(
         description="One word of a closed vocabulary: why."
@@ -42,4 +44,6 @@ class Condition(ApiModel):
         description="What happened, to what, and what can be done, in a sentence."
     )
     last_transition_time: datetime = Field(description="When status last changed.")
-    observed_generation: Annotated[int, Field(ge=0)] = Field(description="Generation of the spec this was observed for.")
+    observed_generation: Annotated[int, Field(ge=0, le=MAX_INT53)] = Field(
+        description="Generation of the spec this was observed for."
+    )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field
 from pydantic.alias_generators import to_camel
@@ -21,13 +21,18 @@ SINGULAR = "reflectiontraining"
 SHORT_NAME = "rt"
 CATEGORY = "ml"
 
+_DNS_LABEL = r"^[a-z]([-a-z0-9]*[a-z0-9])?$"
+
 
 class Metadata(ApiModel):
     """The part of metav1.ObjectMeta that decisions need; the rest is ignored."""
 
     model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, extra="ignore", frozen=True)
 
-    name: str
+    name: Annotated[str, Field(min_length=1, max_length=63, pattern=_DNS_LABEL)] = Field(
+        description="Name of the run: lower-case letters, digits and dashes, starting with a letter; it becomes part of "
+        "the names of Jobs and Services."
+    )
     namespace: str = "default"
     uid: str = ""
     generation: int = 1

@@ -11,7 +11,7 @@ from ..rules import Rule, schema_rules
 from .evaluation import EvaluationSpec, GatesSpec
 from .fields import MAX_INT32, Seconds
 from .model import ModelSpec
-from .pods import PodsSpec, PodSpecOverrides
+from .pods import PodSpecOverrides, PodsSpec
 from .rollout import EngineName, RolloutSpec, SamplingSpec
 from .storage import StorageSpec
 from .task import BuiltinVerifierSpec, FailuresSpec, PromptsSpec, TaskSpec, TemplatesSpec, VerifierSpec
@@ -41,7 +41,8 @@ class FailurePolicySpec(ApiModel):
     """What happens when a stage fails."""
 
     max_restarts: Annotated[int, Field(ge=0, le=100)] = Field(
-        3, description="Restarts of each stage before the run fails. Evictions and preemptions are not counted."
+        3,
+        description="Restarts of each stage before the run fails. Evictions and preemptions are not counted.",
     )
 
 
@@ -50,10 +51,19 @@ class ReflectionTrainingSpec(ApiModel):
 
     model_config = ConfigDict(
         json_schema_extra=schema_rules(
-            *(_immutable(field) for field in ("model", "task", "training", "evaluation", "rounds", "storage")),
+            *(
+                _immutable(field)
+                for field in ("model", "task", "training", "evaluation", "rounds", "storage")
+            ),
             *(
                 _immutable(f"rollout.{field}")
-                for field in ("engine", "attemptsPerPrompt", "sampling", "gpusPerWorker", "tensorParallelSize")
+                for field in (
+                    "engine",
+                    "attemptsPerPrompt",
+                    "sampling",
+                    "gpusPerWorker",
+                    "tensorParallelSize",
+                )
             ),
             _immutable_optional("managedBy"),
         )
@@ -67,7 +77,8 @@ class ReflectionTrainingSpec(ApiModel):
         default_factory=EvaluationSpec, description="How base and trained model are compared."
     )
     rounds: Annotated[int, Field(ge=1, le=10)] = Field(
-        1, description="Rounds of rollout, verify, train, evaluate; each collects failures afresh with the last round's model."
+        1,
+        description="Rounds of rollout, verify, train, evaluate; each collects failures afresh with the last round's model.",
     )
     storage: StorageSpec = Field(description="Where datasets, checkpoints, models and reports are kept.")
     pods: PodsSpec = Field(default_factory=PodsSpec, description="Changes to the pods of the stages.")
@@ -77,8 +88,11 @@ class ReflectionTrainingSpec(ApiModel):
     suspend: bool = Field(
         False, description="Stop the pods and hold the run; training resumes from its last checkpoint."
     )
-    managed_by: Annotated[str, Field(min_length=3, max_length=253, pattern=r"^[a-z0-9.-]+/[A-Za-z0-9._-]+$")] | None = Field(
-        None, description="Controller of this resource. Another than reflection.training/operator leaves it to others."
+    managed_by: (
+        Annotated[str, Field(min_length=3, max_length=253, pattern=r"^[a-z0-9.-]+/[A-Za-z0-9._-]+$")] | None
+    ) = Field(
+        None,
+        description="Controller of this resource. Another than reflection.training/operator leaves it to others.",
     )
     active_deadline_seconds: Seconds | None = Field(
         None, description="The run fails when it has been active this long; time suspended does not count."
@@ -92,8 +106,27 @@ class ReflectionTrainingSpec(ApiModel):
 
 
 __all__ = [
-    "OUR_MANAGER", "BuiltinVerifierSpec", "CheckpointSpec", "EngineName", "EvaluationSpec", "FailurePolicySpec",
-    "FailuresSpec", "GatesSpec", "LoraSpec", "MethodSpec", "ModelSpec", "PodSpecOverrides", "PodsSpec", "Precision",
-    "PromptsSpec", "ReflectionTrainingSpec", "RolloutSpec", "SamplingSpec", "StorageSpec", "TaskSpec",
-    "TemplatesSpec", "TrainingSpec", "VerifierSpec",
+    "OUR_MANAGER",
+    "BuiltinVerifierSpec",
+    "CheckpointSpec",
+    "EngineName",
+    "EvaluationSpec",
+    "FailurePolicySpec",
+    "FailuresSpec",
+    "GatesSpec",
+    "LoraSpec",
+    "MethodSpec",
+    "ModelSpec",
+    "PodSpecOverrides",
+    "PodsSpec",
+    "Precision",
+    "PromptsSpec",
+    "ReflectionTrainingSpec",
+    "RolloutSpec",
+    "SamplingSpec",
+    "StorageSpec",
+    "TaskSpec",
+    "TemplatesSpec",
+    "TrainingSpec",
+    "VerifierSpec",
 ]

@@ -32,5 +32,6 @@ class EvaluationSpec(ApiModel):
         4, description="Answers of each model to each held-out question."
     )
     gates: GatesSpec = Field(
-        default_factory=GatesSpec, description="A run that misses one ends with reason GateFailed, its artefacts kept."
+        default_factory=GatesSpec,
+        description="A run that misses one ends with reason GateFailed, its artefacts kept.",
     )

@@ -8,7 +8,7 @@ from pydantic import ConfigDict, Field
 
 from ..base import ApiModel
 from ..rules import Rule, not_local, schema_rules
-from .fields import SecretName
+from .fields import MODEL_URI, SecretName
 
 
 class ModelSpec(ApiModel):
@@ -25,11 +25,13 @@ class ModelSpec(ApiModel):
         )
     )
 
-    uri: Annotated[str, Field(min_length=6, max_length=1024, pattern=r"^(hf|s3|pvc|file)://\S+$")] = Field(
+    uri: Annotated[str, Field(min_length=6, max_length=1024, pattern=MODEL_URI)] = Field(
         description="Where the model is: hf://org/name, s3://bucket/prefix, pvc://claim/path, or file:///folder for "
         "`reflect run`. A folder or prefix holds the Hugging Face files (config.json, weights, tokenizer)."
     )
-    revision: Annotated[str, Field(min_length=1, max_length=255)] | None = Field(
+    revision: (
+        Annotated[str, Field(min_length=1, max_length=255, pattern=r"^[A-Za-z0-9][A-Za-z0-9._/-]*$")] | None
+    ) = Field(
         None, description="Branch, tag or commit of an hf:// model. Default: the repository's main branch."
     )
     credentials_secret: SecretName | None = Field(

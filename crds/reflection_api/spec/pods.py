@@ -35,7 +35,9 @@ class PodSpecOverrides(ApiModel):
         default_factory=list, description="How the pods spread over the cluster."
     )
     priority_class_name: SecretName | None = Field(None, description="PriorityClass of the pods.")
-    runtime_class_name: SecretName | None = Field(None, description="RuntimeClass of the pods, for example nvidia or gvisor.")
+    runtime_class_name: SecretName | None = Field(
+        None, description="RuntimeClass of the pods, for example nvidia or gvisor."
+    )
     env: Annotated[list[KubernetesObject], Field(max_length=128)] = Field(
         default_factory=list, description="Environment variables of the stage's container."
     )
@@ -43,7 +45,8 @@ class PodSpecOverrides(ApiModel):
         default_factory=list, description="Secrets and ConfigMaps whose keys become environment variables."
     )
     resources: KubernetesObject | None = Field(
-        None, description="Requests and limits of the stage's container; GPUs come from gpusPerWorker and gpusPerNode."
+        None,
+        description="Requests and limits of the stage's container; GPUs come from gpusPerWorker and gpusPerNode.",
     )
     volumes: Annotated[list[KubernetesObject], Field(max_length=32)] = Field(
         default_factory=list, description="Volumes of the pods."
@@ -62,7 +65,9 @@ class PodSpecOverrides(ApiModel):
 class PodsSpec(ApiModel):
     """Changes to pods: `common` for all stages, each stage's own over it. Takes effect with the next Job."""
 
-    common: PodSpecOverrides = Field(default_factory=PodSpecOverrides, description="For the pods of every stage.")
+    common: PodSpecOverrides = Field(
+        default_factory=PodSpecOverrides, description="For the pods of every stage."
+    )
     rollout: PodSpecOverrides = Field(default_factory=PodSpecOverrides, description="For rollout pods.")
     verifier: PodSpecOverrides = Field(default_factory=PodSpecOverrides, description="For verify pods.")
     training: PodSpecOverrides = Field(default_factory=PodSpecOverrides, description="For training pods.")

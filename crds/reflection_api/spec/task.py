@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict, Field, WithJsonSchema
 
 from ..base import ApiModel
 from ..rules import not_local, schema_rules
 from ..verifiers import BuiltinName
-from .fields import MAX_INT32, Seed, TemplateText
+from .fields import MAX_INT32, PROMPTS_URI, Seed, TemplateText
 
 
 class PromptsSpec(ApiModel):
@@ -17,15 +17,13 @@ class PromptsSpec(ApiModel):
 
     model_config = ConfigDict(json_schema_extra=schema_rules(not_local("uri", "hf://, s3:// or pvc://")))
 
-    uri: Annotated[
-        str,
-        Field(min_length=6, max_length=1024, pattern=r"^(hf|s3|pvc|file)://\S+\.(jsonl|json|ndjson|parquet)$"),
-    ] = Field(
+    uri: Annotated[str, Field(min_length=6, max_length=1024, pattern=PROMPTS_URI)] = Field(
         description="The prompts file: JSON lines (.jsonl) or Parquet (.parquet), by suffix; s3://bucket/key, "
         "hf://datasets/org/name/file, pvc://claim/file, or file:///file for `reflect run`."
     )
     limit: Annotated[int, Field(ge=1, le=MAX_INT32)] | None = Field(
-        None, description="Use at most this many rows: a seeded sample, not the head of the file. Default: all."
+        None,
+        description="Use at most this many rows: a seeded sample, not the head of the file. Default: all.",
     )
     seed: Seed = Field(0, description="Seed of the sample and of the held-out split.")
 
@@ -34,9 +32,10 @@ class BuiltinVerifierSpec(ApiModel):
     """A verifier that ships with the trainer image."""
 
     name: BuiltinName = Field(description="Which built-in verifier judges the answers.")
-    options: dict[str, Any] = Field(
-        default_factory=dict, description="Options of the verifier; each one is explained in its reference."
+    options: Annotated[dict[str, Any], WithJsonSchema({"type": "object", "properties": {}})] = Field(
+        default_factory=dict, description="Options of the verifier; one that it does not know is refused."
     )
+    """Typed in the CRD by the types in verifiers.OPTIONS, and in the trainer by the verifier's own."""
 
 
 class VerifierSpec(ApiModel):
@@ -46,7 +45,7 @@ class VerifierSpec(ApiModel):
 
 
 class TemplatesSpec(ApiModel):
-    """The texts around the conversation, as sandboxed Jinja templates. The row's columns are variables in all of them."""
+    """The texts around the conversation, as sandboxed Jinja templates. `row` is the prompt row: {{ row.target }}."""
 
     system: TemplateText | None = Field(
         None, description="System message. Variables: question, row. Default: the verifier's own, or none."
@@ -67,7 +66,8 @@ class FailuresSpec(ApiModel):
     """How the dataset of failures is made."""
 
     deduplicate: bool = Field(
-        False, description="Keep equal failed answers to one question only once. Default: keep all, as sampled."
+        False,
+        description="Keep equal failed answers to one question only once. Default: keep all, as sampled.",
     )
 
 
@@ -83,7 +83,9 @@ class TaskSpec(ApiModel):
         description="Names of columns where the file's differ from the expected ones: expected name to the file's "
         "name, for example {target: answer}.",
     )
-    failures: FailuresSpec = Field(default_factory=FailuresSpec, description="How the dataset of failures is made.")
+    failures: FailuresSpec = Field(
+        default_factory=FailuresSpec, description="How the dataset of failures is made."
+    )
     templates: TemplatesSpec = Field(
         default_factory=TemplatesSpec, description="The texts around the conversation (sandboxed Jinja)."
     )

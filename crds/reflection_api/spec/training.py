@@ -30,10 +30,14 @@ class MethodSpec(ApiModel):
     beta: Annotated[float, Field(ge=0, le=10)] = Field(
         0.001, description="Weight of the KL divergence from the model that training started from; 0 is off."
     )
-    loss_type: LossType = Field("grpo", description="How the token losses are aggregated (names as in TRL; gspo is "
-                                "grpo with one importance ratio per sequence).")
+    loss_type: LossType = Field(
+        "grpo",
+        description="How the token losses are aggregated (names as in TRL; gspo is "
+        "grpo with one importance ratio per sequence).",
+    )
     reward_scaling: RewardScaling = Field(
-        "group", description="Standard deviation that advantages are divided by: of the group, of the batch, or none."
+        "group",
+        description="Standard deviation that advantages are divided by: of the group, of the batch, or none.",
     )
     temperature: Annotated[float, Field(gt=0, le=2)] = Field(
         0.9, description="Sampling temperature of reflections and retries."
@@ -44,16 +48,23 @@ class LoraSpec(ApiModel):
     """Train low-rank adapters instead of all weights. The published model has them merged in."""
 
     rank: Annotated[int, Field(ge=1, le=512)] = Field(16, description="Rank of the adapter matrices.")
-    alpha: Annotated[int, Field(ge=1, le=1024)] = Field(32, description="Scale: updates are multiplied by alpha/rank.")
+    alpha: Annotated[int, Field(ge=1, le=1024)] = Field(
+        32, description="Scale: updates are multiplied by alpha/rank."
+    )
     target_modules: Annotated[
         list[Annotated[str, Field(min_length=1, max_length=128)]], Field(max_length=64)
-    ] = Field(default_factory=list, description="Names of linear layers to adapt. Default: all of them but the head.")
+    ] = Field(
+        default_factory=list,
+        description="Names of linear layers to adapt. Default: all of them but the head.",
+    )
 
 
 class CheckpointSpec(ApiModel):
     """How often the state of training is saved: what a restarted attempt loses at most."""
 
-    every_steps: Annotated[int, Field(ge=1, le=1_000_000)] = Field(50, description="Steps between two checkpoints.")
+    every_steps: Annotated[int, Field(ge=1, le=1_000_000)] = Field(
+        50, description="Steps between two checkpoints."
+    )
     keep_last: Annotated[int, Field(ge=1, le=100)] = Field(3, description="Older checkpoints are deleted.")
 
 
@@ -70,9 +81,11 @@ class TrainingSpec(ApiModel):
             ),
             Rule(
                 rule=f"self.failuresPerStep % {PROCESSES} == 0",
-                message_expression=f"string(self.failuresPerStep) + ' failures cannot be shared by ' + string({PROCESSES}) "
-                f"+ ' processes: use a multiple, for example ' + string((self.failuresPerStep / {PROCESSES} + 1) * {PROCESSES})",
-                message="failures cannot be shared equally by the processes: use a multiple of nodes x processes",
+                # Not by `+`: the API server takes a string of an unbounded number to be of any length and too costly.
+                message_expression="'%d cannot be shared by %d processes (nodes %d): use a multiple of %d, for example %d'"
+                f".format([self.failuresPerStep, {PROCESSES}, self.nodes, {PROCESSES}, "
+                f"(self.failuresPerStep / {PROCESSES} + 1) * {PROCESSES}])",
+                message="cannot be shared equally by the processes: use a multiple of nodes x processesPerNode",
                 field_path=".failuresPerStep",
             ),
             Rule(
@@ -86,13 +99,16 @@ class TrainingSpec(ApiModel):
     )
 
     nodes: Annotated[int, Field(ge=1, le=256)] = Field(1, description="Pods that train together.")
-    gpus_per_node: Annotated[int, Field(ge=0, le=16)] = Field(0, description="GPUs of each training pod; 0 is CPU.")
+    gpus_per_node: Annotated[int, Field(ge=0, le=16)] = Field(
+        0, description="GPUs of each training pod; 0 is CPU."
+    )
     processes_per_node: Annotated[int, Field(ge=1, le=64)] | None = Field(
         None, description="Processes of each training pod. Default: one per GPU, or one on CPU."
     )
     method: MethodSpec = Field(default_factory=MethodSpec, description="The policy-gradient method.")
     failures_per_step: Annotated[int, Field(ge=1, le=65_536)] = Field(
-        32, description="Failures (groups) in one optimizer step, over all processes; a multiple of their number."
+        32,
+        description="Failures (groups) in one optimizer step, over all processes; a multiple of their number.",
     )
     micro_batch_size: Annotated[int, Field(ge=1, le=65_536)] | None = Field(
         None,
@@ -100,15 +116,27 @@ class TrainingSpec(ApiModel):
         "Default: numGenerations.",
     )
     max_steps: Annotated[int, Field(ge=1, le=10_000_000)] = Field(1000, description="Optimizer steps.")
-    learning_rate: Annotated[float, Field(gt=0, le=1)] = Field(5e-7, description="Peak learning rate (AdamW).")
-    warmup_ratio: Annotated[float, Field(ge=0, le=1)] = Field(0.03, description="Share of steps that warm up.")
+    learning_rate: Annotated[float, Field(gt=0, le=1)] = Field(
+        5e-7, description="Peak learning rate (AdamW)."
+    )
+    warmup_ratio: Annotated[float, Field(ge=0, le=1)] = Field(
+        0.03, description="Share of steps that warm up."
+    )
     scheduler: Scheduler = Field("cosine", description="Course of the learning rate after the warm-up.")
-    max_grad_norm: Annotated[float, Field(gt=0, le=1000)] = Field(1.0, description="Gradients are clipped to this norm.")
-    precision: Precision | None = Field(None, description="bf16 mixed precision or fp32. Default: bf16 with GPUs, else fp32.")
+    max_grad_norm: Annotated[float, Field(gt=0, le=1000)] = Field(
+        1.0, description="Gradients are clipped to this norm."
+    )
+    precision: Precision | None = Field(
+        None, description="bf16 mixed precision or fp32. Default: bf16 with GPUs, else fp32."
+    )
     gradient_checkpointing: bool = Field(True, description="Save memory by computing activations twice.")
     seed: Seed = Field(0, description="Seed of the data order and of sampling.")
-    reflection_max_tokens: Annotated[int, Field(ge=1, le=131_072)] = Field(512, description="Longest reflection, in tokens.")
-    retry_max_tokens: Annotated[int, Field(ge=1, le=131_072)] = Field(512, description="Longest retry, in tokens.")
+    reflection_max_tokens: Annotated[int, Field(ge=1, le=131_072)] = Field(
+        512, description="Longest reflection, in tokens."
+    )
+    retry_max_tokens: Annotated[int, Field(ge=1, le=131_072)] = Field(
+        512, description="Longest retry, in tokens."
+    )
     lora: LoraSpec | None = Field(None, description="Train low-rank adapters. Default: all weights.")
     checkpoint: CheckpointSpec = Field(
         default_factory=CheckpointSpec, description="How often the state of training is saved."
