@@ -6,7 +6,7 @@ ends with a `StageResult` in its termination message. Paths that differ between 
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import Field
 
@@ -16,7 +16,7 @@ from .spec import EvaluationSpec, ModelSpec, Precision, RolloutSpec, StorageSpec
 from .spec.task import TemplatesSpec
 from .stages import Stage
 
-CONTRACT_VERSION = "v1alpha1"
+CONTRACT_VERSION: Final = "v1alpha1"
 MAX_TERMINATION_MESSAGE = 4096
 """Bytes that a kubelet keeps of a termination message."""
 

@@ -5,6 +5,8 @@
                                                       train/checkpoint-<step>/manifest.json, train/model/manifest.json
                                                       evaluate/result.json
                                            /report/report.json, report/report.md
+
+uid8 is the first eight characters of the resource's uid.
 """
 
 from __future__ import annotations

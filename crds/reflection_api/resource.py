@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import ConfigDict, Field
 from pydantic.alias_generators import to_camel
@@ -14,8 +14,8 @@ from .status import ReflectionTrainingStatus
 
 GROUP = "reflection.training"
 VERSION = "v1alpha1"
-API_VERSION = f"{GROUP}/{VERSION}"
-KIND = "ReflectionTraining"
+API_VERSION: Final = "reflection.training/v1alpha1"
+KIND: Final = "ReflectionTraining"
 PLURAL = "reflectiontrainings"
 SINGULAR = "reflectiontraining"
 SHORT_NAME = "rt"
