@@ -1,0 +1,94 @@
+"""The suite's other promises, on whole runs of pytest: nothing is left out in silence, and no setting of a machine leaks in."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[3]
+
+
+def inner(tmp_path: Path, tests: str, *options: str, **env: str) -> subprocess.CompletedProcess[str]:
+    """A run of pytest with the project's conftest and settings over one file of tests."""
+    unit = tmp_path / "tests/unit"
+    unit.mkdir(parents=True)
+    (unit / "test_inner.py").write_text(tests)
+    shutil.copy(ROOT / "tests/conftest.py", tmp_path / "tests/conftest.py")
+    shutil.copy(ROOT / "pyproject.toml", tmp_path / "pyproject.toml")
+    outer = {name: value for name, value in os.environ.items() if name != "CI"}
+    return subprocess.run(
+        [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *options],
+        cwd=tmp_path, env=outer | env, text=True, capture_output=True, check=False,
+    )  # fmt: skip
+
+
+ONE_SKIPPED = """
+import pytest
+
+def test_runs():
+    pass
+
+@pytest.mark.parametrize("n", [1, 2])
+def test_needs_more(n):
+    pytest.skip("no second machine")
+"""
+
+
+def test_quick_rooms_run_first_and_what_was_left_out_is_listed_before_the_closing_line(
+    tmp_path: Path,
+) -> None:
+    slow = tmp_path / "tests/integration"
+    slow.mkdir(parents=True)
+    (slow / "test_a.py").write_text("def test_a(): pass")
+    run = inner(tmp_path, ONE_SKIPPED, "-v", CI="")
+    assert run.returncode == 0
+    lines = run.stdout.rstrip().splitlines()
+    assert "    2  no second machine" in lines
+    assert "2 passed, 2 skipped" in lines[-1]
+    assert run.stdout.index("test_inner.py::test_runs") < run.stdout.index("test_a.py::test_a")
+
+
+CLEAN = """
+import os
+
+def test_environment():
+    assert "HF_TOKEN" not in os.environ
+    assert "AWS_PROFILE" not in os.environ
+    assert "WORLD_SIZE" not in os.environ
+    assert os.environ["HF_HUB_OFFLINE"] == "1"
+"""
+
+
+def test_foreign_settings_do_not_reach_tests_and_a_full_run_passes_on_ci(tmp_path: Path) -> None:
+    run = inner(
+        tmp_path, CLEAN, CI="true", HF_TOKEN="secret", AWS_PROFILE="work", WORLD_SIZE="8", HF_HUB_OFFLINE="0"
+    )
+    assert run.returncode == 0, run.stdout
+    assert "nothing" in run.stdout.splitlines()
+
+
+@pytest.mark.parametrize("options", [(), ("-k", "test_runs")], ids=["skipped", "deselected"])
+def test_on_ci_a_left_out_test_fails_the_run(tmp_path: Path, options: tuple[str, ...]) -> None:
+    run = inner(tmp_path, ONE_SKIPPED, *options, CI="true")
+    assert run.returncode == 1
+    assert "CI is set: nothing may be left out" in run.stdout
+    assert "1 passed" in run.stdout.rstrip().splitlines()[-1]
+
+
+def test_a_module_that_skips_itself_counts(tmp_path: Path) -> None:
+    run = inner(
+        tmp_path, "import pytest\npytest.importorskip('no_such_module')\ndef test_x(): pass", CI="true"
+    )
+    assert run.returncode != 0
+    assert "no_such_module" in run.stdout
+
+
+def test_a_warning_fails_a_unit_test(tmp_path: Path) -> None:
+    run = inner(tmp_path, "import warnings\ndef test_warns(): warnings.warn('old name', DeprecationWarning)")
+    assert run.returncode == 1
+    assert "old name" in run.stdout
