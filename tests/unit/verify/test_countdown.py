@@ -112,6 +112,8 @@ def test_right_values(completion, nums, target):
         ("3\u200b* 4", "invalid_equation"),
         ("\uff13 * 4", "invalid_equation"),
         ("\u0663 * 4", "invalid_equation"),
+        ("3\u0663 * 4", "invalid_equation"),
+        ("\uff113 * 4", "invalid_equation"),
         ("3\u00b2 + 3", "invalid_equation"),
         ("3 *\x004", "invalid_equation"),
         ("3", "wrong_numbers"),

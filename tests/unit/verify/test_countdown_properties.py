@@ -8,7 +8,7 @@ from __future__ import annotations
 from fractions import Fraction
 from typing import NamedTuple
 
-from hypothesis import assume, example, given
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 from reflection_api.items import Item
 from reflection_trainer.verify.countdown import Countdown
@@ -169,6 +169,7 @@ def broken(data: st.DataObject, tokens: list[str]) -> list[str]:
         (at_number, [f"{number} {number}"]),
         (at_number, [chr(0xFF10 + int(number[0])), number[1:]]),
         (at_number, [number.translate({ord("0") + digit: 0x0660 + digit for digit in range(10)})]),
+        (at_number, [f"{number}\u0663"]),
         (at_number, [f"{number}\u200b"]),
         (at_number, ["(", number]),
         (at_number, [number, ")"]),
@@ -187,6 +188,7 @@ def broken(data: st.DataObject, tokens: list[str]) -> list[str]:
     return [*tokens[:place], *replacement, *tokens[place + 1 :]]
 
 
+@settings(max_examples=300)
 @given(puzzles(), st.data())
 def test_a_broken_form_is_an_invalid_equation(puzzle, data):
     answer = spaced(data, broken(data, puzzle.tokens), (" ",))

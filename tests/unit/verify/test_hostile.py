@@ -49,6 +49,16 @@ def test_bounded_and_wrong(name, completion):
     assert verdict.reason in verifier.reasons
 
 
+def test_the_largest_row_with_the_largest_fractions_is_quick():
+    nums = [10**18 - 1 - 2 * n for n in range(64)]
+    answer = " + ".join(f"({a} / {b})" for a, b in zip(nums[::2], nums[1::2], strict=True))
+    item = Item(id="x", completion=answer, row={"nums": nums, "target": 32})
+    started = time.process_time()
+    [verdict] = make_verifier("countdown").verify([item])
+    assert time.process_time() - started < 1
+    assert verdict.reason == "missed_target"
+
+
 @pytest.mark.parametrize("name", ROWS)
 def test_memory_is_bounded(name):
     verifier = make_verifier(name)

@@ -108,7 +108,7 @@ def judge(completion: str, puzzle: Puzzle) -> str:
     expression, fault = _read(completion)
     if fault:
         return fault
-    # The numbers come before the value: from here on they are the row's own, so that the value is bounded.
+    # The numbers come first: only the row's own, which are bounded, are ever computed with.
     if numbers(expression) != puzzle.numbers:
         return WRONG_NUMBERS
     return CORRECT if evaluate(expression) == puzzle.target else MISSED_TARGET
