@@ -1,0 +1,88 @@
+"""The pages that a newcomer reads first: every command in them runs, every link of every page leads somewhere."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[3]
+PAGES = [
+    ROOT / "README.md",
+    ROOT / "CONTRIBUTING.md",
+    ROOT / "CHANGELOG.md",
+    *sorted((ROOT / "docs").rglob("*.md")),
+]
+OURS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "docs/machine.md"]
+FENCE = re.compile(r"^```sh\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+LINK = re.compile(r"\]\((?!https?://)([^)#]+)(?:#[^)]*)?\)")
+HEAVY = {"run"}
+"""Commands of `reflect` that take minutes: the integration tests carry them out, here their words are checked."""
+
+
+def commands(page: Path) -> list[list[str]]:
+    lines = "".join(FENCE.findall(page.read_text())).splitlines()
+    return [words for line in lines if (words := shlex.split(line, comments=True))]
+
+
+def of(program: str) -> list[list[str]]:
+    return [command for page in OURS for command in commands(page) if command[0] == program]
+
+
+def run(*command: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(command, cwd=ROOT, text=True, capture_output=True, check=False)
+
+
+def test_only_known_programs_are_shown() -> None:
+    """A command of another program would be one that no test here looks at."""
+    shown = {command[0] for page in OURS for command in commands(page)}
+    assert shown <= {"make", ".venv/bin/reflect"}
+    assert {"make", ".venv/bin/reflect"} <= {command[0] for command in commands(ROOT / "README.md")}
+
+
+@pytest.mark.parametrize("command", of("make"), ids=" ".join)
+def test_make_has_the_target_and_what_it_calls_exists(command: list[str]) -> None:
+    dry = run("make", "--dry-run", "--no-print-directory", *command[1:])
+    assert dry.returncode == 0, dry.stderr
+    called = re.findall(r"\b((?:scripts|examples|bench)/\S+\.(?:py|sh))\b", dry.stdout)
+    assert [name for name in called if not (ROOT / name).exists()] == []
+
+
+@pytest.mark.parametrize("command", of(".venv/bin/reflect"), ids=" ".join)
+def test_reflect_understands_the_command(command: list[str]) -> None:
+    _, *words = command
+    reflect = str(Path(sys.executable).parent / "reflect")
+    if words[0] in HEAVY:
+        options = {word for word in words if word.startswith("--")}
+        answer = run(reflect, words[0], "--help")
+        assert all(option in answer.stdout for option in options)
+        assert all((ROOT / word).exists() for word in words if word.endswith(".yaml"))
+    else:
+        answer = run(reflect, *words)
+    assert answer.returncode == 0, answer.stderr
+
+
+def test_make_help_names_every_target() -> None:
+    targets = re.findall(r"^\.PHONY: (\S+)$", (ROOT / "Makefile").read_text(), flags=re.MULTILINE)
+    helped = re.findall(r"^  ([a-z-]+) +\S", run("make", "help").stdout, flags=re.MULTILINE)
+    assert helped == targets
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_lead_somewhere(page: Path) -> None:
+    assert [link for link in LINK.findall(page.read_text()) if not (page.parent / link).exists()] == []
+
+
+def test_the_machine_page_quotes_the_lock_and_the_set_up() -> None:
+    page = (ROOT / "docs/machine.md").read_text()
+    packages = len(re.findall(r"^\S+==", (ROOT / "requirements/cpu.lock").read_text(), flags=re.MULTILINE))
+    assert f", {packages} packages |" in page
+    script = (ROOT / "scripts/set_up.py").read_text()
+    for name, words in (("DOWNLOAD_GB", "{} GB, "), ("MIN_GLIBC", "glibc {} or newer")):
+        value = re.search(rf"^{name} = \(?([\d., ]+)\)?$", script, flags=re.MULTILINE)
+        assert value is not None
+        assert words.format(value[1].replace(", ", ".")) in page
