@@ -1,0 +1,187 @@
+"""The demo's training with three seeds: mean and spread of what it learns.
+
+    make bench ONLY=demo_seeds              about 25 minutes on two cores
+    python bench/demo_seeds.py --page docs/results/demo-seeds.md
+
+Writes build/bench/demo_seeds.json and, with --page, the results page. Finished seeds are not run again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import statistics
+import subprocess
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[1]
+WORK = ROOT / "build" / "bench"
+FIGURES = {
+    "first try": "firstTry",
+    "second try (cumulative)": "secondTry",
+    "retry after reflection, fixed failures": "retrySuccess",
+    "control: fresh try instead": "freshTry",
+    "control: reflection of another question": "shuffled",
+}
+T_95 = {2: 12.706, 3: 4.303, 4: 3.182, 5: 2.776, 6: 2.571}
+"""Two-sided 95% quantile of Student's t by number of seeds."""
+
+
+def main() -> int:
+    """Run the seeds, write the figures."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--page", type=Path, help="also write the figures as a Markdown page")
+    arguments = parser.parse_args()
+    results = [run(seed) for seed in arguments.seeds]
+    record = summarise(arguments.seeds, results)
+    WORK.mkdir(parents=True, exist_ok=True)
+    target = WORK / "demo_seeds.json"
+    target.write_text(json.dumps(record, indent=2) + "\n")
+    print(target)
+    if arguments.page:
+        arguments.page.write_text(page(record))
+        print(arguments.page)
+    return 0
+
+
+def run(seed: int) -> dict[str, Any]:
+    """The demo with this seed, in a folder of its own."""
+    workdir = WORK / f"demo-seed-{seed}"
+    command = [
+        sys.executable,
+        str(ROOT / "examples/countdown/demo.py"),
+        "--workdir",
+        str(workdir),
+        "--seed",
+        str(seed),
+    ]
+    subprocess.run(command, check=True)
+    result: dict[str, Any] = json.loads((workdir / "result.json").read_text())
+    return result
+
+
+def summarise(seeds: list[int], results: list[dict[str, Any]]) -> dict[str, Any]:
+    """Figures over the seeds, in the shape of every bench file."""
+    gains = [result["retrySuccess"]["change"] for result in results]
+    bases = [result["retrySuccess"]["base"] for result in results]
+    seconds = [result["seconds"] for result in results]
+    memory = [result["peakMemoryBytes"] / 1e9 for result in results]
+    metrics = [
+        metric("retry success gain on fixed failures, mean", statistics.mean(gains), "fraction", ">=", 0.25),
+        metric("retry success gain, worst seed", min(gains), "fraction", ">=", 0.25),
+        metric("base retry success", min(bases), "fraction", ">=", 0.2),
+        metric("seconds, slowest seed", max(seconds), "s", "<=", 900),
+        metric("peak memory", max(memory), "GB", "<=", 6),
+    ]
+    for name, key in (
+        ("a fresh try", "reflectionAgainstFresh"),
+        ("shuffled reflections", "reflectionAgainstShuffled"),
+    ):
+        low = min(result[key]["interval"][0] for result in results)
+        metrics.append(
+            metric(f"reflection minus {name}, lowest end of a seed's interval", low, "fraction", ">", 0)
+        )
+    return {
+        "name": "demo_seeds",
+        "metrics": metrics,
+        "details": {
+            "seeds": seeds,
+            "figures": {name: spread([result[key] for result in results]) for name, key in FIGURES.items()},
+            "results": results,
+            "machine": machine(),
+        },
+    }
+
+
+def metric(name: str, value: float, unit: str, op: str, aim: float) -> dict[str, Any]:
+    """One figure with its aim."""
+    meets = {">=": value >= aim, "<=": value <= aim, ">": value > aim}[op]
+    return {"name": name, "value": value, "unit": unit, "aim": {"op": op, "value": aim}, "meets": meets}
+
+
+def spread(comparisons: list[dict[str, Any]]) -> dict[str, Any]:
+    """Mean of base, trained and change over the seeds, and the 95% interval of the mean change."""
+    changes = [comparison["change"] for comparison in comparisons]
+    mean = statistics.mean(changes)
+    half = (
+        T_95[len(changes)] * statistics.stdev(changes) / len(changes) ** 0.5
+        if len(changes) in T_95
+        else float("nan")
+    )
+    return {
+        "base": statistics.mean(comparison["base"] for comparison in comparisons),
+        "trained": statistics.mean(comparison["trained"] for comparison in comparisons),
+        "change": mean,
+        "interval": [mean - half, mean + half],
+        "changes": changes,
+    }
+
+
+def machine() -> dict[str, Any]:
+    """Where the figures were measured."""
+    model = next(
+        (
+            line.split(":", 1)[1].strip()
+            for line in Path("/proc/cpuinfo").read_text().splitlines()
+            if "model name" in line
+        ),
+        platform.processor(),
+    )
+    commit = subprocess.run(
+        ["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    return {
+        "processor": model,
+        "cores": os.cpu_count(),
+        "python": platform.python_version(),
+        "commit": commit.stdout.strip(),
+        "date": f"{datetime.now(UTC):%Y-%m-%d}",
+    }
+
+
+def page(record: dict[str, Any]) -> str:
+    """The results page."""
+    details = record["details"]
+    where = details["machine"]
+    lines = [
+        "# The demo with three seeds",
+        "",
+        f"Made by `python bench/demo_seeds.py --page docs/results/demo-seeds.md` on {where['date']} at commit "
+        f"{where['commit']}: {where['cores']} cores of {where['processor']}, Python {where['python']}.",
+        f"Seeds {', '.join(map(str, details['seeds']))} of the training; all share the base model and the failures.",
+        "",
+        "## Held-out questions",
+        "",
+        "| | base | trained | mean change [95% over seeds] | each seed |",
+        "|---|---:|---:|---:|---:|",
+    ]
+    for name, row in details["figures"].items():
+        low, high = row["interval"]
+        each = ", ".join(f"{change:+.3f}" for change in row["changes"])
+        lines.append(
+            f"| {name} | {row['base']:.3f} | {row['trained']:.3f} | {row['change']:+.3f} [{low:+.3f}, {high:+.3f}] | {each} |"
+        )
+    lines += ["", "## Aims", "", "| | value | aim | met |", "|---|---:|---:|---|"]
+    for row in record["metrics"]:
+        aim = f"{row['aim']['op']} {row['aim']['value']}"
+        lines.append(
+            f"| {row['name']} | {row['value']:.3f} {row['unit']} | {aim} | {'yes' if row['meets'] else 'no'} |"
+        )
+    lines += ["", "## Time and memory", "", "| seed | seconds | peak memory |", "|---|---:|---:|"]
+    for result in details["results"]:
+        lines.append(
+            f"| {result['seeds'][0]} | {result['seconds']:.0f} | {result['peakMemoryBytes'] / 1e9:.2f} GB |"
+        )
+    return "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    sys.exit(main())
