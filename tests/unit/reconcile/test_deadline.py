@@ -1,0 +1,143 @@
+"""Deadlines: the active time of the whole run, and the time that pods may take to start."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from reflection_api.conditions import ConditionType
+from reflection_api.stages import Stage
+from reflection_api.status import Verdict
+from reflection_operator.reconcile.observed import PodPhase
+
+from .builders import (
+    after,
+    complete,
+    created,
+    decided,
+    job,
+    pod,
+    resource,
+    said_of,
+    status_at,
+    status_of,
+    succeeded,
+    truth,
+)
+
+PENDING = PodPhase.PENDING
+TRAINING = job(Stage.TRAIN, completions=2, active=2)
+ROLLOUT = job(Stage.ROLLOUT, completions=2, active=2)
+
+
+@pytest.mark.parametrize(("at", "ends"), [(599, False), (600, True)])
+def test_the_run_ends_when_it_was_active_for_too_long(at, ends):
+    run = resource(status_at(Stage.TRAIN), activeDeadlineSeconds=600)
+    decision = decided(run, [TRAINING], [pod(TRAINING), pod(TRAINING, 1)], at=at)
+    assert truth(decision, ConditionType.SUCCEEDED) == ("False" if ends else "Unknown")
+    assert decision.delete == ((TRAINING.name,) if ends else ())
+
+
+def test_the_next_look_is_not_later_than_the_deadline():
+    run = resource(status_at(Stage.TRAIN), activeDeadlineSeconds=600)
+    assert decided(run, [TRAINING], [pod(TRAINING)], at=555).look_again == timedelta(seconds=45)
+
+
+def test_the_message_says_how_long_and_what_to_do():
+    run = resource(status_at(Stage.TRAIN), activeDeadlineSeconds=600)
+    succeeded_ = said_of(
+        decided(run, [TRAINING], [pod(TRAINING), pod(TRAINING, 1)], at=600), ConditionType.SUCCEEDED
+    )
+    assert succeeded_.reason == "DeadlineExceeded"
+    assert succeeded_.message == (
+        "the run was active for 600 s (spec.activeDeadlineSeconds) and is at train of round 1; "
+        "raise spec.activeDeadlineSeconds in a new ReflectionTraining"
+    )
+
+
+def test_time_suspended_does_not_count():
+    resting = status_of(
+        decided(resource(status_at(Stage.TRAIN), suspend=True, activeDeadlineSeconds=600), at=10)
+    )
+    assert resting.start_time is None
+    still = decided(resource(resting, suspend=True, activeDeadlineSeconds=600), at=100_000)
+    assert truth(still, ConditionType.SUCCEEDED) == "Unknown"
+    resumed = status_of(decided(resource(resting, activeDeadlineSeconds=600), at=100_000))
+    assert resumed.start_time == after(100_000)
+
+
+@pytest.mark.parametrize(
+    ("of", "phases", "ends"),
+    [
+        (ROLLOUT, [PENDING, PENDING], True),
+        (ROLLOUT, [PENDING, PodPhase.RUNNING], False),
+        (ROLLOUT, [PENDING, PodPhase.FAILED], False),
+        (TRAINING, [PENDING, PodPhase.RUNNING], True),
+        (TRAINING, [PodPhase.RUNNING, PodPhase.RUNNING], False),
+        (TRAINING, [], False),
+        (job(Stage.TRAIN, active=0), [], True),
+    ],
+    ids=[
+        "no shard started",
+        "one shard is enough",
+        "a shard that has run",
+        "a training needs all",
+        "all run",
+        "pods not seen but counted by the Job",
+        "pods that cannot even be created",
+    ],
+)
+def test_pods_that_do_not_start(of, phases, ends):
+    pods = [pod(of, index, phase=phase) for index, phase in enumerate(phases)]
+    decision = decided(resource(status_at(of.stage), pendingDeadlineSeconds=300), [of], pods, at=300)
+    assert truth(decision, ConditionType.SUCCEEDED) == ("False" if ends else "Unknown")
+    assert not ends or said_of(decision, ConditionType.SUCCEEDED).reason == "PendingDeadlineExceeded"
+
+
+def test_the_message_names_what_kept_them():
+    waiting = pod(
+        ROLLOUT,
+        phase=PENDING,
+        node=None,
+        unschedulable="0/3 nodes are available: 3 Insufficient nvidia.com/gpu.",
+    )
+    decision = decided(
+        resource(status_at(Stage.ROLLOUT), pendingDeadlineSeconds=300), [ROLLOUT], [waiting], at=301
+    )
+    assert "3 Insufficient nvidia.com/gpu" in said_of(decision, ConditionType.SUCCEEDED).message
+
+
+@pytest.mark.parametrize(
+    ("fields", "at", "ends"),
+    [
+        ({"suspended": True}, 9000, False),
+        ({"started_at": after(8000)}, 8299, False),
+        ({"started_at": after(8000)}, 8300, True),
+        ({"created_at": after(5000)}, 5299, False),
+    ],
+    ids=["held in a queue", "admitted late", "admitted and waited", "an attempt has its own time"],
+)
+def test_time_in_a_queue_is_not_pending(fields, at, ends):
+    held = job(Stage.ROLLOUT, **fields)
+    run = resource(status_at(Stage.ROLLOUT), pendingDeadlineSeconds=300)
+    decision = decided(run, [held], [pod(held, phase=PENDING)], at=at)
+    assert truth(decision, ConditionType.SUCCEEDED) == ("False" if ends else "Unknown")
+
+
+def test_a_deadline_during_the_report_does_not_change_the_verdict():
+    verdict = Verdict(succeeded=True, reason="Completed", message="learned")
+    writing = job(Stage.REPORT)
+    run = resource(status_at(Stage.REPORT, verdict=verdict), activeDeadlineSeconds=600)
+    decision = decided(run, [writing], [pod(writing)], at=700)
+    assert said_of(decision, ConditionType.SUCCEEDED).message == "learned"
+    assert truth(decision, ConditionType.SUCCEEDED) == "True"
+    assert decision.delete == (writing.name,)
+
+
+def test_a_stage_that_ended_in_time_is_recorded_before_the_end():
+    done = complete(Stage.VERIFY)
+    run = resource(status_at(Stage.VERIFY), activeDeadlineSeconds=600)
+    decision = decided(run, [done], [succeeded(done, attempts=8, failures=4)], at=601)
+    assert status_of(decision).dataset.failures == 4
+    assert created(decision) == []
+    assert truth(decision, ConditionType.SUCCEEDED) == "False"

@@ -1,0 +1,78 @@
+"""What keeps pods from starting, in the Ready condition."""
+
+from __future__ import annotations
+
+import pytest
+from reflection_api.conditions import ConditionType
+from reflection_api.stages import Stage
+from reflection_api.status import Phase
+from reflection_operator.reconcile.observed import PodPhase, Waiting
+
+from .builders import crashed, decided, job, pod, resource, said_of, status_at, status_of, told, truth
+
+ROLLOUT = job(Stage.ROLLOUT, completions=2)
+NO_NODE = {
+    "phase": PodPhase.PENDING,
+    "node": None,
+    "unschedulable": "0/3 nodes are available: 3 Insufficient memory.",
+}
+
+
+def hindered(**fields):
+    return pod(ROLLOUT, **{"phase": PodPhase.PENDING} | fields)
+
+
+@pytest.mark.parametrize(
+    ("fields", "reason", "words"),
+    [
+        (NO_NODE, "Unschedulable", "finds no node: 0/3 nodes are available: 3 Insufficient memory.; free or add capacity"),
+        ({"waiting": Waiting("ImagePullBackOff", 'Back-off pulling image "nope"')}, "ImagePullFailed",
+         'cannot start: ImagePullBackOff Back-off pulling image "nope"; correct the image'),
+        ({"waiting": Waiting("InvalidImageName", "")}, "ImagePullFailed", "on node node-1 cannot start: InvalidImageName"),
+        ({"waiting": Waiting("CreateContainerConfigError", 'secret "s3-creds" not found')}, "SecretNotFound",
+         'secret "s3-creds" not found; create the Secret; the run goes on by itself'),
+        ({"waiting": Waiting("CreateContainerConfigError", "container has runAsNonRoot")}, "PodConfigInvalid",
+         "container has runAsNonRoot; correct spec.pods"),
+        ({"waiting": Waiting("CrashLoopBackOff", "back-off 10s")}, "PodConfigInvalid", "CrashLoopBackOff"),
+    ],
+)  # fmt: skip
+def test_a_pod_that_cannot_start(fields, reason, words):
+    decision = decided(resource(status_at(Stage.ROLLOUT)), [ROLLOUT], [hindered(**fields)])
+    ready = said_of(decision, ConditionType.READY)
+    assert (ready.status, ready.reason) == ("False", reason)
+    assert words in ready.message
+    assert truth(decision, ConditionType.RECONCILING) == "True"
+    assert truth(decision, ConditionType.SUCCEEDED) == "Unknown"
+    assert status_of(decision).phase is Phase.PENDING
+    assert told(decision) == [reason]
+    assert decision.events[0].type == "Warning"
+
+
+def test_it_is_told_once_and_forgotten_when_it_is_over():
+    run = resource(status_of(decided(resource(status_at(Stage.ROLLOUT)), [ROLLOUT], [hindered(**NO_NODE)])))
+    assert told(decided(run, [ROLLOUT], [hindered(**NO_NODE)])) == []
+    over = decided(run, [ROLLOUT], [pod(ROLLOUT)])
+    assert truth(over, ConditionType.READY) == "True"
+    assert truth(over, ConditionType.RECONCILING) == "absent"
+
+
+def test_one_running_shard_is_enough_but_a_training_needs_all_nodes():
+    pods = [pod(ROLLOUT), hindered(**NO_NODE)]
+    assert truth(decided(resource(status_at(Stage.ROLLOUT)), [ROLLOUT], pods), ConditionType.READY) == "True"
+    training = job(Stage.TRAIN, completions=2)
+    pods = [pod(training), pod(training, 1, **NO_NODE)]
+    assert truth(decided(resource(status_at(Stage.TRAIN)), [training], pods), ConditionType.READY) == "False"
+
+
+def test_a_replacement_that_finds_no_node_is_told_of():
+    alone = job(Stage.ROLLOUT)
+    pods = [crashed(alone, 143, disrupted="drained"), pod(alone, **NO_NODE)]
+    decision = decided(resource(status_at(Stage.ROLLOUT)), [alone], pods)
+    assert said_of(decision, ConditionType.READY).reason == "Unschedulable"
+
+
+def test_pods_that_are_merely_slow_to_start():
+    decision = decided(resource(status_at(Stage.ROLLOUT)), [ROLLOUT], [hindered()])
+    ready = said_of(decision, ConditionType.READY)
+    assert (ready.status, ready.reason) == ("True", "Pending")
+    assert status_of(decision).phase is Phase.PENDING
