@@ -45,21 +45,29 @@ class Throughput:
     """Tokens generated since the engine was opened, and the seconds it took."""
 
     tokens: int = 0
-    seconds: float = 0.0
+    _seconds: float = 0.0
+    _started: float | None = None
+
+    @property
+    def seconds(self) -> float:
+        """Time in `generate`, the call under way included."""
+        running = 0.0 if self._started is None else time.perf_counter() - self._started
+        return self._seconds + running
 
     @property
     def tokens_per_second(self) -> float:
         """Generated tokens per second of `generate`; 0 before the first call."""
-        return self.tokens / self.seconds if self.seconds else 0.0
+        seconds = self.seconds
+        return self.tokens / seconds if seconds else 0.0
 
     @contextmanager
     def measured(self) -> Iterator[None]:
         """Add the time that the block takes."""
-        started = time.perf_counter()
+        self._started = time.perf_counter()
         try:
             yield
         finally:
-            self.seconds += time.perf_counter() - started
+            self._seconds, self._started = self.seconds, None
 
 
 OnDone = Callable[[int], None]

@@ -79,10 +79,11 @@ class VllmEngine:
                     submitted += 1
                 finished = [output for output in self._engine.step() if output.finished]
                 for output in finished:
-                    completions[int(output.request_id)] = _completion(output.outputs[0])
+                    completion = _completion(output.outputs[0])
+                    completions[int(output.request_id)] = completion
+                    self.throughput.tokens += completion.token_count
                 if finished and on_done:
                     on_done(len(completions))
-        self.throughput.tokens += sum(completion.token_count for completion in completions.values())
         return [completions[index] for index in range(len(prompts))]
 
     def close(self) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,8 +21,6 @@ if TYPE_CHECKING:
 
     from ..conversation import Turn
     from ..verify.verifier import Verifier
-
-logger = logging.getLogger(__name__)
 
 
 def load_questions(
@@ -52,8 +49,6 @@ def load_questions(
         raise BadData(
             f"{path.name}: the file has no rows; give at least one question", reason=Reason.DATASET_EMPTY
         )
-    if prompts.limit and prompts.limit > rows:
-        logger.info("%s: the limit is %d, the file has %d rows: all are used", path.name, prompts.limit, rows)
     chosen = sampled_rows(rows, prompts.limit, prompts.seed)
     return [
         _question(row, task, verifier)

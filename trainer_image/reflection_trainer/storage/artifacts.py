@@ -152,8 +152,16 @@ class Artifacts:
         if manifest is None:
             return None
         for entry in manifest.files:
-            self._fetch(f"{path}/{entry.path}", local / entry.path, entry)
+            self.get_part(path, entry, local / entry.path)
         return manifest
+
+    def get_part(self, path: str, entry: FileEntry, local: Path) -> None:
+        """Copy one file of a folder here and check it against its entry in the folder's manifest.
+
+        Raises:
+            CorruptArtifact: the file is missing or does not match.
+        """
+        self._fetch(f"{path}/{entry.path}", local, entry)
 
     def delete_folder(self, path: str) -> None:
         """Delete a folder, its manifest first, so that a half-deleted one does not exist."""
@@ -173,7 +181,9 @@ class Artifacts:
     def _fetch(self, path: str, local: Path, entry: FileEntry) -> None:
         uri = self.store.uri(path)
         if not self.store.download(path, local):
-            raise CorruptArtifact(f"storage: {uri} is named in its manifest but is missing: delete the manifest")
+            raise CorruptArtifact(
+                f"storage: {uri} is named in its manifest but is missing: delete the manifest"
+            )
         if local.stat().st_size != entry.size or sha256_of(local) != entry.sha256:
             local.unlink()
             raise CorruptArtifact(

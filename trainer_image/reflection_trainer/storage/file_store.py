@@ -57,7 +57,11 @@ class FileStore:
 
     def list(self, prefix: str) -> Iterator[str]:
         with _explained("list", self.uri(prefix)):
-            found = [file for file in self._at(prefix).rglob("*") if file.is_file() and not file.name.startswith(_TEMPORARY)]
+            found = [
+                file
+                for file in self._at(prefix).rglob("*")
+                if file.is_file() and not file.name.startswith(_TEMPORARY)
+            ]
         yield from sorted(file.relative_to(self._folder).as_posix() for file in found)
 
     def delete(self, path: str) -> None:
@@ -81,7 +85,7 @@ class FileStore:
                 fill(temporary)
                 with temporary.open("rb") as written:
                     os.fsync(written.fileno())
-                os.replace(temporary, target)
+                temporary.replace(target)
             finally:
                 temporary.unlink(missing_ok=True)
 
@@ -100,6 +104,7 @@ def _failure(error: OSError, doing: str, uri: str) -> StageFailure:
         return DependencyAway(f"{what}; free space there", reason=Reason.STORAGE_FULL)
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
         return BadConfig(
-            f"{what}; spec.storage.uri must be a folder that this user can write", reason=Reason.STORAGE_DENIED
+            f"{what}; spec.storage.uri must be a folder that this user can write",
+            reason=Reason.STORAGE_DENIED,
         )
     return DependencyAway(what, reason=Reason.STORAGE_UNAVAILABLE)

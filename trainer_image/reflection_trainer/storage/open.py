@@ -18,5 +18,6 @@ def open_store(uri: str) -> Store:
     if uri.startswith("file:///"):
         return FileStore(uri)
     raise BadConfig(
-        f"spec.storage.uri: {uri}: only file:///absolute/folder can be written by this version", reason=Reason.INVALID_SPEC
+        f"spec.storage.uri: {uri}: only file:///absolute/folder can be written by this version",
+        reason=Reason.INVALID_SPEC,
     )

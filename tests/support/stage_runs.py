@@ -1,0 +1,116 @@
+"""Runs real stages as processes, as a pod or the local runner does, and reads what they left."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from reflection_api.contract import StageConfig, StageResult
+
+REFLECTION = "wrong reflect"
+RETRY = "retry {{ question }}"
+
+
+@dataclass(frozen=True)
+class StageRun:
+    """How a stage ended."""
+
+    exit_code: int
+    result: StageResult
+    """Its termination message."""
+    stderr: str
+
+
+def write_prompts(path: Path, rows: Iterable[Mapping[str, Any]]) -> Path:
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return path
+
+
+def countdown_rows(count: int) -> list[dict[str, Any]]:
+    """Different questions, all of known words."""
+    pairs = [(a, b) for b in range(1, 10) for a in range(1, 10)]
+    return [{"prompt": f"make {a + b} from {a} {b}", "nums": [a, b], "target": a + b} for a, b in pairs[:count]]
+
+
+def stage_config(
+    stage: str, *, folder: Path, model: Path | str, prompts: Path | str, changes: Mapping[str, Any] | None = None
+) -> StageConfig:
+    """A configuration as the operator resolves it. `changes` are laid over it; its keys are dotted paths."""
+    values: dict[str, Any] = {
+        "stage": stage,
+        "run": {"namespace": "default", "name": "tiny", "uid": "0123456789abcdef"},
+        "round": 1,
+        "rounds": 1,
+        "attempt": 1,
+        "model": {"uri": _uri(model)},
+        "policy": {"uri": _uri(model)},
+        "task": {
+            "prompts": {"uri": _uri(prompts)},
+            "verifier": {"builtin": {"name": "countdown"}},
+            "templates": {"reflection": REFLECTION, "retry": RETRY},
+        },
+        "rollout": {
+            "engine": "transformers",
+            "attemptsPerPrompt": 4,
+            "sampling": {"temperature": 1.0, "maxTokens": 8},
+        },
+        "training": {"processesPerNode": 1, "microBatchSize": 8, "precision": "fp32"},
+        "evaluation": {},
+        "storage": {"uri": _uri(folder)},
+    }
+    for path, value in (changes or {}).items():
+        _lay(values, path.split("."), value)
+    return StageConfig.model_validate(values)
+
+
+def run_stage(config: StageConfig, scratch: Path, *, index: int = 0, environment: Mapping[str, str] | None = None) -> StageRun:
+    """Run `python -m reflection_trainer <stage>` to its end. `scratch` is emptied of what a lost pod loses."""
+    process = start_stage(config, scratch, index=index, environment=environment)
+    _, stderr = process.communicate(timeout=240)
+    log = scratch / "termination-log"
+    assert log.exists(), stderr
+    return StageRun(process.returncode, StageResult.model_validate_json(log.read_text()), stderr)
+
+
+def start_stage(
+    config: StageConfig, scratch: Path, *, index: int = 0, environment: Mapping[str, str] | None = None
+) -> subprocess.Popen[str]:
+    scratch.mkdir(parents=True, exist_ok=True)
+    file = scratch / "config.json"
+    file.write_text(config.to_json())
+    (scratch / "termination-log").unlink(missing_ok=True)
+    return subprocess.Popen(
+        [sys.executable, "-m", "reflection_trainer", config.stage.value, "--config", str(file)],
+        env={
+            **os.environ,
+            "REFLECT_TERMINATION_LOG": str(scratch / "termination-log"),
+            "REFLECT_PROGRESS": str(scratch / "progress.json"),
+            "REFLECT_WORKDIR": str(scratch / "work"),
+            "JOB_COMPLETION_INDEX": str(index),
+            **(environment or {}),
+        },
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def stored(folder: Path) -> set[str]:
+    """Names of all files below a storage folder, those being written included."""
+    return {file.relative_to(folder).as_posix() for file in folder.rglob("*") if file.is_file()}
+
+
+def _uri(place: Path | str) -> str:
+    return place if isinstance(place, str) else place.as_uri()
+
+
+def _lay(values: dict[str, Any], path: list[str], value: Any) -> None:
+    for name in path[:-1]:
+        values = values.setdefault(name, {})
+    values[path[-1]] = value

@@ -1,0 +1,1 @@
+"""The rollout stage: base answers to every question."""

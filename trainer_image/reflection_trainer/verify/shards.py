@@ -1,0 +1,70 @@
+"""Which shards of answers there are to judge."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from reflection_api.layout import MANIFEST, shard_name
+from reflection_api.manifests import Manifest
+from reflection_api.stages import Stage
+
+from ..errors import CorruptArtifact
+from ..provenance import refuse_other_provenance, settings_provenance
+from ..rollout.shards import STEM, parse_name
+
+if TYPE_CHECKING:
+    from ..context import StageContext
+    from .verifier import Verifier
+
+
+def attempt_shards(context: StageContext, verifier: Verifier) -> dict[str, Manifest]:
+    """Paths and manifests of the shards of answers, in order: a complete set, made with the settings of this run.
+
+    A rollout whose number of workers was changed can leave the beginnings of another set, which is not looked at.
+
+    Raises:
+        CorruptArtifact: there is no complete set.
+        BadConfig: the answers were made with other settings (reason DatasetMismatch).
+    """
+    paths = [context.path(Stage.ROLLOUT, name) for name in _complete_set(context)]
+    manifests = {path: context.artifacts.manifest_of_file(path) for path in paths}
+    return {
+        path: _checked(context, verifier, path, manifest)
+        for path, manifest in manifests.items()
+        if manifest is not None
+    }
+
+
+def _complete_set(context: StageContext) -> list[str]:
+    found: dict[int, set[int]] = {}
+    folder = context.path(Stage.ROLLOUT)
+    for path in context.artifacts.store.list(folder):
+        parsed = parse_name(path.rsplit("/", 1)[-1].removesuffix(f".{MANIFEST}"))
+        if parsed and path.endswith(f".{MANIFEST}"):
+            found.setdefault(parsed[1], set()).add(parsed[0])
+    complete = [count for count, indices in sorted(found.items()) if len(indices) == count]
+    if complete:
+        return [shard_name(STEM, index, complete[0]) for index in range(complete[0])]
+    most = max(found, key=lambda count: len(found[count]) / count, default=0)
+    missing = next((index for index in range(most) if index not in found[most]), 0)
+    what = (
+        f"{shard_name(STEM, missing, most)} and its manifest are missing" if found else "there are no answers"
+    )
+    raise CorruptArtifact(
+        f"storage: {context.artifacts.store.uri(folder)}: {what}; run the rollout stage again"
+    )
+
+
+def _checked(context: StageContext, verifier: Verifier, path: str, manifest: Manifest) -> Manifest:
+    """The manifest, if everything that this stage can know of its provenance is as expected."""
+    made = manifest.provenance
+    settings = settings_provenance(context.config, verifier)
+    expected = settings.model_copy(
+        update={
+            "model": made.model,
+            "tokenizer": made.tokenizer,
+            "prompts": settings.prompts | {"sha256": made.prompts.get("sha256")},
+        }
+    )
+    refuse_other_provenance(manifest, expected, context.artifacts.store.uri(path))
+    return manifest

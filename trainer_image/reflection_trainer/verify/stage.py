@@ -1,0 +1,121 @@
+"""The verify stage: judges every answer and keeps the wrong ones as the dataset of failures.
+
+One shard of answers becomes one shard of failures; a shard with its manifest is not judged again. The dataset as a whole
+exists with `verify/manifest.json`.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+from reflection_api.contract import StageResult
+from reflection_api.layout import shard_name
+from reflection_api.manifests import Manifest, Provenance
+from reflection_api.reasons import Reason
+from reflection_api.stages import Stage
+
+from ..context import StageContext
+from ..errors import CorruptArtifact
+from ..provenance import refuse_other_provenance
+from .configured import task_verifier
+from .dataset import STEM
+from .shards import attempt_shards
+from .sift import Sift
+from .verifier import Verifier
+
+
+def run(context: StageContext) -> StageResult:
+    """Judge the answers of the round."""
+    verifier = task_verifier(context.config.task)
+    answers = attempt_shards(context, verifier)
+    judging = Judging(context, verifier, answers)
+    shards = [judging.judged(index, path) for index, path in enumerate(answers)]
+    counts: Counter[str] = Counter()
+    for shard in shards:
+        counts.update({name: int(value) for name, value in shard.metrics.items()})
+    artifact = context.artifacts.seal_folder(
+        context.path(Stage.VERIFY),
+        [entry for shard in shards for entry in shard.files],
+        kind="failures",
+        rows=counts["failures"],
+        metrics=dict(counts),
+        provenance=judging.provenance,
+    )
+    return StageResult(
+        stage=Stage.VERIFY,
+        outcome="Succeeded",
+        reason=(Reason.COMPLETED if counts["failures"] else Reason.NO_FAILURES).value,
+        message=_summary(counts),
+        metrics=dict(counts),
+        artifacts=[artifact],
+    )
+
+
+class Judging:
+    """Turns shards of answers into shards of failures."""
+
+    def __init__(self, context: StageContext, verifier: Verifier, answers: dict[str, Manifest]) -> None:
+        self._context, self._answers = context, answers
+        self._sift = Sift(verifier, deduplicate=context.config.task.failures.deduplicate)
+        self._progress = context.progress(
+            unit="answers", total=sum(shard.rows or 0 for shard in answers.values())
+        )
+        self.provenance = _shared_provenance(context, answers)
+
+    def judged(self, index: int, path: str) -> Manifest:
+        """The manifest of a shard of failures, which is made if it is not there.
+
+        Raises:
+            CorruptArtifact: the answers do not match their manifest.
+            BadConfig: the failures that are there were made with other settings (reason DatasetMismatch).
+        """
+        target = self._context.path(Stage.VERIFY, shard_name(STEM, index, len(self._answers)))
+        manifest = self._context.artifacts.manifest_of_file(target)
+        if manifest is None:
+            self._judge(path, target)
+            return self._written(target)
+        refuse_other_provenance(manifest, self.provenance, self._context.artifacts.store.uri(target))
+        self._progress.skip(self._progress.done + (self._answers[path].rows or 0))
+        return manifest
+
+    def _judge(self, path: str, target: str) -> None:
+        answers, failures = (self._context.workdir / Path(name).name for name in (path, target))
+        self._context.artifacts.get_file(path, answers)
+        before = self._progress.done
+        counts = self._sift.run(answers, failures, lambda done: self._progress.update(before + done))
+        self._context.artifacts.put_file(
+            failures,
+            target,
+            kind="failures",
+            rows=counts["failures"],
+            metrics=dict(counts),
+            provenance=self.provenance,
+        )
+        answers.unlink()
+        failures.unlink()
+
+    def _written(self, target: str) -> Manifest:
+        manifest = self._context.artifacts.manifest_of_file(target)
+        if manifest is None:
+            raise CorruptArtifact(
+                f"storage: {self._context.artifacts.store.uri(target)} vanished while it was written"
+            )
+        return manifest
+
+
+def _shared_provenance(context: StageContext, answers: dict[str, Manifest]) -> Provenance:
+    """What all shards of answers were made from."""
+    (first, *others) = answers.items()
+    for path, manifest in others:
+        refuse_other_provenance(manifest, first[1].provenance, context.artifacts.store.uri(path))
+    return first[1].provenance
+
+
+def _summary(counts: Counter[str]) -> str:
+    if not counts["failures"]:
+        return (
+            f"all {counts['attempts']} answers are right: there is nothing to learn from; use harder prompts"
+        )
+    dropped = f" ({counts['duplicates']} duplicates left out)" if counts["duplicates"] else ""
+    return f"{counts['attempts']} answers: {counts['correct']} right, {counts['failures']} failures{dropped}"
