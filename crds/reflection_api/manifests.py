@@ -18,7 +18,9 @@ Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 class FileEntry(ApiModel):
     """One file of an artefact."""
 
-    path: Annotated[str, Field(min_length=1, max_length=1024)] = Field(description="Relative to the manifest's folder.")
+    path: Annotated[str, Field(min_length=1, max_length=1024)] = Field(
+        description="Relative to the manifest's folder."
+    )
     size: Annotated[int, Field(ge=0, alias="bytes")]
     sha256: Sha256
     rows: int | None = Field(None, description="Rows, where the file is a table.")
@@ -27,12 +29,21 @@ class FileEntry(ApiModel):
 class Provenance(ApiModel):
     """What an artefact was made from. Equal provenance means that the artefact can be used again."""
 
-    model: dict[str, Any] = Field(default_factory=dict, description="uri, revision, sha256 of the weights' manifest.")
-    tokenizer: dict[str, Any] = Field(default_factory=dict, description="sha256 of tokenizer and chat template.")
-    prompts: dict[str, Any] = Field(default_factory=dict, description="uri, limit, seed, columns, sha256 of the file.")
+    model: dict[str, Any] = Field(
+        default_factory=dict, description="uri, revision, sha256 of the weights' manifest."
+    )
+    tokenizer: dict[str, Any] = Field(
+        default_factory=dict, description="sha256 of tokenizer and chat template."
+    )
+    prompts: dict[str, Any] = Field(
+        default_factory=dict, description="uri, limit, seed, columns, sha256 of the file."
+    )
     templates: dict[str, Any] = Field(default_factory=dict, description="The texts around the conversation.")
     sampling: dict[str, Any] = Field(default_factory=dict, description="Engine and sampler settings.")
     verifier: dict[str, Any] = Field(default_factory=dict, description="Name, options, version.")
+    training: dict[str, Any] = Field(
+        default_factory=dict, description="sha256 of the dataset of failures, settings of the training."
+    )
 
     def difference(self, other: Provenance) -> str | None:
         """The first setting in which `other` differs, as `path: mine, not theirs`; None where they agree."""
@@ -49,9 +60,13 @@ class Manifest(ApiModel):
     """The manifest of a file or folder."""
 
     version: int = 1
-    kind: Annotated[str, Field(max_length=64)] = Field(description="attempts, failures, checkpoint, model, evaluation, report.")
+    kind: Annotated[str, Field(max_length=64)] = Field(
+        description="attempts, failures, checkpoint, model, evaluation, report."
+    )
     files: list[FileEntry]
     rows: int | None = Field(None, description="Rows of all files together.")
     metrics: dict[str, float] = Field(default_factory=dict, description="Counts and figures of the artefact.")
     provenance: Provenance = Field(default_factory=Provenance)
-    versions: dict[str, str] = Field(default_factory=dict, description="Versions of the software that made it.")
+    versions: dict[str, str] = Field(
+        default_factory=dict, description="Versions of the software that made it."
+    )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from reflection_api.manifests import Manifest, Provenance
 from reflection_api.reasons import Reason
@@ -62,16 +62,16 @@ def dataset_provenance(
 ) -> Provenance:
     """Everything that the answers and failures of a round follow from."""
     settings = settings_provenance(config, verifier)
-    model: dict[str, object] = {"uri": config.policy.uri, "sha256": _digest(model_dir, _WEIGHTS)}
+    prompts = settings.prompts | {"sha256": sha256_of(prompts_file)}
+    return settings.model_copy(update={**policy_provenance(config, model_dir), "prompts": prompts})
+
+
+def policy_provenance(config: StageConfig, model_dir: Path) -> dict[str, dict[str, Any]]:
+    """The parts `model` and `tokenizer`: the policy's files, wherever they came from."""
+    model: dict[str, Any] = {"uri": config.policy.uri, "sha256": _digest(model_dir, _WEIGHTS)}
     if config.policy.revision:
         model["revision"] = config.policy.revision
-    return settings.model_copy(
-        update={
-            "model": model,
-            "tokenizer": {"sha256": _digest(model_dir, _TOKENIZER)},
-            "prompts": settings.prompts | {"sha256": sha256_of(prompts_file)},
-        }
-    )
+    return {"model": model, "tokenizer": {"sha256": _digest(model_dir, _TOKENIZER)}}
 
 
 def refuse_other_provenance(manifest: Manifest, expected: Provenance, uri: str) -> None:
