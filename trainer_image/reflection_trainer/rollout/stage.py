@@ -70,6 +70,9 @@ class Rollout:
         logger.info("%d shards to make, %d are there already", len(self._missing), skipped)
         tokens_per_second = 0.0
         if self._missing:
+            self._context.artifacts.check_writable(
+                self._context.path(Stage.ROLLOUT), str(self._context.index)
+            )
             with closing(self._open_engine(model_dir, context_length)) as engine:
                 for shard in self._missing:
                     self._make(shard, engine)

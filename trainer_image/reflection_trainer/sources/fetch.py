@@ -11,24 +11,30 @@ from reflection_api.reasons import Reason
 from reflection_api.spec import ModelSpec, PromptsSpec
 
 from ..context import StageContext
-from ..errors import BadConfig, StageFailure
-from .hub import hub_file, hub_model
+from ..errors import BadConfig
 
 
 def fetch_model(model: ModelSpec, context: StageContext) -> Path:
     """A local folder with the model's Hugging Face files.
 
     Raises:
-        StageFailure: the model is missing, unreadable or incomplete; the message names spec.model and the remedy.
+        StageFailure: the model is missing or unreadable; the message names spec.model and the remedy.
     """
     if model.uri.startswith(f"{context.artifacts.store.root}/"):
         return _of_this_run(model.uri, context)
     if model.uri.startswith("hf://"):
+        from .hub import hub_model
+
         return hub_model(model, token=os.environ.get("HF_TOKEN"))
     folder = _local_path(model.uri, "spec.model.uri")
+    where = f"spec.model.uri: {model.uri}"
+    if not folder.is_dir():
+        raise BadConfig(
+            f"{where}: there is no folder {folder}; correct the path", reason=Reason.INVALID_MODEL
+        )
     if not (folder / "config.json").is_file():
         raise BadConfig(
-            f"spec.model.uri: {model.uri}: there is no config.json in {folder}: give a folder in Hugging Face format",
+            f"{where}: there is no config.json in {folder}; give a folder in Hugging Face format",
             reason=Reason.INVALID_MODEL,
         )
     return folder
@@ -41,11 +47,18 @@ def fetch_prompts(prompts: PromptsSpec, field: str) -> Path:
         StageFailure: the file is missing or unreadable.
     """
     if prompts.uri.startswith("hf://"):
+        from .hub import hub_file
+
         return hub_file(prompts.uri, field, token=os.environ.get("HF_TOKEN"))
     path = _local_path(prompts.uri, f"{field}.uri")
-    if not path.is_file():
-        raise BadConfig(f"{field}.uri: {prompts.uri}: there is no such file", reason=Reason.INVALID_PROMPTS)
-    return path
+    try:
+        with path.open("rb"):
+            return path
+    except OSError as error:
+        raise BadConfig(
+            f"{field}.uri: {prompts.uri}: cannot be read: {error.strerror}; correct the path or its permissions",
+            reason=Reason.INVALID_PROMPTS,
+        ) from error
 
 
 def _of_this_run(uri: str, context: StageContext) -> Path:
@@ -62,8 +75,6 @@ def _local_path(uri: str, field: str) -> Path:
         return Path(unquote(parts.path))
     if parts.scheme == "pvc":
         return Path(CLAIM_MOUNTS) / parts.netloc / unquote(parts.path).lstrip("/")
-    raise _unsupported(uri, field)
-
-
-def _unsupported(uri: str, field: str) -> StageFailure:
-    return BadConfig(f"{field}: {uri}: this version reads hf://, pvc:// and file:// only", reason=Reason.INVALID_SPEC)
+    raise BadConfig(
+        f"{field}: {uri}: this version reads hf://, pvc:// and file:// only", reason=Reason.INVALID_SPEC
+    )

@@ -1,10 +1,13 @@
-"""`hf://` through huggingface_hub, with revision and token."""
+"""`hf://` through huggingface_hub, with revision and token. What is downloaded once is taken from its cache."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+import httpx
 from huggingface_hub import hf_hub_download, snapshot_download
 from huggingface_hub.errors import (
     EntryNotFoundError,
@@ -21,57 +24,96 @@ from ..errors import BadConfig, DependencyAway, StageFailure
 
 _MODEL_FILES = ["*.json", "*.safetensors", "*.model", "*.txt", "*.jinja", "*.py"]
 """What a model needs here; other weight formats are left out."""
-
-_DATASET_FILE = re.compile(r"^hf://datasets/(?P<repo>[^/@]+/[^/@]+)(@(?P<revision>[^/]+))?/(?P<file>.+)$")
+_DATASET_FILE = re.compile(r"hf://datasets/(?P<repo>[^/@]+/[^/@]+)(@(?P<revision>[^/]+))?/(?P<file>.+)")
+_TOKEN = "a token (spec.model.credentialsSecret, or HF_TOKEN)"
+_FORBIDDEN = (401, 403)
 
 
 def hub_model(model: ModelSpec, *, token: str | None) -> Path:
-    """Download (or find in the cache) a model repository; returns its snapshot folder."""
+    """Download a model repository, or find it in the cache; returns its snapshot folder.
+
+    Raises:
+        BadConfig: there is no such repository or revision, or access is denied (reason InvalidModel).
+        DependencyAway: the hub does not answer.
+    """
     repo = model.uri.removeprefix("hf://")
-    try:
-        return Path(snapshot_download(repo, revision=model.revision, token=token, allow_patterns=_MODEL_FILES))
-    except (HfHubHTTPError, LocalEntryNotFoundError, OSError, ValueError) as error:
-        raise _explained(error, "spec.model.uri", model.uri, Reason.INVALID_MODEL) from error
+    with _explained("spec.model", model.uri, model.revision, Reason.INVALID_MODEL):
+        return Path(
+            snapshot_download(repo, revision=model.revision, token=token, allow_patterns=_MODEL_FILES)
+        )
 
 
 def hub_file(uri: str, field: str, *, token: str | None) -> Path:
-    """Download (or find in the cache) one file of a dataset repository: hf://datasets/org/name[@revision]/file."""
-    match = _DATASET_FILE.match(uri)
+    """Download one file of a dataset repository, or find it in the cache: hf://datasets/org/name[@revision]/file.
+
+    Raises:
+        BadConfig: there is no such file, or access is denied (reason InvalidPrompts).
+        DependencyAway: the hub does not answer.
+    """
+    match = _DATASET_FILE.fullmatch(uri)
     if match is None:
         raise BadConfig(
             f"{field}.uri: {uri}: expected hf://datasets/org/name/file or hf://datasets/org/name@revision/file",
             reason=Reason.INVALID_PROMPTS,
         )
-    try:
+    with _explained(field, uri, match["revision"], Reason.INVALID_PROMPTS):
         return Path(
             hf_hub_download(
                 match["repo"], match["file"], repo_type="dataset", revision=match["revision"], token=token
             )
         )
-    except (HfHubHTTPError, LocalEntryNotFoundError, OSError, ValueError) as error:
-        raise _explained(error, f"{field}.uri", uri, Reason.INVALID_PROMPTS) from error
 
 
-def _explained(error: Exception, field: str, uri: str, reason: Reason) -> StageFailure:
-    where = f"{field}: {uri}"
-    if isinstance(error, GatedRepoError):
-        return BadConfig(
-            f"{where}: the repository is gated: accept its terms and give a token (spec.model.credentialsSecret, or HF_TOKEN)",
-            reason=reason,
+@contextmanager
+def _explained(field: str, uri: str, revision: str | None, reason: Reason) -> Iterator[None]:
+    try:
+        yield
+    except (httpx.HTTPError, OSError, ValueError) as error:
+        raise _failure(error, field, uri, revision, reason) from error
+
+
+def _failure(error: Exception, field: str, uri: str, revision: str | None, reason: Reason) -> StageFailure:
+    problem = _problem_of_user(error, revision)
+    if problem:
+        return BadConfig(f"{field}.uri: {uri}: {problem}", reason=reason)
+    if isinstance(error, OSError) and error.errno and not isinstance(error, HfHubHTTPError):
+        return DependencyAway(
+            f"{field}.uri: {uri}: cannot store the download: {error.strerror}; mend the folder of HF_HOME",
+            reason=Reason.DEPENDENCY_UNAVAILABLE,
         )
-    if isinstance(error, RevisionNotFoundError):
-        return BadConfig(f"{where}: there is no such revision", reason=reason)
-    if isinstance(error, RepositoryNotFoundError):
-        return BadConfig(
-            f"{where}: there is no such repository, or it is private: check the name, or give a token "
-            "(spec.model.credentialsSecret, or HF_TOKEN)",
-            reason=reason,
-        )
-    if isinstance(error, EntryNotFoundError) and not isinstance(error, LocalEntryNotFoundError):
-        return BadConfig(f"{where}: there is no such file in the repository", reason=reason)
-    if isinstance(error, ValueError) and not isinstance(error, OSError):
-        return BadConfig(f"{where}: {error}", reason=reason)
     return DependencyAway(
-        f"{where}: the hub did not answer ({type(error).__name__}); check the network, HF_ENDPOINT and HF_HUB_OFFLINE",
+        f"{field}.uri: {uri}: the hub did not answer ({_first_line(error)}); check the network, HF_ENDPOINT and HF_HUB_OFFLINE",
         reason=Reason.DEPENDENCY_UNAVAILABLE,
     )
+
+
+def _problem_of_user(error: Exception, revision: str | None) -> str:
+    """What the author of the resource has to mend, if it is theirs to mend."""
+    match error:
+        case GatedRepoError():
+            return f"the repository is gated: accept its terms, and give {_TOKEN}"
+        case RevisionNotFoundError():
+            return f"there is no revision {revision} of it; name a branch, tag or commit that exists"
+        case RepositoryNotFoundError():
+            return f"there is no such repository, or it is private: check the name, or give {_TOKEN}"
+        case EntryNotFoundError() if not isinstance(error, LocalEntryNotFoundError):
+            return "there is no such file in the repository; check the name"
+        case ValueError() if not isinstance(error, OSError):
+            return f"this is not the name of a repository: {_first_line(error)}"
+        case _ if _status(error) in _FORBIDDEN:
+            return f"access is denied ({_status(error)}): give {_TOKEN} that may read it"
+        case _:
+            return ""
+
+
+def _status(error: BaseException | None) -> int | None:
+    """The HTTP status behind an error; the library wraps it when it finds nothing in the cache either."""
+    while error is not None:
+        if isinstance(error, HfHubHTTPError):
+            return error.response.status_code
+        error = error.__cause__
+    return None
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]

@@ -17,7 +17,7 @@ from reflection_api.layout import MANIFEST, file_manifest
 from reflection_api.manifests import FileEntry, Manifest, Provenance
 
 from ..errors import CorruptArtifact
-from .store import Store
+from .store import PARTIAL, Store
 
 _CHUNK = 1 << 20
 
@@ -47,6 +47,20 @@ class Artifacts:
 
     def __init__(self, store: Store) -> None:
         self.store = store
+
+    def check_writable(self, folder: str, who: str) -> None:
+        """Write something below a folder and delete it: a storage that refuses should do so before the work, not after.
+
+        Args:
+            folder: where the artefacts will go.
+            who: tells apart the processes that check at the same time.
+
+        Raises:
+            StageFailure: the storage does not take it.
+        """
+        probe = f"{folder}/{PARTIAL}{who}"
+        self.store.write(probe, b"can this be written?\n")
+        self.store.delete(probe)
 
     def manifest_of_file(self, path: str) -> Manifest | None:
         """The manifest of a file, or None: then the file does not exist."""

@@ -14,9 +14,7 @@ from urllib.parse import unquote, urlparse
 from reflection_api.reasons import Reason
 
 from ..errors import BadConfig, DependencyAway, StageFailure
-
-_TEMPORARY = ".partial-"
-"""Prefix of files that are being written; they are never listed and lose nothing when left behind."""
+from .store import PARTIAL
 
 
 class FileStore:
@@ -60,7 +58,7 @@ class FileStore:
             found = [
                 file
                 for file in self._at(prefix).rglob("*")
-                if file.is_file() and not file.name.startswith(_TEMPORARY)
+                if file.is_file() and not file.name.startswith(PARTIAL)
             ]
         yield from sorted(file.relative_to(self._folder).as_posix() for file in found)
 
@@ -78,7 +76,7 @@ class FileStore:
         target = self._at(path)
         with _explained("write", self.uri(path)):
             target.parent.mkdir(parents=True, exist_ok=True)
-            handle, name = tempfile.mkstemp(prefix=_TEMPORARY, dir=target.parent)
+            handle, name = tempfile.mkstemp(prefix=PARTIAL, dir=target.parent)
             os.close(handle)
             temporary = Path(name)
             try:

@@ -6,6 +6,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Protocol
 
+PARTIAL = ".partial-"
+"""Prefix of the names of objects that are no artefacts: being written, or written to see whether that works."""
+
 
 class Store(Protocol):
     """Objects under one root. Every write is atomic: a reader sees the old object, the new one, or none.
@@ -36,7 +39,7 @@ class Store(Protocol):
         ...
 
     def list(self, prefix: str) -> Iterator[str]:
-        """Paths of all objects below a folder, in order."""
+        """Paths of all objects below a folder, in order; without those that begin with `PARTIAL`."""
         ...
 
     def delete(self, path: str) -> None:
