@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import runpy
 import subprocess
 import sys
 import time
@@ -20,17 +21,12 @@ HEAVY = ["torch", "vllm", "transformers", "trl", "datasets", "kopf", "kubernetes
 
 
 def uv(*command: str | Path) -> None:
-    """Offline: the set-up of .venv left these very files in uv's cache."""
-    cache = os.environ.get("UV_CACHE_DIR") or default_cache()
-    env = os.environ | ({"UV_CACHE_DIR": str(cache)} if cache else {})
+    """Offline: the set-up of .venv left these very files in its cache folder."""
+    env = dict(os.environ)
+    cache = runpy.run_path(str(ROOT / "scripts/set_up.py"))["cache_folder"](env) / "uv"
+    if cache.is_dir():
+        env["UV_CACHE_DIR"] = str(cache)
     subprocess.run([BIN / "uv", "--offline", "--quiet", *command], cwd=ROOT, env=env, check=True, text=True)
-
-
-def default_cache() -> str | None:
-    """The folder that the Makefile would name, when there is one."""
-    home = os.environ.get("XDG_CACHE_HOME") or Path("~/.cache").expanduser()
-    chosen = Path(os.environ.get("REFLECT_CACHE") or Path(home) / "reflect-operator") / "uv"
-    return str(chosen) if chosen.is_dir() else None
 
 
 @pytest.fixture(scope="module")

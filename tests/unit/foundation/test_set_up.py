@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import os
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -15,14 +17,19 @@ ROOT = Path(__file__).parents[3]
 GLIBC = ("glibc", "2.36")
 
 
-@pytest.fixture
-def script(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> ModuleType:
-    """scripts/set_up.py, pointed at a checkout in tmp_path whose installation is only recorded."""
+def load() -> ModuleType:
     spec = importlib.util.spec_from_file_location("set_up", ROOT / "scripts/set_up.py")
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture
+def script(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> ModuleType:
+    """scripts/set_up.py, pointed at a checkout in tmp_path whose installation is only recorded."""
+    module = load()
 
     (tmp_path / "requirements").mkdir()
     for name in ("pyproject.toml", "requirements/cpu.lock", "requirements/bootstrap.lock"):
@@ -168,25 +175,29 @@ def test_says_what_was_not_measured(script, machine, python, note) -> None:
 
 
 def test_refuses_a_full_disk_before_downloading(tmp_path: Path) -> None:
-    spec = importlib.util.spec_from_file_location("set_up", ROOT / "scripts/set_up.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    module = load()
     module.check_disk(tmp_path / "not/yet/there", 0)
     with pytest.raises(module.CannotSetUp, match=r"GB free, about 1000000 GB needed.*REFLECT_CACHE"):
         module.check_disk(tmp_path / "not/yet/there", 1e6)
 
 
-@pytest.mark.parametrize(
-    ("environ", "folder"),
-    [
-        ({"REFLECT_CACHE": "/mnt/cache", "XDG_CACHE_HOME": "/xdg"}, "/mnt/cache"),
-        ({"XDG_CACHE_HOME": "/xdg"}, "/xdg/reflect-operator"),
-        ({}, str(Path("~/.cache/reflect-operator").expanduser())),
-    ],
-)
-def test_the_cache_folder_is_outside_the_checkout(
-    script: ModuleType, environ: dict[str, str], folder: str
-) -> None:
-    assert script.cache_folder(environ) == Path(folder)
+PLACES = [
+    ({"REFLECT_CACHE": "/mnt/cache", "XDG_CACHE_HOME": "/xdg"}, "/mnt/cache"),
+    ({"XDG_CACHE_HOME": "/xdg"}, "/xdg/reflect-operator"),
+    ({}, str(Path("~/.cache/reflect-operator").expanduser())),
+]
+
+
+@pytest.mark.parametrize(("environ", "folder"), PLACES)
+def test_the_cache_folder_is_outside_the_checkout(environ: dict[str, str], folder: str) -> None:
+    assert load().cache_folder(environ) == Path(folder)
+
+
+@pytest.mark.parametrize(("environ", "folder"), PLACES)
+def test_the_makefile_means_the_same_folder(environ: dict[str, str], folder: str) -> None:
+    answer = subprocess.run(
+        ["make", "--no-print-directory", "--eval", "show: ; @echo $$UV_CACHE_DIR", "show"],
+        cwd=ROOT, env={"PATH": os.environ["PATH"], "HOME": str(Path.home()), **environ},
+        text=True, capture_output=True, check=True,
+    )  # fmt: skip
+    assert answer.stdout == f"{folder}/uv\n"
