@@ -54,10 +54,6 @@ def shard_name(stem: str, index: int, count: int) -> str:
 def child_name(name: str, uid: str, round_number: int, stage: Stage, attempt: int) -> str:
     """Name of the Job (and its ConfigMap and Service) of an attempt: the same every time.
 
-    A Job's name with `-<index>` behind it is a host name and a Service's name must begin with a letter, so dots become
-    hyphens, a leading digit gets a letter before it, and there is room for the index within 63 characters.
+    Short enough that the host name of a pod, which is the Job's name and `-<index>`, keeps within 63 characters.
     """
-    stem = name.replace(".", "-")
-    if stem[:1].isdigit():
-        stem = f"r{stem}"
-    return f"{stem[:_NAME_CUT].rstrip('-')}-{uid[:8]}-r{round_number}-{stage.value}-{attempt}"
+    return f"{name[:_NAME_CUT].rstrip('-')}-{uid[:8]}-r{round_number}-{stage.value}-{attempt}"

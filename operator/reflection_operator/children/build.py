@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
+
 from reflection_api.resource import ReflectionTraining
 from reflection_api.stages import Stage
 
@@ -30,4 +32,5 @@ def build(
     if needs_rendezvous(this):
         children.append(service(this))
     children.append(job(this, settings))
-    return children
+    # Parts of the resource stand in them, and the resource must not change with what somebody does to a child.
+    return [deepcopy(child) for child in children]

@@ -8,7 +8,7 @@ from reflection_api.resource import GROUP, Metadata
 from reflection_api.stages import Stage
 
 RUN_LABEL = f"{GROUP}/run"
-"""Name of the resource, for people; cut to the 63 characters that a label value may have, so never select by it alone."""
+"""Name of the resource, for people: one that is deleted and created again has the same."""
 UID_LABEL = f"{GROUP}/run-uid"
 """UID of the resource: what the operator selects by."""
 ROUND_LABEL = f"{GROUP}/round"
@@ -32,23 +32,15 @@ COPIED_LABELS = ("kueue.x-k8s.io/queue-name", "kueue.x-k8s.io/priority-class")
 """The resource's own labels that its Jobs get too. No others: with the tracking label of a GitOps tool on them, that tool
 would delete the Jobs because they are not in its repository."""
 
-_MAX_LABEL_VALUE = 63
-
-
-def label_value(name: str) -> str:
-    """A resource name (up to 253 characters) as a label value."""
-    return name[:_MAX_LABEL_VALUE].rstrip("-.")
-
 
 def child_labels(run: Metadata, round_number: int, stage: Stage, attempt: int) -> dict[str, str]:
     """Labels of the Job, ConfigMap, Service and pods of one attempt."""
-    name = label_value(run.name)
     return {
         NAME_LABEL: APP_NAME,
-        INSTANCE_LABEL: name,
+        INSTANCE_LABEL: run.name,
         COMPONENT_LABEL: stage.value,
         MANAGED_BY_LABEL: MANAGER,
-        RUN_LABEL: name,
+        RUN_LABEL: run.name,
         **attempt_selector(run.uid, round_number, stage, attempt),
     }
 

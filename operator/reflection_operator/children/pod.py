@@ -43,9 +43,7 @@ def pod_template(attempt: Attempt, settings: OperatorSettings) -> Child:
         # Without this, every Service of the namespace adds variables to the environment.
         "enableServiceLinks": False,
         "securityContext": POD_SECURITY,
-        "terminationGracePeriodSeconds": settings.training_grace_seconds
-        if attempt.stage is Stage.TRAIN
-        else None,
+        "terminationGracePeriodSeconds": grace_seconds(attempt.stage, settings),
         "subdomain": attempt.name if needs_rendezvous(attempt) else None,
         "serviceAccountName": changes.service_account_name,
         "imagePullSecrets": changes.image_pull_secrets,
@@ -73,8 +71,7 @@ def container(
             "imagePullPolicy": settings.image_pull_policy,
             # The path of the StageConfig is in the environment, so that the command is the same on a laptop.
             "command": ["python", "-m", "reflection_trainer", attempt.stage.value],
-            # The stage contract comes last: a variable of it cannot be replaced.
-            "env": merge_lists(changes.env, environment(attempt)),
+            "env": variables(attempt, changes),
             "envFrom": changes.env_from,
             "resources": resources(attempt, settings, changes),
             "volumeMounts": mounts,
@@ -86,12 +83,23 @@ def container(
     )
 
 
+def variables(attempt: Attempt, changes: PodSpecOverrides) -> list[Child]:
+    """The stage contract's variables, then the resource's: those may refer to the former but not replace them."""
+    contract = environment(attempt)
+    return merge_lists(contract, changes.env, contract)
+
+
 def resources(attempt: Attempt, settings: OperatorSettings, changes: PodSpecOverrides) -> Any:
     """Requests and limits of the container; GPUs are limits only, since Kubernetes requests what it limits."""
     gpus = gpu_count(attempt.resource.spec, attempt.stage)
     if not gpus:
         return changes.resources
     return merge_maps(changes.resources, {"limits": {settings.gpu_resource: str(gpus)}})
+
+
+def grace_seconds(stage: Stage, settings: OperatorSettings) -> int | None:
+    """Time to end in order. Stages whose shards are small need no more than Kubernetes gives by itself."""
+    return settings.training_grace_seconds if stage is Stage.TRAIN else None
 
 
 def gpu_count(spec: ReflectionTrainingSpec, stage: Stage) -> int:
