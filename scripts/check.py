@@ -93,6 +93,8 @@ def main(names: list[str]) -> int:
             f"== {name}: {'FAILED' if name in failed else 'ok'}, {time.monotonic() - started:.1f} s",
             flush=True,
         )
+    if failed:
+        print(f"failed: {', '.join(failed)}")
     return 1 if failed else 0
 
 

@@ -193,7 +193,7 @@ def main() -> None:
     packages = count_packages(LOCK)
     print(
         f"set-up: {packages} packages into .venv with Python {platform.python_version()}: about {DOWNLOAD_GB} GB to "
-        f"download, {DISK_GB} GB on disk; downloads are kept in {cache}",
+        f"download the first time, {DISK_GB} GB on disk; downloads are kept in {cache}",
         flush=True,
     )
     if note:
