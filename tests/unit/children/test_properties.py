@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from reflection_api.contract import StageConfig
 from reflection_api.resource import ReflectionTraining
@@ -26,6 +26,8 @@ SETTINGS = OperatorSettings()
 STAGES = st.sampled_from(list(Stage))
 COUNTS = st.integers(1, 9999)
 MIB = 1024 * 1024
+FEW = settings(max_examples=50)
+"""A resource has a hundred values to draw, which takes longer than the check."""
 
 DNS_1035_LABEL = re.compile(r"[a-z]([-a-z0-9]{0,61}[a-z0-9])?")
 HOST_NAME = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
@@ -47,6 +49,7 @@ def pod_of(children: list[dict[str, Any]]) -> dict[str, Any]:
     return only(children, "Job")["spec"]["template"]["spec"]
 
 
+@FEW
 @given(built())
 def test_pods_satisfy_the_restricted_standard(case: Any) -> None:
     *_, children = case
@@ -56,6 +59,7 @@ def test_pods_satisfy_the_restricted_standard(case: Any) -> None:
     assert pod_of(children)["automountServiceAccountToken"] is False
 
 
+@FEW
 @given(built())
 def test_names_fit_every_kind(case: Any) -> None:
     *_, children = case
@@ -67,6 +71,7 @@ def test_names_fit_every_kind(case: Any) -> None:
     assert HOST_NAME.fullmatch(last_pod), last_pod
 
 
+@FEW
 @given(resources(), st.tuples(STAGES, COUNTS), st.tuples(STAGES, COUNTS))
 def test_attempts_have_names_of_their_own(run: ReflectionTraining, one: Any, other: Any) -> None:
     names = {
@@ -76,6 +81,7 @@ def test_attempts_have_names_of_their_own(run: ReflectionTraining, one: Any, oth
     assert len(names) == (1 if one == other else 2)
 
 
+@FEW
 @given(built())
 def test_labels_are_valid_and_ours_stay_ours(case: Any) -> None:
     run, stage, attempt, children = case
@@ -90,6 +96,7 @@ def test_labels_are_valid_and_ours_stay_ours(case: Any) -> None:
         assert labels["app.kubernetes.io/managed-by"] == "reflect-operator"
 
 
+@FEW
 @given(built())
 def test_only_the_queue_is_copied_from_the_resource(case: Any) -> None:
     run, _, _, children = case
@@ -101,6 +108,7 @@ def test_only_the_queue_is_copied_from_the_resource(case: Any) -> None:
     assert copied == allowed & run.metadata.labels.keys()
 
 
+@FEW
 @given(built())
 def test_children_belong_to_the_resource(case: Any) -> None:
     run, _, _, children = case
@@ -111,6 +119,7 @@ def test_children_belong_to_the_resource(case: Any) -> None:
         assert child["metadata"]["namespace"] == run.metadata.namespace
 
 
+@FEW
 @given(built())
 def test_a_stage_is_told_what_was_decided(case: Any) -> None:
     run, stage, attempt, children = case
@@ -121,6 +130,7 @@ def test_a_stage_is_told_what_was_decided(case: Any) -> None:
     assert config == stage_config(run, config.round, stage, attempt)
 
 
+@FEW
 @given(built())
 def test_entries_of_a_pod_are_unique_and_refer_to_each_other(case: Any) -> None:
     *_, children = case
@@ -141,6 +151,7 @@ def test_entries_of_a_pod_are_unique_and_refer_to_each_other(case: Any) -> None:
     )
 
 
+@FEW
 @given(built())
 def test_the_contract_in_the_environment_cannot_be_replaced(case: Any) -> None:
     *_, children = case
@@ -150,6 +161,7 @@ def test_the_contract_in_the_environment_cannot_be_replaced(case: Any) -> None:
     assert values["REFLECT_WORKDIR"] == values["HOME"] == "/scratch"
 
 
+@FEW
 @given(built())
 def test_text_reads_back_as_the_same_objects(case: Any) -> None:
     *_, children = case
@@ -157,12 +169,14 @@ def test_text_reads_back_as_the_same_objects(case: Any) -> None:
     assert json.loads(to_json(children))["items"] == children
 
 
+@FEW
 @given(resources(), STAGES)
 def test_the_same_resource_gives_the_same_bytes(run: ReflectionTraining, stage: Stage) -> None:
     stored = ReflectionTraining.model_validate_json(run.to_json())
     assert to_yaml(build(run, 1, stage, 1, 0, SETTINGS)) == to_yaml(build(stored, 1, stage, 1, 0, SETTINGS))
 
 
+@FEW
 @given(resources(), STAGES)
 def test_the_order_of_keys_does_not_change_the_config(run: ReflectionTraining, stage: Stage) -> None:
     reordered = ReflectionTraining.model_validate_json(json.dumps(run.to_dict(), sort_keys=True))
