@@ -117,7 +117,9 @@ class StageResult(ApiModel):
 
     stage: Stage
     outcome: Literal["Succeeded", "Failed"]
-    reason: Annotated[str, Field(max_length=128)] = Field(description="Of the closed vocabulary in reasons.py.")
+    reason: Annotated[str, Field(max_length=128)] = Field(
+        description="Of the closed vocabulary in reasons.py."
+    )
     message: Annotated[str, Field(max_length=1024)] = ""
     metrics: Annotated[dict[str, float], Field(max_length=32)] = Field(default_factory=dict)
     artifacts: Annotated[list[ArtifactRef], Field(max_length=8)] = Field(default_factory=list)

@@ -13,7 +13,9 @@ from .status import Comparison
 class Contrast(ApiModel):
     """The trained model's retry success with its own reflections against a control, on the same failures. Fractions."""
 
-    reflection: float = Field(description="Retry success after the trained model's reflection on this failure.")
+    reflection: float = Field(
+        description="Retry success after the trained model's reflection on this failure."
+    )
     control: float = Field(description="Success of the control.")
     difference: float = Field(description="Reflection minus control.")
     interval: Annotated[list[float], Field(min_length=2, max_length=2)] = Field(
@@ -35,18 +37,30 @@ class EvaluationResult(ApiModel):
     """Base and trained model on held-out questions. Every comparison is trained minus base."""
 
     first_try: Comparison = Field(description="Right at once.")
-    second_try: Comparison = Field(description="Right at once or after one reflection on the own failure (cumulative).")
-    retry_success: Comparison | None = Field(None, description="Right after a reflection, on the fixed failures.")
-    fresh_try: Comparison | None = Field(None, description="Control: a new answer to the fixed failures' questions.")
+    second_try: Comparison = Field(
+        description="Right at once or after one reflection on the own failure (cumulative)."
+    )
+    retry_success: Comparison | None = Field(
+        None, description="Right after a reflection, on the fixed failures."
+    )
+    fresh_try: Comparison | None = Field(
+        None, description="Control: a new answer to the fixed failures' questions."
+    )
     shuffled: Comparison | None = Field(
         None, description="Control: retry after a reflection that was written for another question."
     )
-    reflection_against_fresh: Contrast | None = Field(None, description="Trained: its reflections against a fresh try.")
+    reflection_against_fresh: Contrast | None = Field(
+        None, description="Trained: its reflections against a fresh try."
+    )
     reflection_against_shuffled: Contrast | None = Field(
         None, description="Trained: its reflections against the same ones shuffled between questions."
     )
     reflections_base: ReflectionStatistics | None = None
     reflections_trained: ReflectionStatistics | None = None
     fixed_failures: int = Field(description="Wrong first answers of the base model: the fixed set.")
-    error_classes_base: dict[str, int] = Field(default_factory=dict, description="First answers by the verifier's reason.")
-    error_classes_trained: dict[str, int] = Field(default_factory=dict, description="First answers by the verifier's reason.")
+    error_classes_base: dict[str, int] = Field(
+        default_factory=dict, description="First answers by the verifier's reason."
+    )
+    error_classes_trained: dict[str, int] = Field(
+        default_factory=dict, description="First answers by the verifier's reason."
+    )

@@ -107,17 +107,27 @@ MEANINGS: dict[Reason, Meaning] = {
     ),
     Reason.CHECKPOINT_SAVED: Meaning(Fault.NONE, ""),
     Reason.INVALID_SPEC: Meaning(Fault.USER, "create a new ReflectionTraining with the field corrected"),
-    Reason.INVALID_MODEL: Meaning(Fault.USER, "correct spec.model or the model's files and create a new ReflectionTraining"),
-    Reason.INVALID_PROMPTS: Meaning(Fault.USER, "correct the prompts file and create a new ReflectionTraining"),
-    Reason.INVALID_TEMPLATE: Meaning(Fault.USER, "correct spec.task.templates and create a new ReflectionTraining"),
+    Reason.INVALID_MODEL: Meaning(
+        Fault.USER, "correct spec.model or the model's files and create a new ReflectionTraining"
+    ),
+    Reason.INVALID_PROMPTS: Meaning(
+        Fault.USER, "correct the prompts file and create a new ReflectionTraining"
+    ),
+    Reason.INVALID_TEMPLATE: Meaning(
+        Fault.USER, "correct spec.task.templates and create a new ReflectionTraining"
+    ),
     Reason.DATASET_EMPTY: Meaning(Fault.USER, "give a prompts file with at least one question"),
     Reason.DATASET_MISMATCH: Meaning(
-        Fault.USER, "use another name or storage prefix, or delete the artefacts that were made with other settings"
+        Fault.USER,
+        "use another name or storage prefix, or delete the artefacts that were made with other settings",
     ),
     Reason.SECRET_NOT_FOUND: Meaning(Fault.USER, "create the Secret; the run goes on by itself"),
-    Reason.IMAGE_PULL_FAILED: Meaning(Fault.USER, "correct the image or its pull secret; the run goes on by itself"),
+    Reason.IMAGE_PULL_FAILED: Meaning(
+        Fault.USER, "correct the image or its pull secret; the run goes on by itself"
+    ),
     Reason.POD_CONFIG_INVALID: Meaning(
-        Fault.USER, "correct spec.pods for the next attempt, or create what the message misses; the run goes on by itself"
+        Fault.USER,
+        "correct spec.pods for the next attempt, or create what the message misses; the run goes on by itself",
     ),
     Reason.STORAGE_DENIED: Meaning(Fault.USER, "grant the permission named in the message"),
     Reason.GATE_FAILED: Meaning(Fault.USER, "see the report; the artefacts are kept"),
@@ -131,14 +141,22 @@ MEANINGS: dict[Reason, Meaning] = {
     Reason.VERIFY_CRASHED: Meaning(Fault.PROGRAM, "see the log of the pod"),
     Reason.TRAINER_CRASHED: Meaning(Fault.PROGRAM, "see the log of the pod"),
     Reason.EVALUATION_CRASHED: Meaning(Fault.PROGRAM, "see the log of the pod"),
-    Reason.REPORT_CRASHED: Meaning(Fault.PROGRAM, "see the log of the pod; the result itself is not affected"),
+    Reason.REPORT_CRASHED: Meaning(
+        Fault.PROGRAM, "see the log of the pod; the result itself is not affected"
+    ),
     Reason.OUT_OF_MEMORY: Meaning(
         Fault.PROGRAM, "raise the memory limit in spec.pods, or lower microBatchSize or the token limits"
     ),
-    Reason.ARTIFACT_CORRUPT: Meaning(Fault.PROGRAM, "delete the artefact named in the message; it is then made again"),
-    Reason.DEADLINE_EXCEEDED: Meaning(Fault.LIMIT, "raise spec.activeDeadlineSeconds in a new ReflectionTraining"),
+    Reason.ARTIFACT_CORRUPT: Meaning(
+        Fault.PROGRAM, "delete the artefact named in the message; it is then made again"
+    ),
+    Reason.DEADLINE_EXCEEDED: Meaning(
+        Fault.LIMIT, "raise spec.activeDeadlineSeconds in a new ReflectionTraining"
+    ),
     Reason.PENDING_DEADLINE_EXCEEDED: Meaning(
         Fault.LIMIT, "free or add capacity, or raise spec.pendingDeadlineSeconds, in a new ReflectionTraining"
     ),
-    Reason.MAX_RESTARTS_REACHED: Meaning(Fault.LIMIT, "mend the cause in the message and create a new ReflectionTraining"),
+    Reason.MAX_RESTARTS_REACHED: Meaning(
+        Fault.LIMIT, "mend the cause in the message and create a new ReflectionTraining"
+    ),
 }

@@ -10,6 +10,7 @@ from pydantic.alias_generators import to_camel
 
 from .base import ApiModel
 from .spec import ReflectionTrainingSpec
+from .spec.fields import RUN_NAME
 from .status import ReflectionTrainingStatus
 
 GROUP = "reflection.training"
@@ -21,15 +22,13 @@ SINGULAR = "reflectiontraining"
 SHORT_NAME = "rt"
 CATEGORY = "ml"
 
-_DNS_LABEL = r"^[a-z]([-a-z0-9]*[a-z0-9])?$"
-
 
 class Metadata(ApiModel):
     """The part of metav1.ObjectMeta that decisions need; the rest is ignored."""
 
     model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, extra="ignore", frozen=True)
 
-    name: Annotated[str, Field(min_length=1, max_length=63, pattern=_DNS_LABEL)] = Field(
+    name: Annotated[str, Field(min_length=1, max_length=63, pattern=RUN_NAME)] = Field(
         description="Name of the run: lower-case letters, digits and dashes, starting with a letter; it becomes part of "
         "the names of Jobs and Services."
     )

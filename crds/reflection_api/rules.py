@@ -43,7 +43,7 @@ def not_local(field: str, instead: str) -> Rule:
     """The one rule that `reflect run` and `reflect validate --local` relax: a cluster has no use for `file://`."""
     return Rule(
         rule=f"!self.{field}.startsWith('{LOCAL_SCHEME}')",
-        message=f"file:// works only with `reflect run` on one machine; on a cluster use {instead}",
+        message=f"lies on one machine: file:// is for `reflect run` only; on a cluster use {instead}",
         field_path=f".{field}",
     )
 

@@ -16,6 +16,8 @@ from .stages import Stage
 _Count = Annotated[int, Field(ge=0, le=MAX_INT53)]
 _Share = Annotated[float, Field(ge=0, le=1)]
 _Change = Annotated[float, Field(ge=-1, le=1)]
+_Bound = Annotated[float, Field(ge=-1000, le=1000)]
+"""End of an interval: with few questions it may lie beyond what the figure itself can reach."""
 _MAX_ATTEMPTS = 1_000_000
 _Text = Annotated[str, Field(max_length=2048)]
 
@@ -111,7 +113,7 @@ class Comparison(ApiModel):
     base: _Share = Field(description="The base model's.")
     trained: _Share = Field(description="The trained model's.")
     change: _Change = Field(description="Trained minus base.")
-    interval: Annotated[list[_Change], Field(min_length=2, max_length=2)] = Field(
+    interval: Annotated[list[_Bound], Field(min_length=2, max_length=2)] = Field(
         description="95% interval of the change, clustered by question."
     )
     questions: _Count = Field(description="Distinct questions.")

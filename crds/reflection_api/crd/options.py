@@ -44,6 +44,6 @@ def _belongs_to(option: str, verifiers: list[str]) -> Rule:
     known = ", ".join(f"'{name}'" for name in verifiers)
     return Rule(
         rule=f"!has(self.options) || !has(self.options.{option}) || self.name in [{known}]",
-        message=f"is an option of {' and '.join(verifiers)} only: remove it",
+        message=f"is for {' and '.join(verifiers)} only; remove it",
         field_path=f".options.{option}",
     )

@@ -9,7 +9,7 @@ from pydantic import ConfigDict, Field
 from ..base import ApiModel
 from ..rules import Rule, schema_rules
 from .evaluation import EvaluationSpec, GatesSpec
-from .fields import MAX_INT32, Seconds
+from .fields import CONTROLLER, MAX_INT32, Seconds
 from .model import ModelSpec
 from .pods import PodSpecOverrides, PodsSpec
 from .rollout import EngineName, RolloutSpec, SamplingSpec
@@ -88,9 +88,7 @@ class ReflectionTrainingSpec(ApiModel):
     suspend: bool = Field(
         False, description="Stop the pods and hold the run; training resumes from its last checkpoint."
     )
-    managed_by: (
-        Annotated[str, Field(min_length=3, max_length=253, pattern=r"^[a-z0-9.-]+/[A-Za-z0-9._-]+$")] | None
-    ) = Field(
+    managed_by: Annotated[str, Field(min_length=3, max_length=253, pattern=CONTROLLER)] | None = Field(
         None,
         description="Controller of this resource. Another than reflection.training/operator leaves it to others.",
     )

@@ -8,25 +8,38 @@ from pydantic import Field
 
 MAX_INT32 = 2_147_483_647
 
-# Patterns mean the same to Go's RE2 (the API server), Rust (pydantic) and Python (`reflect validate`).
-MODEL_URI = (
-    r"^(hf://[A-Za-z0-9][A-Za-z0-9._-]*(/[A-Za-z0-9][A-Za-z0-9._-]*)?"
-    r"|s3://[a-z0-9][a-z0-9.-]*(/\S*)?|pvc://[a-z0-9][a-z0-9.-]*(/\S*)?|file:///\S+)$"
-)
-PROMPTS_URI = (
-    r"^(hf://datasets/[A-Za-z0-9][A-Za-z0-9._-]*/[A-Za-z0-9][A-Za-z0-9._-]*(@[^/\s]+)?/"
-    r"|s3://[a-z0-9][a-z0-9.-]*/|pvc://[a-z0-9][a-z0-9.-]*/|file:///)\S*\.(jsonl|parquet)$"
-)
-STORAGE_URI = r"^(s3://[a-z0-9][a-z0-9.-]*(/\S*)?|file:///\S+)$"
+# Explicit classes instead of \S and \w: Go (the API server), Rust (pydantic) and Python differ in what is a space or a letter.
+_REST = r"[^\x00-\x20\x7f]"
+_REPOSITORY = r"[A-Za-z0-9][A-Za-z0-9._-]*"
+_BUCKET = r"[a-z0-9][a-z0-9.-]*"
+_DNS_PART = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?"
 
-SecretName = Annotated[
-    str,
-    Field(
-        min_length=1,
-        max_length=253,
-        pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$",
-    ),
-]
+MODEL_URI = rf"^(hf://{_REPOSITORY}(/{_REPOSITORY})?|s3://{_BUCKET}(/{_REST}*)?|pvc://{_BUCKET}(/{_REST}*)?|file:///{_REST}+)$"
+PROMPTS_URI = (
+    rf"^(hf://datasets/{_REPOSITORY}/{_REPOSITORY}(@[^/\x00-\x20\x7f]+)?/|s3://{_BUCKET}/|pvc://{_BUCKET}/|file:///)"
+    rf"{_REST}*\.(jsonl|parquet)$"
+)
+STORAGE_URI = rf"^(s3://{_BUCKET}(/{_REST}*)?|file:///{_REST}+)$"
+REVISION = r"^[A-Za-z0-9][A-Za-z0-9._/-]*$"
+CONTROLLER = r"^[a-z0-9.-]+/[A-Za-z0-9._-]+$"
+RUN_NAME = r"^[a-z]([-a-z0-9]*[a-z0-9])?$"
+DNS_LABEL = rf"^{_DNS_PART}$"
+DNS_SUBDOMAIN = rf"^{_DNS_PART}(\.{_DNS_PART})*$"
+
+PATTERNS = {
+    MODEL_URI: "hf://org/name, s3://bucket/prefix, pvc://claim/path or file:///folder",
+    PROMPTS_URI: "hf://datasets/org/name/file, s3://bucket/key, pvc://claim/file or file:///file, ending in .jsonl or "
+    ".parquet",
+    STORAGE_URI: "s3://bucket/prefix or file:///folder",
+    REVISION: "a branch, tag or commit",
+    CONTROLLER: "domain/name, for example kueue.x-k8s.io/multikueue",
+    RUN_NAME: "lower-case letters, digits and dashes, starting with a letter",
+    DNS_LABEL: "lower-case letters, digits and dashes",
+    DNS_SUBDOMAIN: "the name of an object: lower-case letters, digits, dashes and dots",
+}
+"""What each pattern asks for, in words."""
+
+SecretName = Annotated[str, Field(min_length=1, max_length=253, pattern=DNS_SUBDOMAIN)]
 """The name of an object in the namespace of the resource."""
 Seed = Annotated[int, Field(ge=0, le=MAX_INT32)]
 Seconds = Annotated[int, Field(ge=1, le=MAX_INT32)]

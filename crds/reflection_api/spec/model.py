@@ -8,7 +8,7 @@ from pydantic import ConfigDict, Field
 
 from ..base import ApiModel
 from ..rules import Rule, not_local, schema_rules
-from .fields import MODEL_URI, SecretName
+from .fields import MODEL_URI, REVISION, SecretName
 
 
 class ModelSpec(ApiModel):
@@ -19,7 +19,7 @@ class ModelSpec(ApiModel):
             not_local("uri", "hf://, s3:// or pvc://"),
             Rule(
                 rule="!has(self.revision) || self.uri.startsWith('hf://')",
-                message="a revision is a property of hf:// models only; remove it",
+                message="is a revision, which only hf:// models have; remove it",
                 field_path=".revision",
             ),
         )
@@ -29,9 +29,7 @@ class ModelSpec(ApiModel):
         description="Where the model is: hf://org/name, s3://bucket/prefix, pvc://claim/path, or file:///folder for "
         "`reflect run`. A folder or prefix holds the Hugging Face files (config.json, weights, tokenizer)."
     )
-    revision: (
-        Annotated[str, Field(min_length=1, max_length=255, pattern=r"^[A-Za-z0-9][A-Za-z0-9._/-]*$")] | None
-    ) = Field(
+    revision: Annotated[str, Field(min_length=1, max_length=255, pattern=REVISION)] | None = Field(
         None, description="Branch, tag or commit of an hf:// model. Default: the repository's main branch."
     )
     credentials_secret: SecretName | None = Field(

@@ -32,12 +32,12 @@ class RolloutSpec(ApiModel):
         json_schema_extra=schema_rules(
             Rule(
                 rule="self.gpusPerWorker == 0 || self.tensorParallelSize <= self.gpusPerWorker",
-                message="tensor parallelism needs one GPU each: at most gpusPerWorker",
+                message="is more than gpusPerWorker: tensor parallelism takes one GPU for each process; lower it",
                 field_path=".tensorParallelSize",
             ),
             Rule(
                 rule="self.engine == 'vllm' || self.tensorParallelSize == 1",
-                message="tensor parallelism needs the vllm engine: use 1",
+                message="needs the vllm engine: use 1, or engine vllm",
                 field_path=".tensorParallelSize",
             ),
         )

@@ -76,7 +76,7 @@ class TrainingSpec(ApiModel):
             Rule(
                 rule="self.gpusPerNode == 0 || !has(self.processesPerNode) "
                 "|| self.processesPerNode <= self.gpusPerNode",
-                message="every process needs a GPU of its own: at most gpusPerNode, or leave it out",
+                message="is more than gpusPerNode: every process needs a GPU of its own; lower it or leave it out",
                 field_path=".processesPerNode",
             ),
             Rule(
@@ -91,8 +91,10 @@ class TrainingSpec(ApiModel):
             Rule(
                 rule=f"!has(self.microBatchSize) || self.failuresPerStep % {PROCESSES} != 0 || "
                 f"(self.failuresPerStep * self.method.numGenerations / {PROCESSES}) % self.microBatchSize == 0",
-                message="failuresPerStep x numGenerations / processes (the completions of one process and step) must be a "
-                "multiple of it",
+                message_expression="'%d does not divide the %d completions of one process and step (failuresPerStep x "
+                "numGenerations / processes): use for example %d'.format([self.microBatchSize, "
+                f"self.failuresPerStep * self.method.numGenerations / {PROCESSES}, self.method.numGenerations])",
+                message="does not divide failuresPerStep x numGenerations / processes: use for example numGenerations",
                 field_path=".microBatchSize",
             ),
         )

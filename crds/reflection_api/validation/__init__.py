@@ -1,0 +1,16 @@
+"""Checks a resource as the API server would, without one: same defaults, same schema, same rules, clearer words."""
+
+from .problem import Problem
+from .resources import Checked, InvalidResources, check_text, load_resources
+from .settings import BadSetting
+from .update import check_update
+
+__all__ = [
+    "BadSetting",
+    "Checked",
+    "InvalidResources",
+    "Problem",
+    "check_text",
+    "check_update",
+    "load_resources",
+]
