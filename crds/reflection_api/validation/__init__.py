@@ -1,7 +1,7 @@
 """Checks a resource as the API server would, without one: same defaults, same schema, same rules, clearer words."""
 
 from .problem import Problem
-from .resources import Checked, InvalidResources, check_text, load_resources
+from .resources import Checked, InvalidResources, check_text, load_resources, read_source
 from .settings import BadSetting
 from .update import check_update
 
@@ -13,4 +13,5 @@ __all__ = [
     "check_text",
     "check_update",
     "load_resources",
+    "read_source",
 ]
