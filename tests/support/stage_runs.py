@@ -35,11 +35,18 @@ def write_prompts(path: Path, rows: Iterable[Mapping[str, Any]]) -> Path:
 def countdown_rows(count: int) -> list[dict[str, Any]]:
     """Different questions, all of known words."""
     pairs = [(a, b) for b in range(1, 10) for a in range(1, 10)]
-    return [{"prompt": f"make {a + b} from {a} {b}", "nums": [a, b], "target": a + b} for a, b in pairs[:count]]
+    return [
+        {"prompt": f"make {a + b} from {a} {b}", "nums": [a, b], "target": a + b} for a, b in pairs[:count]
+    ]
 
 
 def stage_config(
-    stage: str, *, folder: Path, model: Path | str, prompts: Path | str, changes: Mapping[str, Any] | None = None
+    stage: str,
+    *,
+    folder: Path,
+    model: Path | str,
+    prompts: Path | str,
+    changes: Mapping[str, Any] | None = None,
 ) -> StageConfig:
     """A configuration as the operator resolves it. `changes` are laid over it; its keys are dotted paths."""
     values: dict[str, Any] = {
@@ -69,7 +76,9 @@ def stage_config(
     return StageConfig.model_validate(values)
 
 
-def run_stage(config: StageConfig, scratch: Path, *, index: int = 0, environment: Mapping[str, str] | None = None) -> StageRun:
+def run_stage(
+    config: StageConfig, scratch: Path, *, index: int = 0, environment: Mapping[str, str] | None = None
+) -> StageRun:
     """Run `python -m reflection_trainer <stage>` to its end. `scratch` is emptied of what a lost pod loses."""
     process = start_stage(config, scratch, index=index, environment=environment)
     _, stderr = process.communicate(timeout=240)

@@ -16,7 +16,9 @@ WORDS = [
 ]  # fmt: skip
 
 
-def save_tiny_model(folder: Path, *, seed: int = 0, context: int = 64, chat_template: str | None = CHAT_TEMPLATE) -> Path:
+def save_tiny_model(
+    folder: Path, *, seed: int = 0, context: int = 64, chat_template: str | None = CHAT_TEMPLATE
+) -> Path:
     """Write a Llama of 30,000 parameters and its tokenizer in Hugging Face format."""
     import torch
     from tokenizers import AddedToken, Tokenizer, models, pre_tokenizers

@@ -6,7 +6,7 @@ import contextlib
 import errno
 import os
 import shutil
-import tempfile
+import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from urllib.parse import unquote, urlparse
@@ -15,6 +15,11 @@ from reflection_api.reasons import Reason
 
 from ..errors import BadConfig, DependencyAway, StageFailure
 from .store import PARTIAL
+
+_ATTEMPTS = 100
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_REFUSED = (errno.EACCES, errno.EPERM, errno.EROFS)
+_NO_FOLDER = (errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ELOOP, errno.ENAMETOOLONG)
 
 
 class FileStore:
@@ -75,10 +80,7 @@ class FileStore:
     def _replace(self, path: str, fill: Callable[[Path], object]) -> None:
         target = self._at(path)
         with _explained("write", self.uri(path)):
-            target.parent.mkdir(parents=True, exist_ok=True)
-            handle, name = tempfile.mkstemp(prefix=PARTIAL, dir=target.parent)
-            os.close(handle)
-            temporary = Path(name)
+            temporary = _new_file_beside(target)
             try:
                 fill(temporary)
                 with temporary.open("rb") as written:
@@ -86,6 +88,21 @@ class FileStore:
                 temporary.replace(target)
             finally:
                 temporary.unlink(missing_ok=True)
+
+
+def _new_file_beside(target: Path) -> Path:
+    """An empty file in the target's folder; as long as it is there, no other process takes the folder away."""
+    for _ in range(_ATTEMPTS):
+        with contextlib.suppress(FileNotFoundError):  # a delete elsewhere took the empty folder in between
+            return _create(target.parent)
+    return _create(target.parent)
+
+
+def _create(folder: Path) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{PARTIAL}{uuid.uuid4().hex}"
+    path.touch(exist_ok=False)
+    return path
 
 
 @contextlib.contextmanager
@@ -98,9 +115,9 @@ def _explained(doing: str, uri: str) -> Iterator[None]:
 
 def _failure(error: OSError, doing: str, uri: str) -> StageFailure:
     what = f"storage: cannot {doing} {uri}: {error.strerror or error}"
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+    if error.errno in _FULL:
         return DependencyAway(f"{what}; free space there", reason=Reason.STORAGE_FULL)
-    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+    if error.errno in _REFUSED + _NO_FOLDER:
         return BadConfig(
             f"{what}; spec.storage.uri must be a folder that this user can write",
             reason=Reason.STORAGE_DENIED,
