@@ -35,13 +35,14 @@ class LocalCluster:
         self._running: dict[str, _Running] = {}
 
     def adopt(self) -> None:
-        """Declare ended what an earlier runner left unfinished: its processes died with it."""
+        """End what an earlier runner left unfinished and forget it: whoever decides creates the same attempt again.
+
+        To be stopped is no failure of the attempt, so it costs no restart and no wait.
+        """
         end_marked(self._mark)
         for name, stored in self._records.jobs():
-            for index in range(_completions(stored["job"])):
-                folder = self._records.pod(name, index)
-                if read_json(folder / "exit.json") is None:
-                    self._record_exit(name, index, 137, interrupted=True)
+            if any(record is None for record in self._exits(name, stored["job"])):
+                shutil.rmtree(self._records.job(name), ignore_errors=True)
 
     def create(self, manifests: Sequence[Mapping[str, Any]]) -> None:
         """Start a Job; nothing happens where it exists already, as with a 409 from an API server."""
@@ -102,13 +103,10 @@ class LocalCluster:
         return bool(ended)
 
     def interrupt(self, grace: float) -> None:
-        """Stop everything in order; the Jobs are recorded as disrupted, which counts as no restart."""
-        for name, running in self._running.items():
-            indices = list(running.processes)
+        """Stop everything in order and forget the Jobs that were not finished, as `adopt` does."""
+        for running in self._running.values():
             _stop(running, grace)
-            for index in indices:
-                self._record_exit(name, index, 143, interrupted=True)
-        end_marked(self._mark)
+        self.adopt()
 
     def job_objects(self) -> list[dict[str, Any]]:
         """The Jobs as an API server would show them."""
@@ -134,11 +132,9 @@ class LocalCluster:
             self._record_exit(name, index, 143)
         end_marked(self._mark)
 
-    def _record_exit(
-        self, name: str, index: int, code: int, *, interrupted: bool = False, out_of_memory: bool = False
-    ) -> None:
+    def _record_exit(self, name: str, index: int, code: int, *, out_of_memory: bool = False) -> None:
         reason = "OOMKilled" if out_of_memory else "Completed" if code == 0 else "Error"
-        record = {"code": code, "reason": reason, "interrupted": interrupted, "at": pods.now()}
+        record = {"code": code, "reason": reason, "at": pods.now()}
         write_json(self._records.pod(name, index) / "exit.json", record)
 
     def _exits(self, name: str, job: Mapping[str, Any]) -> list[dict[str, Any] | None]:

@@ -89,7 +89,7 @@ def pod_object(
     termination: str,
     started: str,
 ) -> dict[str, Any]:
-    """A pod as the API server would show it. `exit_record` is {code, reason, interrupted, at} of a process that has ended."""
+    """A pod as the API server would show it. `exit_record` is {code, reason, at} of a process that has ended."""
     template = job["spec"]["template"]
     name = f"{job['metadata']['name']}-{index}"
     status: dict[str, Any] = {"phase": "Running", "startTime": started, "conditions": []}
@@ -104,15 +104,6 @@ def pod_object(
             "finishedAt": exit_record["at"],
         }
         status["containerStatuses"] = [{"name": STAGE_CONTAINER, "state": {"terminated": terminated}}]
-        if exit_record["interrupted"]:
-            status["conditions"].append(
-                {
-                    "type": "DisruptionTarget",
-                    "status": "True",
-                    "reason": "RunnerStopped",
-                    "message": "reflect run was stopped",
-                }
-            )
     else:
         status["containerStatuses"] = [
             {"name": STAGE_CONTAINER, "state": {"running": {"startedAt": started}}}

@@ -13,7 +13,7 @@ import pytest
 from reflection_operator.local.cluster import LocalCluster
 from reflection_operator.local.processes import MARK, Lifeline, end_marked, marked
 from reflection_operator.local.records import Records
-from reflection_operator.reconcile.observed import JobState, PodPhase
+from reflection_operator.reconcile.observed import JobState
 from reflection_operator.reconcile.parse import job_from_object, pod_from_object
 
 GUARD = 60.0
@@ -132,29 +132,48 @@ def test_deleting_a_job_ends_its_descendants_even_in_sessions_of_their_own(clust
     assert cluster.job_objects() == []
 
 
-def test_what_an_earlier_runner_left_is_ended_and_counts_as_disrupted(cluster, records):
+def test_what_an_earlier_runner_left_unfinished_is_ended_and_forgotten(cluster, records):
     cluster.create(manifests("import time; time.sleep(600)"))
     mark = str(records.workdir)
     until(lambda: list(marked(mark)), "the process")
     later = LocalCluster(records, mark)
     later.adopt()
     assert list(marked(mark)) == []
-    (pod,) = pods_of(later)
-    assert pod.phase is PodPhase.FAILED
-    assert pod.disrupted
-    assert job_of(later).state is JobState.FAILED
+    assert later.job_objects() == []
+    cluster.delete("run-00000000-r1-rollout-1", grace=0)
+
+
+def test_what_an_earlier_runner_saw_finished_is_kept(cluster, records):
+    cluster.create(manifests("pass"))
+    run_to_end(cluster)
+    later = LocalCluster(records, str(records.workdir))
+    later.adopt()
+    assert job_of(later).state is JobState.COMPLETE
+
+
+def test_an_interrupt_stops_the_processes_and_leaves_nothing_half_done(cluster, records):
+    cluster.create(manifests("import time; time.sleep(600)", completions=2))
+    mark = str(records.workdir)
+    until(lambda: len(list(marked(mark))) == 2, "both processes")
+    cluster.interrupt(grace=5)
+    assert list(marked(mark)) == []
+    assert cluster.job_objects() == []
 
 
 def test_nothing_of_a_run_outlives_a_runner_that_is_killed(tmp_path):
     """The runner gets SIGKILL: it cannot clean up, its lifeline does."""
+    code = (
+        "import subprocess, sys, time;"
+        "subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)'], start_new_session=True);"
+        "time.sleep(600)"
+    )
     script = f"""
-import subprocess, sys, time
+import os, sys, time
 from pathlib import Path
 from reflection_operator.local.processes import Lifeline, MARK, start
-lifeline = Lifeline({str(tmp_path)!r})
-code = "import subprocess, sys, time; subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)'], start_new_session=True); time.sleep(600)"
-import os
-start([sys.executable, "-c", code], {{**os.environ, MARK: {str(tmp_path)!r}}}, Path({str(tmp_path)!r}) / "log", Path({str(tmp_path)!r}))
+folder = Path({str(tmp_path)!r})
+lifeline = Lifeline(str(folder))
+start([sys.executable, "-c", {code!r}], {{**os.environ, MARK: str(folder)}}, folder / "log", folder)
 time.sleep(600)
 """
     runner = subprocess.Popen([sys.executable, "-c", script])

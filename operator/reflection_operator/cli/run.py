@@ -1,0 +1,62 @@
+"""`reflect run`: the whole loop on this machine."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from .exit_codes import FAILED, INTERRUPTED
+
+
+def run(
+    file: Annotated[Path, typer.Argument(help="The ReflectionTraining to run.", metavar="FILE")],
+    workdir: Annotated[
+        Path | None,
+        typer.Option(help="Folder that this run is remembered in, with its logs. Default: .reflect/<name>."),
+    ] = None,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set", help="Set a field: spec.training.maxSteps=20. May be repeated.", metavar="PATH=VALUE"
+        ),
+    ] = None,
+) -> None:
+    """Run a ReflectionTraining on this machine: rollout, verify, train, evaluate, report.
+
+    The same command carries on where it was stopped, by Ctrl-C or otherwise; finished shards and checkpoints are used again.
+    It takes the file that a cluster takes; file:// URIs may be relative to it (file://./model).
+    """
+    from reflection_api.status import Phase
+    from reflection_api.validation import BadSetting, InvalidResources
+
+    from ..local.display import Display
+    from ..local.records import Records
+    from ..local.resource import accept, load
+    from ..local.runner import AlreadyRunning, LocalRun, locked
+    from ..local.summary import print_summary
+    from ..settings import OperatorSettings
+
+    console = Console()
+    folder = workdir or Path(".reflect") / file.stem
+    try:
+        resource = load(file, settings or [], folder)
+        records = Records(folder)
+        with locked(records):
+            resource = accept(resource, records)
+            done = resource.status is not None and resource.status.phase is Phase.SUCCEEDED
+            with Display(console) as display:
+                if done:
+                    display.line(f"{resource.metadata.name}: all is done already")
+                resource = LocalRun(resource, records, display, OperatorSettings()).until_ended()
+    except (InvalidResources, BadSetting, AlreadyRunning) as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(FAILED) from None
+    except KeyboardInterrupt:
+        typer.echo("Stopped. The same command carries on.", err=True)
+        raise typer.Exit(INTERRUPTED) from None
+    print_summary(console, resource, records.logs)
+    if resource.status is None or resource.status.phase is not Phase.SUCCEEDED:
+        raise typer.Exit(FAILED)
