@@ -79,6 +79,11 @@ def count_packages(lock: Path) -> int:
     return len(re.findall(r"^\S+==", lock.read_text(), flags=re.MULTILINE))
 
 
+def pinned(lock: Path) -> list[str]:
+    """The lines of a lock file without the comments about who wants what."""
+    return [line for line in lock.read_text().splitlines() if not line.lstrip().startswith("#")]
+
+
 def fingerprint(root: Path) -> str:
     """A hash of everything that .venv is made from, this Python and the place of the checkout included."""
     project = tomllib.loads((root / "pyproject.toml").read_text())
@@ -89,17 +94,23 @@ def fingerprint(root: Path) -> str:
         project["build-system"],
         project["project"],
         project["tool"]["hatch"],
-        *((root / "requirements" / name).read_text() for name in (BOOTSTRAP.name, LOCK.name)),
+        *(pinned(root / "requirements" / name) for name in (BOOTSTRAP.name, LOCK.name)),
     ]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
 
 def read_stamp() -> dict[str, Any]:
-    """What the last complete set-up wrote, or {}."""
+    """What earlier set-ups wrote, or {}; `inputs` is empty unless the last one was complete."""
     try:
         return dict(json.loads(STAMP.read_text())) if PYTHON.exists() else {}
     except (OSError, ValueError):
         return {}
+
+
+def write_stamp(stamp: dict[str, Any]) -> None:
+    """Remember in .venv, once there is one."""
+    if VENV.is_dir():
+        STAMP.write_text(json.dumps(stamp, indent=2) + "\n")
 
 
 def publish_stamp(stamp: dict[str, Any]) -> None:
@@ -200,18 +211,18 @@ def main() -> None:
         print(f"  note: {note}", flush=True)
     if not PYTHON.exists():
         check_disk(cache, DISK_GB)
-    STAMP.unlink(missing_ok=True)
     started = time.monotonic()
-    install(cache)
-    seconds = round(time.monotonic() - started, 1)
-    stamp = {
-        "inputs": inputs,
-        "packages": packages,
-        "python": platform.python_version(),
-        "downloadSeconds": seconds,
-        "bytes": disk_usage(VENV),
-    }
-    STAMP.write_text(json.dumps(stamp, indent=2) + "\n")
+    stamp = {"inputs": "", "downloadSeconds": stamp.get("downloadSeconds") or 0.0}
+    write_stamp(stamp)
+    try:
+        install(cache)
+        stamp |= {"inputs": inputs, "packages": packages, "python": platform.python_version()}
+        stamp["bytes"] = disk_usage(VENV)
+    finally:
+        # What a stopped or failed set-up has cost counts too.
+        seconds = time.monotonic() - started
+        stamp["downloadSeconds"] = round(stamp["downloadSeconds"] + seconds, 1)
+        write_stamp(stamp)
     publish_stamp(stamp)
     print(
         f"set-up done in {seconds:.0f} s: {packages} packages, {stamp['bytes'] / 1e9:.1f} GB in .venv",

@@ -85,6 +85,11 @@ def change_lock(root: Path) -> None:
     lock.write_text(lock.read_text().replace("2026", "2027"))
 
 
+def reword_lock(root: Path) -> None:
+    lock = root / "requirements/cpu.lock"
+    lock.write_text(lock.read_text().replace("# via", "# wanted by"))
+
+
 def change_entry_point(root: Path) -> None:
     project = root / "pyproject.toml"
     project.write_text(project.read_text().replace("kubectl-reflect =", "kubectl-reflections ="))
@@ -106,17 +111,36 @@ def test_works_again_when_its_inputs_changed(script: ModuleType, change: object)
     assert script.installs == 2
 
 
-def test_a_linter_setting_is_no_input(script: ModuleType) -> None:
-    script.main()
-    project = script.ROOT / "pyproject.toml"
+def change_a_linter_setting(root: Path) -> None:
+    project = root / "pyproject.toml"
     project.write_text(project.read_text().replace("line-length = 110", "line-length = 111"))
+
+
+@pytest.mark.parametrize("change", [change_a_linter_setting, reword_lock])
+def test_stays_done_when_something_else_changed(script: ModuleType, change: object) -> None:
+    script.main()
+    change(script.ROOT)  # type: ignore[operator]
     script.main()
     assert script.installs == 1
 
 
-def test_a_failed_installation_leaves_no_stamp(script: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_while_installing_nothing_counts_as_done(script: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    """So a kill half-way, and then the old lock file again, is not taken for the set-up that once was complete."""
     script.main()
     change_lock(script.ROOT)
+    on_disk = []
+    monkeypatch.setattr(script, "install", lambda cache: on_disk.append(script.read_stamp()["inputs"]))
+    script.main()
+    assert on_disk == [""]
+
+
+def test_a_failed_installation_is_not_taken_for_done_and_its_seconds_count(
+    script: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    script.main()
+    change_lock(script.ROOT)
+    now = iter([100.0, 130.0, 200.0, 205.0])
+    monkeypatch.setattr(script.time, "monotonic", lambda: next(now))
 
     def fail(cache: Path) -> None:
         raise script.CannotSetUp("no network")
@@ -127,6 +151,7 @@ def test_a_failed_installation_leaves_no_stamp(script: ModuleType, monkeypatch: 
             script.main()
     script.main()
     assert script.installs == 2
+    assert json.loads(script.COPY_OF_STAMP.read_text())["downloadSeconds"] == pytest.approx(35, abs=0.5)
 
 
 def test_runs_installers_away_from_other_environments(
