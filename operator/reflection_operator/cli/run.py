@@ -9,10 +9,14 @@ import typer
 from rich.console import Console
 
 from .exit_codes import FAILED, INTERRUPTED
+from .output import Format, Output, print_json
 
 
 def run(
-    file: Annotated[Path, typer.Argument(help="The ReflectionTraining to run.", metavar="FILE")],
+    file: Annotated[
+        Path,
+        typer.Argument(help="The ReflectionTraining to run.", metavar="FILE", exists=True, dir_okay=False),
+    ],
     workdir: Annotated[
         Path | None,
         typer.Option(help="Folder that this run is remembered in, with its logs. Default: .reflect/<name>."),
@@ -23,6 +27,7 @@ def run(
             "--set", help="Set a field: spec.training.maxSteps=20. May be repeated.", metavar="PATH=VALUE"
         ),
     ] = None,
+    output: Output = Format.TEXT,
 ) -> None:
     """Run a ReflectionTraining on this machine: rollout, verify, train, evaluate, report.
 
@@ -36,10 +41,10 @@ def run(
     from ..local.records import Records
     from ..local.resource import accept, load
     from ..local.runner import AlreadyRunning, LocalRun, locked
-    from ..local.summary import print_summary
+    from ..local.summary import print_summary, summary
     from ..settings import OperatorSettings
 
-    console = Console()
+    console = Console(stderr=output is Format.JSON)
     folder = workdir or Path(".reflect") / file.stem
     try:
         resource = load(file, settings or [], folder)
@@ -57,6 +62,9 @@ def run(
     except KeyboardInterrupt:
         typer.echo("Stopped. The same command carries on.", err=True)
         raise typer.Exit(INTERRUPTED) from None
-    print_summary(console, resource, records.logs)
+    if output is Format.JSON:
+        print_json(summary(resource, records.logs))
+    else:
+        print_summary(console, resource, records.logs)
     if resource.status is None or resource.status.phase is not Phase.SUCCEEDED:
         raise typer.Exit(FAILED)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 from urllib.parse import unquote, urlparse
 
+from reflection_api.conditions import Condition, ConditionType
 from reflection_api.evaluation import EvaluationResult
 from reflection_api.layout import model_path, run_uri, stage_path
 from reflection_api.resource import ReflectionTraining
@@ -40,21 +42,41 @@ def newest_model(resource: ReflectionTraining) -> Path | None:
     return None
 
 
+def summary(resource: ReflectionTraining, logs: Path) -> dict[str, Any]:
+    """The end of the run as JSON values: how it ended, the evaluation, the places."""
+    ended = next((item for item in _conditions(resource) if item.type == ConditionType.SUCCEEDED), None)
+    result = evaluation_of(resource)
+    return {
+        "name": resource.metadata.name,
+        "phase": resource.status.phase.value if resource.status and resource.status.phase else None,
+        "reason": ended.reason if ended else None,
+        "message": ended.message if ended else None,
+        "evaluation": result.to_dict() if result else None,
+        **{name.lower(): str(place) if place else None for name, place in _places(resource, logs)},
+    }
+
+
 def print_summary(console: Console, resource: ReflectionTraining, logs: Path) -> None:
     """Print the comparison table and the places of report, model and logs."""
     result = evaluation_of(resource)
     if result is not None:
         console.print(_table(result))
-    folder = folder_of(resource)
-    report = folder / stage_path(1, Stage.REPORT) / "report.md"
-    places = [
+    for name, place in _places(resource, logs):
+        if place is not None:
+            console.print(f"{name:<8}{place}", highlight=False, soft_wrap=True)
+
+
+def _places(resource: ReflectionTraining, logs: Path) -> list[tuple[str, Path | None]]:
+    report = folder_of(resource) / stage_path(1, Stage.REPORT) / "report.md"
+    return [
         ("Report", report if report.is_file() else None),
         ("Model", newest_model(resource)),
         ("Logs", logs),
     ]
-    for name, place in places:
-        if place is not None:
-            console.print(f"{name:<8}{place}", highlight=False, soft_wrap=True)
+
+
+def _conditions(resource: ReflectionTraining) -> list[Condition]:
+    return resource.status.conditions if resource.status else []
 
 
 def _table(result: EvaluationResult) -> Table:
