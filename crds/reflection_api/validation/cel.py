@@ -49,7 +49,7 @@ def _walk(
             if below is not None:
                 before = old.get(name) if isinstance(old, dict) else None
                 yield from _walk(below, child, before, (*path, name), skip)
-    elif isinstance(value, list):
+    elif isinstance(value, list) and "items" in schema:
         # Elements of a list cannot be told apart between two versions, so nothing is said about their changes.
         for index, item in enumerate(value):
             yield from _walk(schema["items"], item, None, (*path, index), skip)
