@@ -1,0 +1,139 @@
+"""What happens beside the training loop: figures are written, checkpoints handed over, a request to stop is heeded."""
+
+# ruff: noqa: ARG002 - the names of the arguments are transformers'
+
+from __future__ import annotations
+
+import logging
+import shutil
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+import torch.distributed
+from accelerate.utils import gather_object
+from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+
+from ..progress import Progress
+from .meter import Meter
+from .metrics import MetricsFile, step_line
+from .order import WorkOrder, write_file
+from .trainer import STEP_LOG
+
+if TYPE_CHECKING:
+    from .trainer import ReflectionTrainer
+
+logger = logging.getLogger(__name__)
+
+_SHOWN: tuple[str, ...] = ("reward", "deadGroupShare", "reflectionTokens")
+"""Figures beside the progress."""
+_HANDOVER_SECONDS = 0.05
+"""Between two looks whether the checkpoint before has been taken."""
+
+
+class StepClock(TrainerCallback):
+    """Starts the clock of each step."""
+
+    def __init__(self, meter: Meter) -> None:
+        self._meter = meter
+
+    def on_step_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
+    ) -> None:
+        self._meter.start_step()
+
+
+class StepLog(TrainerCallback):
+    """Writes a line and the progress after every step, in the first process."""
+
+    def __init__(self, file: MetricsFile, progress: Progress) -> None:
+        self._file = file
+        self._progress = progress
+        self.trainer: ReflectionTrainer
+        """Set once there is one: a trainer is built with its callbacks."""
+
+    def on_log(
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        logs: dict[str, Any] | None = None,
+        **_: Any,
+    ) -> None:
+        if not state.is_world_process_zero or not logs or STEP_LOG not in logs:
+            return
+        line = step_line(state.global_step, logs, self.trainer.figures)
+        self._file.append(line)
+        shown = {name: line[name] for name in _SHOWN if name in line}
+        self._progress.update(state.global_step, metrics=shown)
+        words = ", ".join(f"{name} {line[name]:.4g}" for name in (*_SHOWN, "seconds") if name in line)
+        logger.info("step %d of %d: %s", state.global_step, state.max_steps, words)
+
+
+class StopOnRequest(TrainerCallback):
+    """Ends the training after the step in which a stop was asked for, saved. All processes decide alike.
+
+    The request is a file and not a signal: a signal that arrives while a process is still starting would kill it.
+    """
+
+    def __init__(self, order: WorkOrder) -> None:
+        self._order = order
+        self.stopped = False
+
+    def on_step_end(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
+    ) -> None:
+        if state.global_step < state.max_steps and self._asked(args):
+            self.stopped = True
+            control.should_save = control.should_training_stop = True
+
+    def _asked(self, args: TrainingArguments) -> bool:
+        asked = self._order.stop_file.exists()
+        if args.world_size == 1:
+            return asked
+        # One machine may be drained while the others are not.
+        votes = torch.tensor(int(asked), device=args.device)
+        torch.distributed.all_reduce(votes, torch.distributed.ReduceOp.MAX)
+        return bool(votes.item())
+
+
+class Handover(TrainerCallback):
+    """Completes each checkpoint on the first machine's disk and says that it is ready to be stored."""
+
+    def __init__(self, order: WorkOrder, progress: Progress) -> None:
+        self._order = order
+        self._progress = progress
+        self._pending: tuple[int, Path] | None = None
+
+    def on_save(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
+    ) -> None:
+        folder = Path(str(args.output_dir)) / f"checkpoint-{state.global_step}"
+        if args.world_size > 1:
+            self._collect_generators(args, folder)
+        if not state.is_world_process_zero:
+            return
+        shutil.copyfile(self._order.metrics, folder / self._order.metrics.name)
+        self._wait_for_taken()
+        ready = self._order.ready / folder.name
+        write_file(ready, "")
+        self._pending = (state.global_step, ready)
+
+    def on_step_end(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
+    ) -> None:
+        if self._pending and not self._pending[1].exists():
+            self._progress.checkpoint_step, self._pending = self._pending[0], None
+
+    def _wait_for_taken(self) -> None:
+        """One checkpoint waits at most: a disk must not fill because the storage is slow."""
+        while self._pending and self._pending[1].exists():
+            time.sleep(_HANDOVER_SECONDS)
+
+    def _collect_generators(self, args: TrainingArguments, folder: Path) -> None:
+        """Bring the state of every process's random generator to the first machine, and wait for all."""
+        own = folder / f"rng_state_{args.process_index}.pth"
+        for name, state in gather_object([(own.name, own.read_bytes())]):
+            if args.process_index == 0 and not (folder / name).exists():
+                (folder / name).write_bytes(state)

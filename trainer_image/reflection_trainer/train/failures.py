@@ -1,0 +1,173 @@
+"""The failures as training reads them: prompts rendered, too long ones left out, in one file that all processes share."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+from reflection_api.reasons import Reason
+
+from ..conversation import Conversation
+from ..errors import BadData
+from .reflect_retry import Failure
+
+if TYPE_CHECKING:
+    from datasets import Dataset
+    from transformers import PreTrainedTokenizerBase
+
+_SCHEMA = pa.schema([(name, pa.large_string()) for name in ("id", "prompt", "row")])
+_CHUNK = 1024
+
+
+@dataclass(frozen=True)
+class Budget:
+    """Tokens that a whole conversation may have, and what of it the model's own words take."""
+
+    context: int
+    reflection: int
+    retry: int
+
+    def fits(self, reflection_prompt: int, retry_prompt: int) -> bool:
+        """Whether both steps fit, whatever the model writes.
+
+        Args:
+            reflection_prompt: tokens up to the request to reflect.
+            retry_prompt: tokens up to the question put again, with an empty reflection.
+        """
+        longest = max(reflection_prompt, retry_prompt + self.retry)
+        return longest + self.reflection <= self.context
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What came of preparing the failures."""
+
+    kept: int
+    left_out: int
+    note: str
+    """A sentence about what was left out; empty where nothing was."""
+
+
+class FailureTable:
+    """The prepared failures, mapped from disk: processes of one machine share its memory."""
+
+    def __init__(self, path: Path) -> None:
+        with pa.memory_map(str(path)) as source:
+            self._table = pa.ipc.open_file(source).read_all()
+
+    def __len__(self) -> int:
+        return int(self._table.num_rows)
+
+    def take(self, numbers: Sequence[int]) -> list[Failure]:
+        """The failures of these rows; one that stands in several rows is read once."""
+        distinct = list(dict.fromkeys(numbers))
+        rows = self._table.take(pa.array(distinct, pa.int64())).to_pylist()
+        failures = {number: _decoded(row) for number, row in zip(distinct, rows, strict=True)}
+        return [failures[number] for number in numbers]
+
+    def row_numbers(self) -> Dataset:
+        """A data set of row numbers, in the column `failure`."""
+        from datasets import Dataset
+
+        return Dataset.from_dict({"failure": list(range(len(self)))})
+
+
+def prepare(
+    rows: Iterable[dict[str, Any]],
+    path: Path,
+    *,
+    conversation: Conversation,
+    tokenizer: PreTrainedTokenizerBase,
+    budget: Budget,
+) -> Prepared:
+    """Write the file that `FailureTable` reads.
+
+    Each row has id, messages, completion and row (the prompt row's own columns).
+
+    Raises:
+        BadData: not one failure fits into the model's context, or there is none at all.
+        TemplateProblem: a template cannot be rendered.
+    """
+    kept, left_out, longest = 0, 0, (0, "")
+    with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_file(sink, _SCHEMA) as writer:
+        for chunk in _chunks(rows):
+            failures = [
+                Failure(
+                    row["id"],
+                    conversation.reflection_prompt(row["messages"], row["completion"], row["row"]),
+                    row["row"],
+                )
+                for row in chunk
+            ]
+            fitting = []
+            for failure, (prompt, again) in zip(
+                failures, _lengths(failures, conversation, tokenizer), strict=True
+            ):
+                if budget.fits(prompt, again):
+                    fitting.append(failure)
+                else:
+                    left_out += 1
+                    longest = max(longest, (max(prompt, again), failure.id))
+            kept += len(fitting)
+            writer.write_table(_encoded(fitting))
+    note = _note(left_out, kept + left_out, longest, budget)
+    if not kept:
+        raise BadData(
+            note or "the dataset of failures is empty: there is nothing to train on",
+            reason=Reason.DATASET_EMPTY,
+        )
+    return Prepared(kept, left_out, note)
+
+
+def _lengths(
+    failures: Sequence[Failure], conversation: Conversation, tokenizer: PreTrainedTokenizerBase
+) -> list[tuple[int, int]]:
+    """Tokens of the prompts of both steps, the second with an empty reflection."""
+    first = [failure.prompt for failure in failures]
+    second = [conversation.retry_prompt(failure.prompt, "", failure.row) for failure in failures]
+    ids: Any = tokenizer.apply_chat_template(
+        first + second, add_generation_prompt=True, tokenize=True, return_dict=False
+    )
+    lengths = [len(row) for row in ids]
+    return list(zip(lengths[: len(first)], lengths[len(first) :], strict=True))
+
+
+def _note(left_out: int, total: int, longest: tuple[int, str], budget: Budget) -> str:
+    if not left_out:
+        return ""
+    tokens, id_ = longest
+    return (
+        f"{left_out:,} of {total:,} failures are left out: with spec.training.reflectionMaxTokens {budget.reflection} and "
+        f"retryMaxTokens {budget.retry} their conversation can exceed the model's context of {budget.context:,} tokens "
+        f"(the longest, {id_}, has {tokens:,} before the model writes); lower the limits or spec.rollout.sampling.maxTokens"
+    )
+
+
+def _chunks(rows: Iterable[dict[str, Any]]) -> Iterable[list[dict[str, Any]]]:
+    chunk: list[dict[str, Any]] = []
+    for row in rows:
+        chunk.append(row)
+        if len(chunk) == _CHUNK:
+            yield chunk
+            chunk = []
+    if chunk:
+        yield chunk
+
+
+def _encoded(failures: Sequence[Failure]) -> pa.Table:
+    return pa.table(
+        {
+            "id": [failure.id for failure in failures],
+            "prompt": [json.dumps(failure.prompt) for failure in failures],
+            "row": [json.dumps(failure.row) for failure in failures],
+        },
+        schema=_SCHEMA,
+    )
+
+
+def _decoded(row: dict[str, str]) -> Failure:
+    return Failure(row["id"], json.loads(row["prompt"]), json.loads(row["row"]))

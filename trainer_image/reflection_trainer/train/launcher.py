@@ -1,0 +1,92 @@
+"""Starts the training processes of this machine through accelerate's launcher, and stays with them to their end."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import FrameType
+
+from .cpus import available_cpus
+from .family import die_with_parent
+from .order import WorkOrder
+
+_LOOK_SECONDS = 0.2
+"""Between two looks at the processes and the checkpoints."""
+
+_ENVIRONMENT = {
+    # Everything is on this machine: what reaches for a hub now would hang where there is none.
+    "HF_HUB_OFFLINE": "1",
+    "HF_HUB_DISABLE_TELEMETRY": "1",
+    "TOKENIZERS_PARALLELISM": "false",
+    "TRL_EXPERIMENTAL_SILENCE": "1",
+}
+
+
+class Training:
+    """The training processes of this machine."""
+
+    def __init__(self, order: WorkOrder, accelerate_file: Path, order_file: Path) -> None:
+        self._order = order
+        self._process = subprocess.Popen(
+            [
+                sys.executable, "-m", "accelerate.commands.launch", "--quiet", "--config_file", str(accelerate_file),
+                "-m", "reflection_trainer.train.worker", str(order_file),
+            ],
+            env=environment(order),
+            # A group of its own, so that Ctrl-C reaches only this process, which then stops the training in order.
+            start_new_session=True,
+            preexec_fn=die_with_parent,
+        )  # fmt: skip
+
+    def wait(self, look: Callable[[], None]) -> int:
+        """Wait for the end, calling `look` all the while; the launcher's exit code. SIGTERM asks the training to stop.
+
+        Whatever `look` raises ends the training.
+        """
+        try:
+            with self._stopping_on_signals():
+                while True:
+                    try:
+                        return self._process.wait(_LOOK_SECONDS)
+                    except subprocess.TimeoutExpired:
+                        look()
+        finally:
+            self.kill()
+
+    def kill(self) -> None:
+        """End all processes at once; the kernel ends those that the launcher put into sessions of their own."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait()
+
+    @contextlib.contextmanager
+    def _stopping_on_signals(self) -> Iterator[None]:
+        def ask(_signal: int, _frame: FrameType | None) -> None:
+            self._order.stop_file.touch()
+
+        if threading.current_thread() is not threading.main_thread():
+            yield  # only the main thread may set handlers
+            return
+        before = {number: signal.signal(number, ask) for number in (signal.SIGTERM, signal.SIGINT)}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+
+def environment(order: WorkOrder) -> dict[str, str]:
+    """The environment of the training processes."""
+    settings = order.config.training
+    values = {**os.environ, **_ENVIRONMENT}
+    # Threads that wait for each other's cores make a training several times slower.
+    values["OMP_NUM_THREADS"] = str(max(1, available_cpus() // settings.processes_per_node))
+    if settings.gpus_per_node == 0:
+        values |= {"ACCELERATE_USE_CPU": "true", "CUDA_VISIBLE_DEVICES": ""}
+    return values

@@ -1,0 +1,42 @@
+"""What a training is made from: a checkpoint or a model of another origin is refused, never mixed in."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from reflection_api.contract import StageConfig
+from reflection_api.manifests import Manifest, Provenance
+
+from ..provenance import policy_provenance, settings_provenance
+from ..verify.verifier import Verifier
+
+_WITHOUT_EFFECT = ("checkpoint",)
+"""Settings that do not change the weights."""
+
+
+def dataset_origin(config: StageConfig, verifier: Verifier, model_dir: Path, found: Manifest) -> Provenance:
+    """The origin that the dataset of failures must have. Only the prompts file itself is not looked at again."""
+    settings = settings_provenance(config, verifier)
+    prompts = settings.prompts | {"sha256": found.provenance.prompts.get("sha256")}
+    return settings.model_copy(update={**policy_provenance(config, model_dir), "prompts": prompts})
+
+
+def training_origin(config: StageConfig, dataset: Provenance, dataset_sha256: str) -> Provenance:
+    """The origin of checkpoints and model: the dataset's, its bytes, and the settings of the training."""
+    settings = {
+        name: value for name, value in config.training.to_dict().items() if name not in _WITHOUT_EFFECT
+    }
+    return dataset.model_copy(update={"training": {"failures": dataset_sha256, **_flat(settings)}})
+
+
+def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested settings by their dotted names, so that a difference names one field."""
+    flat: dict[str, Any] = {}
+    for name, value in values.items():
+        if isinstance(value, Mapping):
+            flat |= _flat(value, f"{prefix}{name}.")
+        else:
+            flat[f"{prefix}{name}"] = value
+    return flat

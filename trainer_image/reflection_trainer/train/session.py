@@ -1,0 +1,217 @@
+"""A training session of one process: everything is put together, training runs, the first process writes the model."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import shutil
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from accelerate import PartialState
+from accelerate.utils import gather_object
+from reflection_api.reasons import Reason
+from reflection_api.stages import ExitCode, Stage
+from transformers import PrinterCallback
+from transformers.utils.logging import disable_progress_bar
+
+from ..conversation import Conversation
+from ..engines.model import ModelFolder, inspect_model
+from ..errors import StageFailure
+from ..progress import Progress
+from ..verify.configured import task_verifier
+from .callbacks import Handover, StepClock, StepLog, StopOnRequest
+from .config import grpo_config
+from .failures import Budget, FailureTable, Prepared, prepare
+from .meter import Meter
+from .metrics import MetricsFile
+from .order import Ended, Outcome, WorkOrder, checkpoint_step
+from .policy import Policy, load_policy, lora_config, save_policy
+from .reflect_retry import ReflectRetry
+from .reward import RetryReward
+from .trainer import ReflectionTrainer
+from .trl_adapter import RewardFunction, Rollout
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, TrainerCallback
+
+logger = logging.getLogger(__name__)
+
+
+class ReplicasDiffer(StageFailure):
+    """The processes of a training hold different weights although each made the same updates."""
+
+    exit_code = ExitCode.CHECK_FAILED
+
+    def __init__(self, count: int) -> None:
+        super().__init__(
+            f"the training processes ended with {count} different sets of weights: a defect of this program or of a GPU; "
+            "no model is written",
+            reason=Reason.TRAINER_CRASHED,
+        )
+
+
+def train(order: WorkOrder) -> Outcome:
+    """Train from the beginning or from a checkpoint, to the end or until a stop is asked for.
+
+    Raises:
+        StageFailure: the input or the settings cannot be used; the message says why.
+    """
+    settings = order.config.training
+    disable_progress_bar()  # type: ignore[no-untyped-call]
+    state = PartialState(cpu=settings.gpus_per_node == 0)
+    check_world(state, settings.world_size, checkpoint_step(order.resume_from))
+    model = inspect_model(
+        order.policy, uri=order.config.policy.uri, trust_remote_code=order.config.policy.trust_remote_code
+    )
+    prepared = _prepare_failures(order, state, model)
+    session = Session(order, model)
+    ended = session.run()
+    checksum = check_replicas(checksum_of(session.model.parameters()))
+    if ended == "completed" and state.is_main_process:
+        session.save_model()
+    state.wait_for_everyone()
+    return Outcome(
+        ended=ended,
+        step=session.step,
+        processes=state.num_processes,
+        checksum=checksum,
+        note=prepared.note if prepared else "",
+        left_out=prepared.left_out if prepared else 0,
+    )
+
+
+def check_world(state: PartialState, expected: int, step: int) -> None:
+    """Refuse to train with another number of processes than asked for (launchers start fewer without a word), or where
+    the machines would go on from different checkpoints.
+
+    Raises:
+        StageFailure: so it is. Not final: the next attempt may find all of them.
+    """
+    if state.num_processes != expected:
+        raise StageFailure(
+            f"{state.num_processes} training processes found each other, but the resource asks for {expected} "
+            "(spec.training.nodes x processesPerNode): see the launcher's log",
+            reason=Reason.TRAINER_CRASHED,
+        )
+    steps = set(gather_object([step]))
+    if len(steps) > 1:
+        raise StageFailure(
+            f"the machines would go on from different steps ({', '.join(map(str, sorted(steps)))}): "
+            "they do not see the same checkpoints",
+            reason=Reason.TRAINER_CRASHED,
+        )
+
+
+def checksum_of(tensors: Iterable[torch.Tensor]) -> str:
+    """A checksum over the bits of all numbers; the last bit of one of them changes it."""
+    sums = [tensor.detach().contiguous().view(torch.int8).sum(dtype=torch.int64) for tensor in tensors]
+    return hashlib.sha256(repr([int(total) for total in sums]).encode()).hexdigest()
+
+
+def check_replicas(checksum: str) -> str:
+    """The checksum of the weights, once every process has named the same.
+
+    Raises:
+        ReplicasDiffer: the processes trained different models, and none of them can be trusted.
+    """
+    different = set(gather_object([checksum]))
+    if len(different) > 1:
+        raise ReplicasDiffer(len(different))
+    return checksum
+
+
+class Session:
+    """One process's part of a training."""
+
+    def __init__(self, order: WorkOrder, model: ModelFolder) -> None:
+        settings, policy = order.config.training, order.config.policy
+        self._order = order
+        self._tokenizer = model.tokenizer
+        self._metrics = MetricsFile(order.metrics)
+        self._progress = Progress(Stage.TRAIN, index=order.node, unit="steps", total=settings.max_steps)
+        self._stop = StopOnRequest(order)
+        self._policy = load_policy(order.policy, uri=policy.uri, trust_remote_code=policy.trust_remote_code)
+        self._trainer = self._build(self._policy)
+
+    @property
+    def step(self) -> int:
+        """Optimizer steps done."""
+        return int(self._trainer.state.global_step)
+
+    @property
+    def model(self) -> PreTrainedModel:
+        """The model in training, without what training wraps around it."""
+        model: PreTrainedModel = self._trainer.accelerator.unwrap_model(self._trainer.model)
+        return model
+
+    def run(self) -> Ended:
+        """Train; says how it ended: `completed` or `interrupted`."""
+        checkpoint = self._order.resume_from
+        if self._trainer.is_world_process_zero():
+            if checkpoint:
+                shutil.copyfile(checkpoint / self._metrics.path.name, self._metrics.path)
+            self._metrics.restart(checkpoint_step(checkpoint))
+        self._progress.skip(checkpoint_step(checkpoint))
+        self._trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+        return "interrupted" if self._stop.stopped else "completed"
+
+    def save_model(self) -> None:
+        """Write the trained model to the order's folder."""
+        save_policy(self._policy, self.model, self._tokenizer, self._order.policy, self._order.model)
+
+    def _build(self, policy: Policy) -> ReflectionTrainer:
+        config, settings = self._order.config, self._order.config.training
+        meter = Meter()
+        two_steps = ReflectRetry(
+            Conversation(config.task.templates),
+            reflection_tokens=settings.reflection_max_tokens,
+            retry_tokens=settings.retry_max_tokens,
+            meter=meter,
+        )
+        log = StepLog(self._metrics, self._progress)
+        callbacks: list[TrainerCallback] = [
+            StepClock(meter), log, self._stop, Handover(self._order, self._progress),
+        ]  # fmt: skip
+        trainer = ReflectionTrainer(
+            failures=FailureTable(self._order.table),
+            meter=meter,
+            args=grpo_config(settings, self._order.output),
+            model=policy.model,
+            processing_class=self._tokenizer,
+            reward_funcs=RewardFunction(RetryReward(task_verifier(config.task), meter)),
+            rollout_func=Rollout(two_steps),
+            peft_config=lora_config(settings.lora, policy.model) if settings.lora else None,
+            callbacks=callbacks,
+        )
+        trainer.remove_callback(PrinterCallback)  # ours is shorter
+        log.trainer = trainer
+        return trainer
+
+
+def _prepare_failures(order: WorkOrder, state: PartialState, model: ModelFolder) -> Prepared | None:
+    """The first process of each machine prepares the failures while the others wait; only it knows what came of it."""
+    settings = order.config.training
+    prepared = None
+    with state.local_main_process_first():
+        if state.is_local_main_process:
+            prepared = prepare(
+                _rows(order.failures),
+                order.table,
+                conversation=Conversation(order.config.task.templates),
+                tokenizer=model.tokenizer,
+                budget=Budget(
+                    model.context_length, settings.reflection_max_tokens, settings.retry_max_tokens
+                ),
+            )
+            if prepared.note:
+                logger.warning("%s", prepared.note)
+    return prepared
+
+
+def _rows(path: Path) -> Iterator[dict[str, Any]]:
+    with path.open() as lines:
+        yield from map(json.loads, lines)
