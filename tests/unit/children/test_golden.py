@@ -9,6 +9,7 @@ import os
 
 import pytest
 from reflection_api.stages import Stage
+from reflection_api.validation import load_resources
 from reflection_operator.children.build import build
 from reflection_operator.children.text import to_yaml
 from reflection_operator.settings import OperatorSettings
@@ -30,6 +31,11 @@ def test_children_are_as_written_out(case: str, stage: Stage) -> None:
     if os.environ.get("UPDATE_GOLDEN"):
         golden.write_text(text)
     assert text == golden.read_text()
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_the_resource_is_valid(case: str) -> None:
+    assert len(load_resources(GOLDEN / case / "resource.yaml", local=False)) == 1
 
 
 def test_no_golden_file_is_left_over() -> None:

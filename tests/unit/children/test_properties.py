@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from reflection_api.contract import StageConfig
 from reflection_api.resource import ReflectionTraining
 from reflection_api.stages import Stage
+from reflection_api.validation.check import schema_findings
 from reflection_operator.children.build import build
 from reflection_operator.children.resolve import stage_config
 from reflection_operator.children.text import to_json, to_yaml
@@ -47,6 +48,15 @@ def built(draw: st.DrawFn) -> tuple[ReflectionTraining, Stage, int, list[dict[st
 
 def pod_of(children: list[dict[str, Any]]) -> dict[str, Any]:
     return only(children, "Job")["spec"]["template"]["spec"]
+
+
+@FEW
+@given(resources())
+def test_the_resources_drawn_are_valid(run: ReflectionTraining) -> None:
+    value = run.to_dict()
+    value["metadata"] = {key: value["metadata"][key] for key in ("name", "namespace", "labels")}
+    value["spec"]["task"]["verifier"]["builtin"]["options"] = {}
+    assert schema_findings(value, local=True) == []
 
 
 @FEW
