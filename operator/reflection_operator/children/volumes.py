@@ -46,7 +46,7 @@ def volumes_and_mounts(attempt: Attempt, changes: PodSpecOverrides) -> tuple[lis
     The resource may put a volume of its own in the place of a temporary one (a fast disk at /scratch, say), but neither the
     configuration nor a claim can be replaced.
     """
-    taken = {entry.get("mountPath") for entry in changes.volume_mounts}
+    taken = [entry.get("mountPath") for entry in changes.volume_mounts]
     ours = [mount for mount in temporary(attempt.stage) if mount.path not in taken]
     ours += [configuration(attempt), *claims(attempt)]
     volumes = merge_lists(changes.volumes, (mount.volume() for mount in ours))

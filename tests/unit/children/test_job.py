@@ -206,3 +206,11 @@ def test_variables_of_the_resource_may_refer_to_the_contracts() -> None:
     )["env"]
     names = [entry["name"] for entry in variables]
     assert names.index("REFLECT_WORKDIR") < names.index("A")
+
+
+def test_what_kubernetes_will_refuse_reaches_it_to_be_named() -> None:
+    odd = {"env": [{"name": ["A"]}], "volumeMounts": [{"mountPath": ["/a"]}], "resources": {"limits": "all"}}
+    given = container(Stage.VERIFY, pods={"common": odd})
+    assert {"name": ["A"]} in given["env"]
+    assert {"mountPath": ["/a"]} in given["volumeMounts"]
+    assert given["resources"] == {"limits": "all"}
