@@ -58,6 +58,10 @@ class EvaluationResult(ApiModel):
     reflections_base: ReflectionStatistics | None = None
     reflections_trained: ReflectionStatistics | None = None
     fixed_failures: int = Field(description="Wrong first answers of the base model: the fixed set.")
+    too_long: int = Field(
+        0,
+        description="Second tries of both models whose conversation has no room in the model's context: they count as wrong.",
+    )
     error_classes_base: dict[str, int] = Field(
         default_factory=dict, description="First answers by the verifier's reason."
     )

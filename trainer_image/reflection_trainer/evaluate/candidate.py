@@ -2,119 +2,152 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
 
-from reflection_api.contract import StageConfig
-from reflection_api.items import Item, Verdict
+from reflection_api.items import Item, Message
 from reflection_api.spec import SamplingSpec
 
 from ..conversation import Conversation, Turn
-from ..engines.engine import Completion, Engine
-from ..prompts.question import Question
+from ..engines import Completion, ConversationTooLong, Engine
+from ..engines.chat import prompt_ids
 from ..seeds import derived_seed
 from ..verify.leak import leaks
-from ..verify.verifier import Verifier
 from .shuffle import shuffled
 from .transcripts import FirstAnswer, Transcript
 
+if TYPE_CHECKING:
+    from reflection_api.contract import StageConfig
+
+    from ..prompts import Question
+    from ..verify.verifier import Verifier
+
 OnAnswers = Callable[[int], None]
-"""Called with the number of answers that are newly generated."""
+"""Called with the number of answers that are newly there."""
+
+TOO_LONG = "too_long"
+"""Reason of a retry that was not made: the conversation has no room in the model's context. It counts as wrong."""
 
 
-@dataclass(frozen=True)
+class Ask(NamedTuple):
+    """A conversation to be continued, and which attempt at which question it belongs to."""
+
+    question: Question
+    attempt: int
+    turns: list[Turn]
+
+
+@dataclass(frozen=True, slots=True)
 class Failure:
     """A wrong first answer."""
 
     question: Question
     answer: FirstAnswer
 
+    def ask(self, turns: list[Turn]) -> Ask:
+        """A conversation about it."""
+        return Ask(self.question, self.answer.attempt, turns)
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """An answer and what the verifier says of it."""
+
+    text: str
+    correct: bool
+    reason: str
+
 
 class Candidate:
     """One model under evaluation. Every answer has a seed of its own, so a repeated evaluation says the same."""
 
-    def __init__(self, engine: Engine, verifier: Verifier, config: StageConfig, on_answers: OnAnswers) -> None:
+    def __init__(
+        self, engine: Engine, verifier: Verifier, config: StageConfig, on_answers: OnAnswers
+    ) -> None:
         self._engine = engine
         self._verifier = verifier
         self._conversation = Conversation(config.task.templates)
+        self._attempts = config.evaluation.attempts_per_prompt
         self._first_sampling = config.rollout.sampling
         self._reflection_sampling = _as_trained(config, config.training.reflection_max_tokens)
         self._retry_sampling = _as_trained(config, config.training.retry_max_tokens)
         self._on_answers = on_answers
 
-    def first_answers(self, questions: Sequence[Question], attempts: int) -> list[FirstAnswer]:
-        """`attempts` judged answers to every question."""
-        asked = [(question, attempt) for question in questions for attempt in range(attempts)]
-        completions = self._generate(
-            [question.messages for question, _ in asked], self._first_sampling, "first", [_key(*pair) for pair in asked]
-        )
-        verdicts = self._judge([question for question, _ in asked], completions)
+    def first_answers(self, questions: Sequence[Question]) -> list[FirstAnswer]:
+        """Judged answers to every question, as many as `spec.evaluation.attemptsPerPrompt` says."""
+        asks = [
+            Ask(question, attempt, question.messages)
+            for question in questions
+            for attempt in range(self._attempts)
+        ]
+        judged = self._judged(asks, self._answers("first", asks, self._first_sampling))
         return [
-            FirstAnswer(question.id, question.text, attempt, completion.text, verdict.correct, verdict.reason)
-            for (question, attempt), completion, verdict in zip(asked, completions, verdicts, strict=True)
+            FirstAnswer(
+                ask.question.id, ask.question.text, ask.attempt, answer.text, answer.correct, answer.reason
+            )
+            for ask, answer in zip(asks, judged, strict=True)
         ]
 
     def second_tries(self, failures: Sequence[Failure], *, fixed: bool) -> list[Transcript]:
-        """Reflection and retry on every failure; on the fixed ones the controls too."""
-        if not failures:
-            return []
-        prompts = [self._reflection_prompt(failure) for failure in failures]
-        reflections = self._sample(prompts, self._reflection_sampling, "reflection", failures)
-        retries, retry_verdicts = self._retry(failures, prompts, reflections, "retry")
-        if fixed:
-            order = shuffled([failure.question.id for failure in failures])
-            others = [reflections[index] for index in order]
-            crossed, crossed_verdicts = self._retry(failures, prompts, others, "shuffled")
-            fresh = self._sample([failure.question.messages for failure in failures], self._first_sampling, "fresh", failures)
-            fresh_verdicts = self._judge([failure.question for failure in failures], fresh)
-        return [
-            Transcript(
-                question_id=failure.question.id,
-                question=failure.question.text,
-                attempt=failure.answer.attempt,
-                failed=failure.answer.completion,
-                reason=failure.answer.reason,
-                fixed=fixed,
-                reflection=reflections[row].text,
-                reflection_tokens=reflections[row].token_count,
-                reflection_truncated=reflections[row].truncated,
-                retry=retries[row].text,
-                retry_correct=retry_verdicts[row].correct,
-                retry_reason=retry_verdicts[row].reason,
-                leak=leaks(reflections[row].text, retries[row].text),
-                fresh=fresh[row].text if fixed else "",
-                fresh_correct=fixed and fresh_verdicts[row].correct,
-                shuffled_retry=crossed[row].text if fixed else "",
-                shuffled_correct=fixed and crossed_verdicts[row].correct,
-            )
-            for row, failure in enumerate(failures)
-        ]
+        """Reflection and retry on every failure; on the fixed set the controls, too."""
+        asks = [failure.ask(self._reflection_prompt(failure)) for failure in failures]
+        reflections = self._answers("reflection", asks, self._reflection_sampling)
+        retries = self._retries("retry", asks, reflections)
+        absent: list[Judged | None] = [None] * len(failures)
+        fresh = self._fresh(failures) if fixed else absent
+        crossed = self._crossed(asks, reflections) if fixed else absent
+        rows = zip(failures, reflections, retries, fresh, crossed, strict=True)
+        return [_transcript(*row, fixed=fixed) for row in rows]
 
     def _reflection_prompt(self, failure: Failure) -> list[Turn]:
+        question = failure.question
         return self._conversation.reflection_prompt(
-            failure.question.messages, failure.answer.completion, failure.question.row
+            question.messages, failure.answer.completion, question.row
         )
 
-    def _retry(
-        self, failures: Sequence[Failure], prompts: Sequence[list[Turn]], reflections: Sequence[Completion], purpose: str
-    ) -> tuple[list[Completion], list[Verdict]]:
-        conversations = [
-            self._conversation.retry_prompt(prompt, reflection.text, failure.question.row)
-            for prompt, reflection, failure in zip(prompts, reflections, failures, strict=True)
+    def _fresh(self, failures: Sequence[Failure]) -> list[Judged]:
+        """New answers to the failures' questions."""
+        asks = [failure.ask(failure.question.messages) for failure in failures]
+        return self._judged(asks, self._answers("fresh", asks, self._first_sampling))
+
+    def _crossed(self, asks: Sequence[Ask], reflections: Sequence[Completion | None]) -> list[Judged | None]:
+        """Retries after reflections on other questions; None where there is none."""
+        givers = shuffled([ask.question.id for ask in asks])
+        others = [None if giver is None else reflections[giver] for giver in givers]
+        retries = self._retries("shuffled", asks, others)
+        return [None if other is None else retry for other, retry in zip(others, retries, strict=True)]
+
+    def _retries(
+        self, purpose: str, asks: Sequence[Ask], reflections: Sequence[Completion | None]
+    ) -> list[Judged]:
+        """Judged retries; wrong where there is no reflection to go on from."""
+        again = [
+            None
+            if reflection is None
+            else ask._replace(
+                turns=self._conversation.retry_prompt(ask.turns, reflection.text, ask.question.row)
+            )
+            for ask, reflection in zip(asks, reflections, strict=True)
         ]
-        retries = self._sample(conversations, self._retry_sampling, purpose, failures)
-        return retries, self._judge([failure.question for failure in failures], retries)
+        return self._judged(asks, self._answers(purpose, again, self._retry_sampling))
 
-    def _sample(
-        self, conversations: Sequence[list[Turn]], sampling: SamplingSpec, purpose: str, failures: Sequence[Failure]
-    ) -> list[Completion]:
-        keys = [_key(failure.question, failure.answer.attempt) for failure in failures]
-        return self._generate(conversations, sampling, purpose, keys)
+    def _answers(
+        self, purpose: str, asks: Sequence[Ask | None], sampling: SamplingSpec
+    ) -> list[Completion | None]:
+        """One answer to each; None where nothing is asked or the conversation leaves no room for an answer."""
+        real = {row: ask for row, ask in enumerate(asks) if ask is not None}
+        try:
+            answers = self._generated(purpose, real, sampling)
+        except ConversationTooLong:  # raised before anything is generated
+            fitting = {row: ask for row, ask in real.items() if self._fits(ask, sampling)}
+            answers = self._generated(purpose, fitting, sampling)
+        self._on_answers(len(asks) - len(answers))
+        return [answers.get(row) for row in range(len(asks))]
 
-    def _generate(
-        self, conversations: Sequence[list[Turn]], sampling: SamplingSpec, purpose: str, keys: Sequence[str]
-    ) -> list[Completion]:
-        seeds = [derived_seed(sampling.seed, "evaluate", purpose, key) for key in keys]
+    def _generated(
+        self, purpose: str, asks: Mapping[int, Ask], sampling: SamplingSpec
+    ) -> dict[int, Completion]:
         counted = 0
 
         def on_done(done: int) -> None:
@@ -122,22 +155,76 @@ class Candidate:
             self._on_answers(done - counted)
             counted = done
 
-        return self._engine.generate(conversations, sampling, seeds, on_done=on_done)
+        completions = self._engine.generate(
+            [ask.turns for ask in asks.values()],
+            sampling,
+            [
+                derived_seed(sampling.seed, "evaluate", purpose, ask.question.id, ask.attempt)
+                for ask in asks.values()
+            ],
+            on_done=on_done,
+        )
+        return dict(zip(asks, completions, strict=True))
 
-    def _judge(self, questions: Sequence[Question], completions: Sequence[Completion]) -> list[Verdict]:
+    def _fits(self, ask: Ask, sampling: SamplingSpec) -> bool:
+        tokens = len(prompt_ids(self._engine.tokenizer, ask.turns))
+        return tokens + sampling.max_tokens <= self._engine.context_length
+
+    def _judged(self, asks: Sequence[Ask], answers: Sequence[Completion | None]) -> list[Judged]:
         items = [
-            Item.model_construct(id=str(row), messages=[], completion=completion.text, row=question.row)
-            for row, (question, completion) in enumerate(zip(questions, completions, strict=True))
+            _item(row, ask.question, answer.text)
+            for row, (ask, answer) in enumerate(zip(asks, answers, strict=True))
+            if answer is not None
         ]
-        return self._verifier.verify(items)
+        verdicts = {verdict.id: verdict for verdict in self._verifier.verify(items)}
+        return [
+            Judged("", correct=False, reason=TOO_LONG)
+            if answer is None
+            else Judged(answer.text, verdicts[str(row)].correct, verdicts[str(row)].reason)
+            for row, answer in enumerate(answers)
+        ]
 
 
 def _as_trained(config: StageConfig, max_tokens: int) -> SamplingSpec:
     """How reflections and retries are drawn in training."""
     return SamplingSpec(
-        temperature=config.training.method.temperature, max_tokens=max_tokens, seed=config.rollout.sampling.seed
+        temperature=config.training.method.temperature,
+        max_tokens=max_tokens,
+        seed=config.rollout.sampling.seed,
     )
 
 
-def _key(question: Question, attempt: int) -> str:
-    return f"{question.id}/{attempt}"
+def _item(row: int, question: Question, completion: str) -> Item:
+    messages = [Message.model_validate(turn) for turn in question.messages]
+    return Item(id=str(row), messages=messages, completion=completion, row=question.row)
+
+
+def _transcript(
+    failure: Failure,
+    reflection: Completion | None,
+    retry: Judged,
+    fresh: Judged | None,
+    crossed: Judged | None,
+    *,
+    fixed: bool,
+) -> Transcript:
+    answer = failure.answer
+    return Transcript(
+        question_id=answer.question_id,
+        question=answer.question,
+        attempt=answer.attempt,
+        failed=answer.completion,
+        reason=answer.reason,
+        fixed=fixed,
+        reflection=reflection.text if reflection else "",
+        reflection_tokens=reflection.token_count if reflection else 0,
+        reflection_truncated=reflection is not None and reflection.truncated,
+        retry=retry.text,
+        retry_correct=retry.correct,
+        retry_reason=retry.reason,
+        leak=reflection is not None and leaks(reflection.text, retry.text),
+        fresh=fresh.text if fresh else None,
+        fresh_correct=fresh.correct if fresh else None,
+        shuffled_retry=crossed.text if crossed else None,
+        shuffled_correct=crossed.correct if crossed else None,
+    )

