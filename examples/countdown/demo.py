@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -25,11 +26,19 @@ SAMPLE_SECONDS = 1.0
 
 def main() -> int:
     """Run the example, write result.json, say what changed."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--workdir", type=Path, default=ROOT / "build" / "demo", help="where everything is written")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--workdir", type=Path, default=ROOT / "build" / "demo", help="where everything is written"
+    )
     parser.add_argument("--seed", type=int, default=0, help="seed of the training (default: 0)")
     parser.add_argument(
-        "--set", action="append", default=[], metavar="PATH=VALUE", help="passed on to `reflect run`; may be repeated"
+        "--set",
+        action="append",
+        default=[],
+        metavar="PATH=VALUE",
+        help="passed on to `reflect run`; may be repeated",
     )
     arguments = parser.parse_args()
     workdir: Path = arguments.workdir.resolve()
@@ -78,7 +87,9 @@ def memory_of(pid: int) -> int:
 def add_up(workdir: Path, seconds: float, peak: int) -> dict[str, float]:
     """Seconds and peak memory over this call and the interrupted ones before it."""
     file = workdir / "used.json"
-    used: dict[str, float] = json.loads(file.read_text()) if file.exists() else {"seconds": 0.0, "peakMemoryBytes": 0}
+    used: dict[str, float] = (
+        json.loads(file.read_text()) if file.exists() else {"seconds": 0.0, "peakMemoryBytes": 0}
+    )
     if not (workdir / "result.json").exists():  # a call that only says "done" adds nothing
         used = {"seconds": used["seconds"] + seconds, "peakMemoryBytes": max(used["peakMemoryBytes"], peak)}
         workdir.mkdir(parents=True, exist_ok=True)
@@ -100,8 +111,11 @@ def conclude(workdir: Path, seed: int, used: dict[str, float]) -> None:
     target.write_text(json.dumps(result, indent=2) + "\n")
     print("\nWhat changed: the most common reflection")
     for who in ("base", "trained"):
-        print(f"  {who:<8} {most_common(evaluation / f'{who}-second.parquet')}")
-    for name, control in (("a fresh try", "reflectionAgainstFresh"), ("a shuffled reflection", "reflectionAgainstShuffled")):
+        print(f"  {who:<8} {most_common(evaluation.glob(f'{who}-second-*.parquet'))}")
+    for name, control in (
+        ("a fresh try", "reflectionAgainstFresh"),
+        ("a shuffled reflection", "reflectionAgainstShuffled"),
+    ):
         print(f"  The trained reflections against {name}: {words(result[control])}")
     print(
         f"{used['seconds'] / 60:.1f} minutes, {used['peakMemoryBytes'] / 1e9:.1f} GB at most. Figures: {target}\n"
@@ -115,9 +129,9 @@ def download_seconds() -> float | None:
     return json.loads(file.read_text()).get("downloadSeconds") if file.exists() else None
 
 
-def most_common(transcripts: Path) -> str:
+def most_common(transcripts: Iterable[Path]) -> str:
     """The most common reflection on the fixed failures: how common, and how often the retry after it is right."""
-    rows = [row for row in pq.read_table(transcripts).to_pylist() if row["fixed"]]
+    rows = [row for file in transcripts for row in pq.read_table(file).to_pylist() if row["fixed"]]
     text, count = Counter(row["reflection"] for row in rows).most_common(1)[0]
     right = sum(row["retry_correct"] for row in rows if row["reflection"] == text)
     return f'"{text}" ({count:,} of {len(rows):,} reflections, {right / count:.0%} right after it)'
