@@ -31,7 +31,9 @@ def make_model(out: Path) -> None:
 
     source = gguf_file()
     print(f"reading {source.name}: about a minute ...", flush=True)
-    quantised = AutoModelForCausalLM.from_pretrained(source.parent, gguf_file=source.name, dtype=torch.float32)
+    quantised = AutoModelForCausalLM.from_pretrained(
+        source.parent, gguf_file=source.name, dtype=torch.float32
+    )
     tokenizer = AutoTokenizer.from_pretrained(source.parent, gguf_file=source.name)
     tokenizer.eos_token = tokenizer.pad_token = END_TOKEN
     end = tokenizer.convert_tokens_to_ids(END_TOKEN)
@@ -54,8 +56,12 @@ def make_model(out: Path) -> None:
 
 def main() -> None:
     """Parse the command line and write the model unless it is there."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--out", type=Path, required=True, help="folder to write; kept as it is when it holds a model")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--out", type=Path, required=True, help="folder to write; kept as it is when it holds a model"
+    )
     out = parser.parse_args().out
     if (out / "config.json").is_file():
         print(f"{out}: is there already")

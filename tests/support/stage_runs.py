@@ -6,12 +6,14 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pytest
 from reflection_api.contract import StageConfig, StageResult
+from reflection_trainer.__main__ import main
 
 REFLECTION = "wrong reflect"
 RETRY = "retry {{ question }}"
@@ -76,11 +78,20 @@ def stage_config(
     return StageConfig.model_validate(values)
 
 
-def run_stage(
-    config: StageConfig, scratch: Path, *, index: int = 0, environment: Mapping[str, str] | None = None
+def run_stage_here(
+    config: StageConfig, scratch: Path, monkeypatch: pytest.MonkeyPatch, *, index: int = 0
 ) -> StageRun:
-    """Run `python -m reflection_trainer <stage>` to its end. `scratch` is emptied of what a lost pod loses."""
-    process = start_stage(config, scratch, index=index, environment=environment)
+    """The same without a process of its own: what was imported once is not imported again."""
+    command, environment = _prepared(config, scratch, index)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    exit_code = main(command[3:])
+    return StageRun(exit_code, StageResult.model_validate_json((scratch / "termination-log").read_text()), "")
+
+
+def run_stage(config: StageConfig, scratch: Path, **how: Any) -> StageRun:
+    """Run `python -m reflection_trainer <stage>` to its end. `how` goes to `start_stage`."""
+    process = start_stage(config, scratch, **how)
     _, stderr = process.communicate(timeout=240)
     log = scratch / "termination-log"
     assert log.exists(), stderr
@@ -88,26 +99,37 @@ def run_stage(
 
 
 def start_stage(
-    config: StageConfig, scratch: Path, *, index: int = 0, environment: Mapping[str, str] | None = None
+    config: StageConfig,
+    scratch: Path,
+    *,
+    index: int = 0,
+    environment: Mapping[str, str] | None = None,
+    wrapper: Sequence[str] = (),
 ) -> subprocess.Popen[str]:
-    scratch.mkdir(parents=True, exist_ok=True)
-    file = scratch / "config.json"
-    file.write_text(config.to_json())
-    (scratch / "termination-log").unlink(missing_ok=True)
+    """Start a stage as a pod would. `wrapper` is a command that takes this one as its arguments."""
+    command, own = _prepared(config, scratch, index)
     return subprocess.Popen(
-        [sys.executable, "-m", "reflection_trainer", config.stage.value, "--config", str(file)],
-        env={
-            **os.environ,
-            "REFLECT_TERMINATION_LOG": str(scratch / "termination-log"),
-            "REFLECT_PROGRESS": str(scratch / "progress.json"),
-            "REFLECT_WORKDIR": str(scratch / "work"),
-            "JOB_COMPLETION_INDEX": str(index),
-            **(environment or {}),
-        },
+        [*wrapper, *command],
+        env={**os.environ, **own, **(environment or {})},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,
     )
+
+
+def _prepared(config: StageConfig, scratch: Path, index: int) -> tuple[list[str], dict[str, str]]:
+    """Command and environment of a pod."""
+    scratch.mkdir(parents=True, exist_ok=True)
+    file = scratch / "config.json"
+    file.write_text(config.to_json())
+    (scratch / "termination-log").unlink(missing_ok=True)
+    command = [sys.executable, "-m", "reflection_trainer", config.stage.value, "--config", str(file)]
+    return command, {
+        "REFLECT_TERMINATION_LOG": str(scratch / "termination-log"),
+        "REFLECT_PROGRESS": str(scratch / "progress.json"),
+        "REFLECT_WORKDIR": str(scratch / "work"),
+        "JOB_COMPLETION_INDEX": str(index),
+    }
 
 
 def stored(folder: Path) -> set[str]:

@@ -17,7 +17,9 @@ from .harness import StageFunction, run_stage
 
 def main(argv: list[str] | None = None) -> int:
     """Parse the command line and run the stage; returns the exit code."""
-    parser = argparse.ArgumentParser(prog="reflection_trainer", description="Run one stage of a reflection training.")
+    parser = argparse.ArgumentParser(
+        prog="reflection_trainer", description="Run one stage of a reflection training."
+    )
     parser.add_argument("stage", choices=[stage.value for stage in Stage], help="the stage to run")
     parser.add_argument(
         "--config",
@@ -29,7 +31,8 @@ def main(argv: list[str] | None = None) -> int:
     if arguments.config is None:
         parser.error(f"--config is missing (or ${CONFIG_VARIABLE})")
     logging.basicConfig(
-        level=os.environ.get("REFLECT_LOG_LEVEL", "INFO"), format="%(asctime)s %(levelname)s %(name)s: %(message)s"
+        level=os.environ.get("REFLECT_LOG_LEVEL", "INFO"),
+        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
     )
     stage = Stage(arguments.stage)
     return run_stage(stage, Path(arguments.config), _lazily(stage))

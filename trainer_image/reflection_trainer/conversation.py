@@ -1,6 +1,6 @@
 """The conversation of the method, in one place: rollout, training and evaluation must put the same words to the model.
 
-    [system] -> question -> FAILED ANSWER -> reflection request -> REFLECTION -> question again -> RETRY
+[system] -> question -> FAILED ANSWER -> reflection request -> REFLECTION -> question again -> RETRY
 """
 
 from __future__ import annotations
@@ -36,7 +36,9 @@ class Conversation:
         request = render(self._templates.reflection, values, field="spec.task.templates.reflection")
         return [*messages, _turn("assistant", answer), _turn("user", request)]
 
-    def retry_prompt(self, reflection_prompt: Sequence[Turn], reflection: str, row: Mapping[str, Any]) -> list[Turn]:
+    def retry_prompt(
+        self, reflection_prompt: Sequence[Turn], reflection: str, row: Mapping[str, Any]
+    ) -> list[Turn]:
         """The conversation up to the question put again; everything before stays in context."""
         values = {
             "question": _question(reflection_prompt[:-2]),

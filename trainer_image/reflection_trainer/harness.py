@@ -11,7 +11,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 from pydantic import ValidationError
-from reflection_api.contract import MAX_TERMINATION_MESSAGE, TERMINATION_LOG_VARIABLE, StageConfig, StageResult
+from reflection_api.contract import (
+    MAX_TERMINATION_MESSAGE,
+    TERMINATION_LOG_VARIABLE,
+    StageConfig,
+    StageResult,
+)
 from reflection_api.reasons import Reason
 from reflection_api.stages import ExitCode, Stage
 
@@ -45,10 +50,13 @@ def load_config(path: Path, stage: Stage) -> StageConfig:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
         raise BadConfig(
-            f"--config {path}: {where}: {first['msg']}; it must be a StageConfig of this version", reason=Reason.INVALID_SPEC
+            f"--config {path}: {where}: {first['msg']}; it must be a StageConfig of this version",
+            reason=Reason.INVALID_SPEC,
         ) from error
     if config.stage is not stage:
-        raise BadConfig(f"--config {path}: is made for {config.stage}, not {stage}", reason=Reason.INVALID_SPEC)
+        raise BadConfig(
+            f"--config {path}: is made for {config.stage}, not {stage}", reason=Reason.INVALID_SPEC
+        )
     return config
 
 

@@ -133,6 +133,7 @@ class _Reader:
             if key in result:
                 what = f"duplicate key; it also stands on line {self.lines[here]}; keep one"
                 self.problems.append(Problem(self.file, line, dotted(here), what))
+                self.lines = {path: at for path, at in self.lines.items() if path[: len(here)] != here}
             self.lines[here] = line
             result[key] = self.value(value_node, here)
         return merged | result
@@ -168,7 +169,7 @@ def scalar(text: str) -> Any:
     if text in _WORDS:
         return _WORDS[text]
     digits = text.replace("_", "")
-    if len(digits) > _MAX_DIGITS:
+    if len(digits) > _MAX_DIGITS or text.lstrip("+-.").startswith("_"):
         return text
     if _INTEGER.fullmatch(digits):
         return _integer(digits)

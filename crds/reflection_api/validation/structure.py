@@ -11,7 +11,7 @@ from jsonschema import Draft4Validator, ValidationError, validators
 
 from ..crd.schema import Schema
 from ..spec.fields import PATTERNS
-from .problem import Finding, shown
+from .problem import Finding, Path, shown
 from .unknown import nearest
 
 _TYPES = {
@@ -26,8 +26,14 @@ _TYPES = {
 
 def structure_findings(schema: Schema, value: Any) -> Iterator[Finding]:
     """Everything in which the value does not have the shape that the schema asks for."""
+    found: dict[Path, ValidationError] = {}
     for error in _validator()(schema).iter_errors(value):
-        yield Finding(tuple(error.absolute_path), _in_words(error))
+        path = tuple(error.absolute_path)
+        # One fault of a field is enough, and the pattern tells most.
+        if path not in found or error.validator == "pattern":
+            found[path] = error
+    for path, error in found.items():
+        yield Finding(path, _in_words(error))
 
 
 @cache
@@ -75,7 +81,7 @@ def _in_words(error: ValidationError) -> str:
 
 
 _FAULTS: dict[str, Callable[[Any], str]] = {
-    "type": lambda value: f"is {_TYPES[_type_name(value)]}",
+    "type": lambda value: f"is {_given(value)}",
     "minimum": lambda _: "is too small",
     "maximum": lambda _: "is too large",
     "pattern": lambda _: "does not fit",
@@ -104,9 +110,13 @@ def _range(schema: Schema) -> str:
     return f" above {low} and up to {high}" if "exclusiveMinimum" in schema else f" from {low} to {high}"
 
 
-def _type_name(value: Any) -> str:
+def _given(value: Any) -> str:
+    """What was written, in words; for what was expected, see `_TYPES`."""
+    if value is None:
+        return "nothing"
     names = {bool: "boolean", int: "integer", float: "number", str: "string", list: "array", dict: "object"}
-    return names[type(value)]
+    name = names[type(value)]
+    return "a boolean" if name == "boolean" else _TYPES[name]
 
 
 def _not_in(value: Any, known: list[str]) -> str:

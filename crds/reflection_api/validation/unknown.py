@@ -38,7 +38,7 @@ def _meant(name: str, path: Path, schema: Schema, root: Schema) -> str:
     near = nearest(name, siblings)
     if near is not None:
         return f"did you mean {dotted((*path, near))}?"
-    elsewhere = [found for found in _paths(root, ()) if str(found[-1]).lower() == name.lower()]
+    elsewhere = [found for found in _paths(root, ()) if _folded(str(found[-1])) == _folded(name)]
     if elsewhere:
         return f"did you mean {dotted(min(elsewhere, key=lambda found: _distance(found, path)))}?"
     listed = ", ".join(list(siblings)[:_MAX_LISTED])

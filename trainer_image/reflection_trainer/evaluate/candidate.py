@@ -15,7 +15,7 @@ from ..engines.chat import prompt_ids
 from ..seeds import derived_seed
 from ..verify.leak import leaks
 from .shuffle import shuffled
-from .transcripts import FirstAnswer, Transcript
+from .transcripts import TOO_LONG, FirstAnswer, Transcript
 
 if TYPE_CHECKING:
     from reflection_api.contract import StageConfig
@@ -25,9 +25,6 @@ if TYPE_CHECKING:
 
 OnAnswers = Callable[[int], None]
 """Called with the number of answers that are newly there."""
-
-TOO_LONG = "too_long"
-"""Reason of a retry that was not made: the conversation has no room in the model's context. It counts as wrong."""
 
 
 class Ask(NamedTuple):

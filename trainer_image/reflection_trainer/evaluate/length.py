@@ -26,7 +26,7 @@ def room_needed(questions: Sequence[Question], model: ModelFolder, config: Stage
     """Tokens of the longest conversation that can come up, at most the model's context.
 
     A failed answer can make a conversation too long where another one would not. Such a second try counts as wrong, see
-    `candidate.TOO_LONG`; what is refused here is what leaves no second try at all.
+    `transcripts.TOO_LONG`; what is refused here is what leaves no second try at all.
 
     Raises:
         BadData: a question leaves no room for its answer (reason InvalidPrompts).

@@ -8,9 +8,8 @@ from dataclasses import dataclass, field
 
 from reflection_api.evaluation import ReflectionStatistics
 
-from .candidate import TOO_LONG
 from .statistics import Share
-from .transcripts import FirstAnswer, Transcript
+from .transcripts import TOO_LONG, FirstAnswer, Transcript
 
 
 @dataclass

@@ -10,6 +10,9 @@ from typing import TypeVar
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+TOO_LONG = "too_long"
+"""Reason of a retry that was not made: the conversation has no room in the model's context. It counts as wrong."""
+
 
 @dataclass(frozen=True, slots=True)
 class FirstAnswer:

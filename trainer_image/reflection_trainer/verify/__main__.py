@@ -42,7 +42,7 @@ def main(argv: list[str] | None = None) -> int:
         )
     except KeyboardInterrupt:
         return INTERRUPTED
-    print(summary(given), file=sys.stderr)  # noqa: T201
+    print(summary(given), file=sys.stderr)
     return ExitCode.DONE
 
 
@@ -78,7 +78,7 @@ def _explain(error: InvalidVerifier) -> str:
 
 
 def _fail(message: str, code: int) -> int:
-    print(f"error: {message}", file=sys.stderr)  # noqa: T201
+    print(f"error: {message}", file=sys.stderr)
     return code
 
 

@@ -50,7 +50,9 @@ class Sift:
                 wrong = [(attempt, verdict) for attempt, verdict in judged if not verdict.correct]
                 kept = [pair for pair in wrong if not (self._deduplicate and repeated.seen(pair[0]))]
                 if kept:  # datasets cannot read a row group without rows
-                    writer.write_table(pa.Table.from_pylist([_failure(*pair) for pair in kept], schema=SCHEMA))
+                    writer.write_table(
+                        pa.Table.from_pylist([_failure(*pair) for pair in kept], schema=SCHEMA)
+                    )
                 counts.update(f"reason.{verdict.reason}" for _, verdict in wrong)
                 counts.update(attempts=len(batch), correct=len(batch) - len(wrong), failures=len(kept))
                 counts.update(duplicates=len(wrong) - len(kept))
