@@ -50,6 +50,10 @@ types: setup ## Strict type check
 crd: setup ## Generate crds/reflectiontrainings.yaml from the types
 	@mkdir -p build && $(BIN)/reflect crd > build/crd.yaml && mv build/crd.yaml crds/reflectiontrainings.yaml
 
+.PHONY: docs
+docs: setup ## Generate docs/reference/ from the code
+	@$(BIN)/python scripts/docs.py
+
 .PHONY: lock
 lock: setup ## Compile the lock files anew; LOCK_FLAGS=--upgrade takes newer versions
 	$(LOCK) $(LINUX) --python-version 3.11 --override requirements/cpu.overrides \

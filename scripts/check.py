@@ -68,13 +68,18 @@ def crd() -> bool:
     return False
 
 
+def docs() -> bool:
+    """The committed reference pages are those that the code gives."""
+    return _passes(BIN / "python", "scripts/docs.py", "--check")
+
+
 def tests() -> bool:
     """Unit and integration tests; pytest lists what it left out."""
     return _passes(BIN / "python", "-m", "pytest")
 
 
 CHECKS: dict[str, Callable[[], bool]] = {
-    "lint": lint, "format": formatting, "types": types, "layers": layers, "crd": crd, "tests": tests,
+    "lint": lint, "format": formatting, "types": types, "layers": layers, "crd": crd, "docs": docs, "tests": tests,
 }  # fmt: skip
 
 

@@ -45,7 +45,8 @@ def run(
     from ..settings import OperatorSettings
 
     console = Console(stderr=output is Format.JSON)
-    folder = workdir or Path(".reflect") / file.stem
+    # The stages work in folders of their own, where a relative path would lead elsewhere.
+    folder = (workdir or Path(".reflect") / file.stem).resolve()
     try:
         resource = load(file, settings or [], folder)
         records = Records(folder)
