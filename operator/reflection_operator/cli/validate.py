@@ -17,16 +17,18 @@ if TYPE_CHECKING:
 _STDIN = Path("-")
 
 
+def _existing(files: list[Path]) -> list[Path]:
+    """Typer's own check takes - for the name of a file."""
+    for file in files:
+        if file != _STDIN and (file.is_dir() or not file.exists()):
+            raise typer.BadParameter(f"there is no file {file}")
+    return files
+
+
 def validate(
     files: Annotated[
         list[Path],
-        typer.Argument(
-            help="YAML files; - is standard input.",
-            metavar="FILE",
-            exists=True,
-            dir_okay=False,
-            allow_dash=True,
-        ),
+        typer.Argument(help="YAML files; - is standard input.", metavar="FILE", callback=_existing),
     ],
     local: Annotated[
         bool,
@@ -55,10 +57,11 @@ def validate(
 
 def _check(file: Path, *, local: bool) -> Checked:
     from reflection_api.validation import Checked, Problem, check_text, read_source
+    from reflection_api.validation.documents import MAX_BYTES
 
     name, folder = ("standard input", Path()) if file == _STDIN else (str(file), file.parent)
     try:
-        data = sys.stdin.buffer.read() if file == _STDIN else read_source(file)
+        data = sys.stdin.buffer.read(MAX_BYTES + 1) if file == _STDIN else read_source(file)
     except OSError as error:
         return Checked([], [Problem(name, None, "", f"cannot be read: {error.strerror}")], [])
     return check_text(data, name, local=local, folder=folder)
