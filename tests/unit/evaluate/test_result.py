@@ -1,0 +1,190 @@
+"""From transcripts with known answers to the result."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from reflection_api.evaluation import EvaluationResult
+from reflection_api.manifests import Manifest
+from reflection_trainer.evaluate.result import build_result, metrics_of, summary
+from reflection_trainer.evaluate.tally import Tally
+from reflection_trainer.evaluate.transcripts import TOO_LONG, FirstAnswer, Transcript, read_rows, write_rows
+
+COMPARISONS = ("firstTry", "secondTry", "retrySuccess", "freshTry", "shuffled")
+
+
+def first(question, attempt, correct):
+    return FirstAnswer(
+        question, f"text of {question}", attempt, "...", correct, "correct" if correct else "wrong_value"
+    )
+
+
+def second(question, attempt, retry, *, fixed, fresh=None, shuffled=None, **others):
+    values = {
+        "question_id": question, "question": f"text of {question}", "attempt": attempt, "fixed": fixed,
+        "failed": "...", "reason": "wrong_value",
+        "reflection": "r", "reflection_tokens": 4, "reflection_truncated": False, "leak": False,
+        "retry": "x", "retry_correct": retry, "retry_reason": "correct" if retry else "wrong_value",
+        "fresh": None if fresh is None else "x", "fresh_correct": fresh,
+        "shuffled_retry": None if shuffled is None else "x", "shuffled_correct": shuffled,
+    }  # fmt: skip
+    return Transcript(**(values | others))
+
+
+def tallies():
+    """Two questions, two answers each.
+
+    base:    a right, wrong; b wrong, wrong. Its retries on these three failures: right, wrong, wrong.
+    trained: a wrong, right; b wrong, right. Retries on the base model's failures: right, right, wrong; on its own two: wrong
+    (a), right (b).
+    """
+    base = Tally(own_are_fixed=True)
+    base.add(
+        [first("a", 0, True), first("a", 1, False), first("b", 0, False), first("b", 1, False)],
+        [
+            second("a", 1, True, fixed=True, fresh=False, shuffled=False),
+            second("b", 0, False, fixed=True, fresh=True, shuffled=False),
+            second("b", 1, False, fixed=True, fresh=False, shuffled=None),
+        ],
+    )
+    trained = Tally(own_are_fixed=False)
+    trained.add(
+        [first("a", 0, False), first("a", 1, True), first("b", 0, False), first("b", 1, True)],
+        [
+            second("a", 1, True, fixed=True, fresh=True, shuffled=False, reflection_tokens=2, leak=True),
+            second("b", 0, True, fixed=True, fresh=False, shuffled=True, reflection_tokens=6),
+            second("b", 1, False, fixed=True, fresh=False, shuffled=None, reflection_truncated=True),
+            second("a", 0, False, fixed=False),
+            second("b", 0, True, fixed=False),
+        ],
+    )
+    return base, trained
+
+
+def values(comparison):
+    return comparison.base, comparison.trained, comparison.questions, comparison.samples
+
+
+def test_shares_of_a_small_evaluation_by_hand():
+    result = build_result(*tallies())
+    assert values(result.first_try) == (0.25, 0.5, 2, 4)
+    # Cumulative: base a right, right (retry); b wrong twice. Trained, on its own failures: wrong, right, right, right.
+    assert values(result.second_try) == (0.5, 0.75, 2, 4)
+    assert values(result.retry_success) == pytest.approx((1 / 3, 2 / 3, 2, 3))
+    assert values(result.fresh_try) == pytest.approx((1 / 3, 1 / 3, 2, 3))
+    assert values(result.shuffled) == (0.0, 0.5, 2, 2)
+    assert result.fixed_failures == 3
+    against = result.reflection_against_fresh
+    assert (against.reflection, against.control, against.samples) == pytest.approx((2 / 3, 1 / 3, 3))
+    # Only on the failures that have a shuffled control.
+    against = result.reflection_against_shuffled
+    assert (against.reflection, against.control, against.samples) == (1.0, 0.5, 2)
+    assert result.error_classes_base == {"correct": 1, "wrong_value": 3}
+    assert result.error_classes_trained == {"correct": 2, "wrong_value": 2}
+
+
+def test_reflections_are_described_on_the_fixed_failures():
+    statistics = build_result(*tallies()).reflections_trained
+    assert (statistics.tokens, statistics.truncated, statistics.leaks) == pytest.approx((4.0, 1 / 3, 1 / 3))
+
+
+def test_the_file_holds_the_five_comparisons_each_with_its_six_values():
+    document = json.loads(build_result(*tallies()).to_json())
+    for name in COMPARISONS:
+        assert set(document[name]) == {"base", "trained", "change", "interval", "questions", "samples"}
+        low, high = document[name]["interval"]
+        assert low <= document[name]["change"] <= high
+    assert EvaluationResult.model_validate(document) == build_result(*tallies())
+
+
+def test_without_failures_the_comparisons_on_failures_are_absent():
+    base, trained = Tally(own_are_fixed=True), Tally(own_are_fixed=False)
+    base.add([first("a", 0, True), first("b", 0, True)], [])
+    trained.add([first("a", 0, True), first("b", 0, False)], [second("b", 0, True, fixed=False)])
+    result = build_result(base, trained)
+    assert values(result.second_try) == (1.0, 1.0, 2, 2)
+    assert set(json.loads(result.to_json())) & set(COMPARISONS) == {"firstTry", "secondTry"}
+    assert "retryBase" not in metrics_of(result)
+    assert "failed nowhere" in summary(result)
+
+
+def test_one_question_says_nothing_about_the_next():
+    base, trained = Tally(own_are_fixed=True), Tally(own_are_fixed=False)
+    base.add([first("a", 0, False)], [second("a", 0, False, fixed=True, fresh=False)])
+    trained.add([first("a", 0, True)], [second("a", 0, True, fixed=True, fresh=False)])
+    result = build_result(base, trained)
+    assert result.shuffled is None
+    assert result.reflection_against_shuffled is None
+    shown = [
+        result.first_try,
+        result.second_try,
+        result.retry_success,
+        result.fresh_try,
+        result.reflection_against_fresh,
+    ]
+    assert {tuple(row.interval) for row in shown} == {(-1.0, 1.0)}
+
+
+def test_second_tries_without_room_are_counted_and_the_remedy_is_named():
+    base, trained = tallies()
+    base.add(
+        [first("c", 0, False)],
+        [second("c", 0, False, fixed=True, fresh=False, retry_reason=TOO_LONG, reflection_tokens=0)],
+    )
+    trained.add([first("c", 0, True)], [second("c", 0, False, fixed=True, fresh=False)])
+    result = build_result(base, trained)
+    assert result.too_long == 1
+    assert "1 second tries count as wrong" in summary(result)
+    assert (
+        "lower spec.rollout.sampling.maxTokens, spec.training.reflectionMaxTokens or retryMaxTokens"
+        in summary(result)
+    )
+    assert result.reflections_base.tokens == 4  # one that was never written has no length
+
+
+def test_shards_add_up():
+    base, trained = tallies()
+    halves = Tally(own_are_fixed=True)
+    halves.add(
+        [first("a", 0, True), first("a", 1, False)],
+        [second("a", 1, True, fixed=True, fresh=False, shuffled=False)],
+    )
+    halves.add(
+        [first("b", 0, False), first("b", 1, False)],
+        [
+            second("b", 0, False, fixed=True, fresh=True, shuffled=False),
+            second("b", 1, False, fixed=True, fresh=False, shuffled=None),
+        ],
+    )
+    assert build_result(halves, trained) == build_result(base, trained)
+
+
+def test_figures_fit_into_a_manifest_and_a_termination_message():
+    figures = metrics_of(build_result(*tallies()))
+    assert len(figures) <= 32
+    assert Manifest(kind="evaluation", files=[], metrics=figures).metrics == figures
+
+
+_ROWS = st.lists(
+    st.builds(
+        FirstAnswer, question_id=st.text(), question=st.text(), attempt=st.integers(0, 63),
+        completion=st.text(), correct=st.booleans(), reason=st.text(),
+    ),
+    max_size=5,
+)  # fmt: skip
+
+
+@given(_ROWS)
+def test_rows_come_back_as_they_were_written(tmp_path_factory, rows):
+    file = tmp_path_factory.mktemp("rows") / "rows.parquet"
+    write_rows(file, rows, FirstAnswer)
+    assert read_rows(file, FirstAnswer) == rows
+
+
+def test_absent_controls_come_back_as_absent(tmp_path):
+    rows = [second("a", 0, True, fixed=True, fresh=False, shuffled=None), second("b", 0, True, fixed=False)]
+    write_rows(tmp_path / "rows.parquet", rows, Transcript)
+    assert read_rows(tmp_path / "rows.parquet", Transcript) == rows
