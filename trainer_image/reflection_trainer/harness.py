@@ -70,7 +70,7 @@ def run_stage(stage: Stage, config_path: Path, function: StageFunction) -> int:
         result, code = _failed(stage, failure.reason, failure.message), int(failure.exit_code)
     except MemoryError:
         result, code = _failed(stage, Reason.OUT_OF_MEMORY, "the process ran out of memory"), 1
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - whatever it is, the stage must say that it crashed
         traceback.print_exc()
         result, code = _failed(stage, CRASHED[stage], f"{type(error).__name__}: {error}"), 1
     write_result(result)

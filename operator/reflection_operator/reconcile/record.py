@@ -75,6 +75,8 @@ def _comparison(figures: Mapping[str, float], value: str, interval: str) -> Comp
     if not all(name in figures for name in names):
         return None
     base, trained, low, high = (figures[name] for name in names)
+    if not -1 <= low <= high <= 1:  # a difference of two fractions
+        return None
     # The figures on the fixed failures have counts of their own.
     questions, samples = (
         count(figures, f"{value}{noun.capitalize()}") or count(figures, noun) or 0
