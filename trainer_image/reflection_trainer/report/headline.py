@@ -92,7 +92,7 @@ def _costs(report: Report) -> str:
     costs = [cost for number in report.rounds for cost in number.costs]
     seconds = sum(cost.seconds or 0.0 for cost in costs)
     tokens = sum(cost.tokens or 0 for cost in costs)
-    stages = sorted({cost.stage.value for cost in costs if cost.seconds is not None})
+    stages = dict.fromkeys(cost.stage.value for cost in costs if cost.seconds is not None)
     if not stages:
         return f"{tokens:,} tokens written" if tokens else ""
     return f"{seconds:,.0f} s of {', '.join(stages)}; {tokens:,} tokens written"

@@ -12,6 +12,17 @@ from .headline import headline
 from .safe_text import code, name
 
 _REASON = "reason."
+_FIGURES = {
+    "reward": "reward of a reflection",
+    "deadGroupShare": "share of dead groups, which teach nothing",
+    "reflectionTokens": "length of a reflection in tokens",
+    "truncatedShare": "share of reflections cut off",
+    "leakShare": "share in which the retry's answer already stands",
+    "entropy": "entropy",
+    "kl": "KL divergence from the reference",
+    "seconds": "seconds of a step",
+}
+"""What is shown of a training; all of it stands in report.json."""
 
 
 def render_markdown(report: Report) -> str:
@@ -70,10 +81,11 @@ def _training(training: Training) -> Iterator[str]:
     yield ""
     window = f"{training.window} step" + ("s" if training.window > 1 else "")
     rows = [
-        [name(figure), f"{training.first[figure]:.4g}", f"{training.last[figure]:.4g}"]
-        for figure in sorted(training.first.keys() & training.last.keys())
+        [words, f"{training.first[figure]:.4g}", f"{training.last[figure]:.4g}"]
+        for figure, words in _FIGURES.items()
+        if figure in training.first and figure in training.last
     ]
-    yield from _table(["mean of a step over the", f"first {window}", f"last {window}"], rows)
+    yield from _table(["mean over the", f"first {window}", f"last {window}"], rows)
 
 
 def _evaluation(result: EvaluationResult) -> Iterator[str]:

@@ -1,0 +1,114 @@
+"""What a run leaves in storage, written by hand."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from reflection_api.evaluation import EvaluationResult
+from reflection_api.manifests import Provenance
+from reflection_api.stages import Stage
+from reflection_trainer.context import StageContext
+from reflection_trainer.evaluate.part import BASE, TRAINED, Part
+from reflection_trainer.evaluate.result import build_result
+from reflection_trainer.evaluate.transcripts import FirstAnswer, Transcript
+from reflection_trainer.rollout.shards import plan_shards
+from reflection_trainer.storage import Artifacts, open_store
+
+from ..evaluate.scripted import config, question
+from ..evaluate.test_result import tallies
+
+HOSTILE = "``` </td><script>alert(1)</script> | ![x](http://evil.example/x.png) \x1b[31m\u202e\n\n# Heading\n"
+
+
+def context_of(folder: Path, round_number: int = 1, **changes: Any) -> StageContext:
+    settings = config(folder, **{"stage": "report", "round": round_number, "rounds": 2} | changes)
+    work = folder / f"work-{round_number}"
+    work.mkdir(parents=True, exist_ok=True)
+    return StageContext(settings, Artifacts(open_store(settings.run_uri)), work, 0)
+
+
+def leave_rollout(context: StageContext, number: int = 1) -> None:
+    for index in range(2):
+        local = context.workdir / "attempts.parquet"
+        local.write_bytes(b"rows")
+        context.artifacts.put_file(
+            local,
+            context.path(Stage.ROLLOUT, f"attempts-{index:05d}-of-00002.parquet", round_number=number),
+            kind="attempts",
+            metrics={"tokens": 700, "truncated": 1, "seconds": 2.5},
+        )
+
+
+def leave_failures(
+    context: StageContext, number: int = 1, *, attempts: int = 400, failures: int = 150
+) -> None:
+    counts = {"attempts": attempts, "correct": attempts - failures, "failures": failures, "duplicates": 0}
+    reasons = {"reason.wrong_value": failures - 10, "reason.no_answer": 10} if failures else {}
+    context.artifacts.seal_folder(
+        context.path(Stage.VERIFY, round_number=number), [], kind="failures", metrics=counts | reasons
+    )
+
+
+def leave_training(context: StageContext, number: int = 1, *, steps: int = 40) -> None:
+    lines = [
+        {
+            "step": step,
+            "reward": step / steps,
+            "deadGroupShare": 0.5,
+            "seconds": 0.25,
+            "tokensReflect": 60.0,
+            "tokensRetry": 40.0,
+        }
+        for step in range(1, steps + 1)
+    ]
+    local = context.workdir / "metrics.jsonl"
+    local.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    path = context.path(Stage.TRAIN, "metrics.jsonl", round_number=number)
+    context.artifacts.put_file(local, path, kind="metrics")
+    model = context.workdir / "model"
+    model.mkdir(exist_ok=True)
+    (model / "config.json").write_text("{}")
+    path = context.path(Stage.TRAIN, "model", round_number=number)
+    context.artifacts.put_folder(model, path, kind="model")
+
+
+def leave_evaluation(
+    context: StageContext,
+    number: int = 1,
+    *,
+    failures: int = 30,
+    text: str = "plain",
+    result: EvaluationResult | None = None,
+) -> EvaluationResult:
+    """`failures` fixed failures in two shards; the trained model gets every second one right."""
+    inner = replace(context, config=context.config.model_copy(update={"round": number}))
+    shards = plan_shards([question(n) for n in range(1, 131)], attempts_per_prompt=4, workers=2)
+    for who in (BASE, TRAINED):
+        part = Part(inner, who, Provenance(model={"who": who}))
+        if any(part.has(shard) for shard in shards):
+            continue
+        for shard in shards:
+            rows = [said(n, who, text) for n in range(failures) if n % len(shards) == shard.index]
+            part.put(
+                shard, [FirstAnswer("q", "q", 0, "a", True, "correct")], rows, {"seconds": 1.5, "tokens": 100}
+            )
+    result = result or build_result(*tallies())
+    local = context.workdir / "result.json"
+    local.write_text(result.to_json())
+    path = context.path(Stage.EVALUATE, "result.json", round_number=number)
+    context.artifacts.put_file(local, path, kind="evaluation")
+    return result
+
+
+def said(number: int, who: str, text: str) -> Transcript:
+    right = who == TRAINED and number % 2 == 0
+    return Transcript(
+        question_id=f"q{number:03d}", question=f"question {number} {text}", attempt=0, failed=f"failed {text}",
+        reason="wrong_value", fixed=True, reflection=f"{who} reflects {text}", reflection_tokens=3,
+        reflection_truncated=False, retry=f"{who} retries {text}", retry_correct=right,
+        retry_reason="correct" if right else "wrong_value", leak=False, fresh="f", fresh_correct=False,
+        shuffled_retry="s", shuffled_correct=False,
+    )  # fmt: skip

@@ -1,0 +1,184 @@
+"""The report of runs that ended in every way, from what they left in storage."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from reflection_api.stages import Stage
+from reflection_trainer.errors import CorruptArtifact
+from reflection_trainer.evaluate.result import build_result
+from reflection_trainer.report.content import Report
+from reflection_trainer.report.stage import run
+
+from ..evaluate.test_result import tallies
+from .runs import (
+    HOSTILE,
+    context_of,
+    leave_evaluation,
+    leave_failures,
+    leave_rollout,
+    leave_training,
+)
+
+
+def reported(context):
+    """The two files of the report."""
+    result = run(context)
+    assert result.outcome == "Succeeded"
+    assert [artifact.uri.rsplit("/", 1)[1] for artifact in result.artifacts] == ["report.json", "report.md"]
+    folder = context.workdir / "read"
+    for name in ("report.json", "report.md"):
+        assert context.artifacts.get_file(f"report/{name}", folder / name)
+    return Report.model_validate_json((folder / "report.json").read_bytes()), (
+        folder / "report.md"
+    ).read_text()
+
+
+def full_round(context, number=1, **others):
+    leave_rollout(context, number)
+    leave_failures(context, number)
+    leave_training(context, number)
+    return leave_evaluation(context, number, **others)
+
+
+def test_a_whole_run(tmp_path):
+    context = context_of(tmp_path)
+    result = full_round(context)
+    report, text = reported(context)
+    [only] = report.rounds
+    assert only.evaluation == result
+    assert only.failures["failures"] == 150
+    assert (only.training.steps, only.training.window) == (40, 4)
+    assert only.training.first["reward"] == pytest.approx((1 + 2 + 3 + 4) / 4 / 40)
+    assert only.training.last["reward"] == pytest.approx((37 + 38 + 39 + 40) / 4 / 40)
+    assert only.model_uri.endswith("/round-1/train/model")
+    assert (
+        "The second try did not change measurably: 0.500 to 0.750, +0.250 [-1.000, +1.000] on 2 questions."
+        in text
+    )
+
+
+def test_costs_are_what_the_artefacts_say(tmp_path):
+    context = context_of(tmp_path)
+    full_round(context)
+    costs = {cost.stage: (cost.seconds, cost.tokens) for cost in reported(context)[0].rounds[0].costs}
+    assert costs == {
+        Stage.ROLLOUT: (5.0, 1400),
+        Stage.TRAIN: (10.0, 4000),
+        Stage.EVALUATE: (9.0, 600),  # 3 shards of each model
+    }
+
+
+def test_nobody_s_time_is_made_up(tmp_path):
+    context = context_of(tmp_path)
+    leave_failures(context, failures=0)
+    report, text = reported(context)
+    assert report.rounds[0].costs == []
+    assert "What did it cost?" not in text
+
+
+def test_a_run_without_failures_says_so(tmp_path):
+    context = context_of(tmp_path)
+    leave_rollout(context)
+    leave_failures(context, failures=0)
+    report, text = reported(context)
+    assert report.final is None
+    assert "Nothing to learn (NoFailures): all 400 answers were right." in text
+    assert "Held-out" not in text
+    assert "Training" not in text
+
+
+def test_a_run_that_left_nothing_has_a_report_too(tmp_path):
+    report, text = reported(context_of(tmp_path))
+    assert report.final is None
+    assert "It ended before its evaluation." in text
+
+
+@pytest.mark.parametrize(
+    ("gates", "words"),
+    [
+        ({}, None),
+        ({"minGain": 0.2}, "Gates: all met."),
+        (
+            {"minGain": 0.3},
+            "the second try gained +0.250, and spec.evaluation.gates.minGain is 0.3 (GateFailed).",
+        ),
+    ],
+)
+def test_gates_are_named(tmp_path, gates, words):
+    context = context_of(tmp_path, **{"evaluation.gates": gates})
+    full_round(context)
+    report, text = reported(context)
+    assert ("Gates" in text) is bool(gates)
+    assert (words or "") in text
+    assert bool(report.rounds[0].missed_gates) is (gates == {"minGain": 0.3})
+
+
+def test_two_rounds_are_headed_by_the_newest(tmp_path):
+    first = context_of(tmp_path)
+    full_round(first)
+    context = context_of(tmp_path, 2)
+    newest = tallies()
+    newest[1].first.add("c", True)
+    newest[1].second.add("c", True)
+    result = full_round(context, 2, result=build_result(*newest))
+    report, text = reported(context)
+    assert [number.round for number in report.rounds] == [1, 2]
+    assert report.final.evaluation == result
+    assert report.rounds[
+        1
+    ].transcripts  # with the base model's answers, which lie in the first round's folder
+    assert "round 2 of 2" in text
+    assert text.index("on 3 questions") < text.index("## Round 1") < text.index("## Round 2")
+
+
+def test_a_second_round_without_failures_keeps_the_figures_of_the_first(tmp_path):
+    full_round(context_of(tmp_path))
+    context = context_of(tmp_path, 2)
+    leave_rollout(context, 2)
+    leave_failures(context, 2, failures=0)
+    report, text = reported(context)
+    assert report.final.round == 1
+    assert "These are the figures of round 1. Round 2: Nothing to learn (NoFailures)" in text
+
+
+def test_the_transcripts_are_a_sample_that_does_not_change(tmp_path):
+    context = context_of(tmp_path)
+    full_round(context, failures=100)
+    first, again = (reported(context)[0].rounds[0].transcripts for _ in range(2))
+    assert first == again
+    assert len({row.question for row in first}) == 20
+    assert all(row.trained_correct == (int(row.question.split()[1]) % 2 == 0) for row in first)
+    assert all(row.base_reflection == "base reflects plain" and not row.base_correct for row in first)
+    other = context_of(tmp_path, **{"task.prompts.seed": 7})
+    assert reported(other)[0].rounds[0].transcripts != first
+
+
+def test_changed_bytes_are_not_reported(tmp_path):
+    context = context_of(tmp_path)
+    full_round(context)
+    file = next((tmp_path / "runs").rglob("result.json"))
+    document = json.loads(file.read_text())
+    document["secondTry"]["trained"] = 1.0
+    file.write_text(json.dumps(document))
+    with pytest.raises(CorruptArtifact, match=r"result\.json does not match its manifest"):
+        run(context)
+
+
+def test_hostile_words_of_the_model_stay_words(tmp_path):
+    context = context_of(tmp_path)
+    full_round(context, text=HOSTILE)
+    _, text = reported(context)
+    assert [line for line in text.splitlines() if line.startswith("#")] == [
+        "# tiny",
+        "## In short",
+        "## Round 1",
+        "### Training (40 steps)",
+        "### Held-out questions",
+        "### 20 of the fixed failures, drawn by seed",
+        "### Cost",
+        "## Made with",
+    ]
+    assert "\x1b" not in text
+    assert "\u202e" not in text
