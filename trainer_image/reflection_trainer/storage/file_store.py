@@ -93,7 +93,9 @@ class FileStore:
 def _new_file_beside(target: Path) -> Path:
     """An empty file in the target's folder; as long as it is there, no other process takes the folder away."""
     for _ in range(_ATTEMPTS):
-        with contextlib.suppress(FileNotFoundError):  # a delete elsewhere took the empty folder in between
+        # A delete elsewhere took the empty folder in between: before the new file came, or while mkdir looked at
+        # what it had found (then it says that something exists, and no more).
+        with contextlib.suppress(FileNotFoundError, FileExistsError):
             return _create(target.parent)
     return _create(target.parent)
 
