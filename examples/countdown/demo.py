@@ -44,7 +44,7 @@ def main() -> int:
     workdir: Path = arguments.workdir.resolve()
     print(
         "reflect-operator demo: a 0.7M-parameter model learns to reflect on wrong Countdown answers "
-        "(about 8 minutes on 2 cores)",
+        "(about 3 minutes on 2 cores)",
         flush=True,
     )
     code, used = run(workdir, arguments.seed, arguments.set)
@@ -119,7 +119,7 @@ def conclude(workdir: Path, seed: int, used: dict[str, float]) -> None:
         print(f"  The trained reflections against {name}: {words(result[control])}")
     print(
         f"{used['seconds'] / 60:.1f} minutes, {used['peakMemoryBytes'] / 1e9:.1f} GB at most. Figures: {target}\n"
-        "Again, on a cluster: the same file with other URIs, see docs/first-run.md"
+        "Again, on a cluster: the same file with other URIs, see docs/run-locally.md"
     )
 
 

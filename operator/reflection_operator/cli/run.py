@@ -51,7 +51,7 @@ def run(
         resource = load(file, settings or [], folder)
         records = Records(folder)
         with locked(records):
-            resource = accept(resource, records)
+            resource = accept(resource, records, file)
             done = resource.status is not None and resource.status.phase is Phase.SUCCEEDED
             with Display(console) as display:
                 if done:

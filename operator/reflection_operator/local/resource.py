@@ -36,8 +36,10 @@ def run_uid(resource: ReflectionTraining, workdir: Path) -> str:
     return hashlib.sha256(name.encode()).hexdigest()[:32]
 
 
-def accept(resource: ReflectionTraining, records: Records) -> ReflectionTraining:
-    """The resource with the status of earlier calls, stored. A failed run begins again, with the artefacts that still fit.
+def accept(resource: ReflectionTraining, records: Records, file: Path) -> ReflectionTraining:
+    """The resource of this file with the status of earlier calls, stored.
+
+    A failed run begins again, with the artefacts that still fit.
 
     Raises:
         InvalidResources: a field was changed that cannot change once a run has begun.
@@ -48,7 +50,7 @@ def accept(resource: ReflectionTraining, records: Records) -> ReflectionTraining
         records.forget_jobs()
         accepted = resource
     else:
-        accepted = _updated(earlier, resource)
+        accepted = _updated(earlier, resource, file)
     write_json(records.resource, accepted.to_dict())
     return accepted
 
@@ -57,10 +59,10 @@ def _failed(resource: ReflectionTraining) -> bool:
     return resource.status is not None and resource.status.phase is Phase.FAILED
 
 
-def _updated(earlier: ReflectionTraining, resource: ReflectionTraining) -> ReflectionTraining:
+def _updated(earlier: ReflectionTraining, resource: ReflectionTraining, file: Path) -> ReflectionTraining:
     if earlier.spec == resource.spec:
         return earlier
-    problems = check_update(earlier.to_dict(), resource.to_dict(), local=True)
+    problems = check_update(earlier.to_dict(), resource.to_dict(), local=True, file=str(file))
     if problems:
         raise InvalidResources(problems)
     metadata = earlier.metadata.model_copy(update={"generation": earlier.metadata.generation + 1})

@@ -15,6 +15,8 @@ from reflection_api.status import Comparison
 from rich.console import Console
 from rich.table import Table
 
+_NOTE = "* on the same failed answers of the base model; the last two rows are controls"
+
 
 def folder_of(resource: ReflectionTraining) -> Path:
     """The run's folder on this machine."""
@@ -61,6 +63,8 @@ def print_summary(console: Console, resource: ReflectionTraining, logs: Path) ->
     result = evaluation_of(resource)
     if result is not None:
         console.print(_table(result))
+        if result.retry_success is not None:
+            console.print(_NOTE, highlight=False, soft_wrap=True)
     for name, place in _places(resource, logs):
         if place is not None:
             console.print(f"{name:<8}{place}", highlight=False, soft_wrap=True)
@@ -80,16 +84,16 @@ def _conditions(resource: ReflectionTraining) -> list[Condition]:
 
 
 def _table(result: EvaluationResult) -> Table:
-    table = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0))
-    table.add_column("held-out questions")
-    for name in ("base", "trained", "change (95%)", "samples"):
-        table.add_column(name, justify="right")
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    table.add_column("held-out questions", no_wrap=True)
+    for name in ("base", "trained", "change (95%)", "n"):
+        table.add_column(name, justify="right", no_wrap=True)
     rows = [
         ("first try", result.first_try),
         ("second try (cumulative)", result.second_try),
-        ("retry after reflection, fixed failures", result.retry_success),
-        ("control: fresh try instead", result.fresh_try),
-        ("control: reflection of another question", result.shuffled),
+        ("retry after reflection *", result.retry_success),
+        ("fresh try instead *", result.fresh_try),
+        ("another question's reflection *", result.shuffled),
     ]
     for name, comparison in rows:
         if comparison is not None:

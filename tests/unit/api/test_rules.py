@@ -158,7 +158,34 @@ def test_changes(case: Case) -> None:
     assert check_update(resource(), resource(**case.fine)) == []
     assert problems(resource(**case.wrong)) == [], "fine at creation"
     (problem,) = check_update(resource(), resource(**case.wrong))
-    assert (problem.field, problem.message) == (case.field, case.message)
+    message, _, changed = problem.message.partition(" (changed: ")
+    assert (problem.field, message) == (case.field, case.message)
+    assert " -> " in changed
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "words"),
+    [
+        ({"maxSteps": 4}, {"maxSteps": 9}, "(changed: maxSteps 4 -> 9)"),
+        (
+            {"maxSteps": 4},
+            {"maxSteps": 4, "method": {"beta": 0.1}},
+            '(changed: method null -> {"beta": 0.1})',
+        ),
+        ({"method": {"beta": 0.1}}, {"method": {"beta": 0.2}}, "(changed: method.beta 0.1 -> 0.2)"),
+        (
+            {},
+            {"maxSteps": 9, "seed": 2, "precision": "fp32", "learningRate": 0.1, "warmupRatio": 0.2},
+            '(changed: learningRate null -> 0.1, maxSteps null -> 9, precision null -> "fp32", 2 more)',
+        ),
+    ],
+)
+def test_a_change_in_a_section_is_named(before: dict[str, Any], after: dict[str, Any], words: str) -> None:
+    (problem,) = check_update(
+        resource(spec__training=before), resource(spec__training=after), file="run.yaml"
+    )
+    assert str(problem).startswith("run.yaml: spec.training: is immutable: ")
+    assert problem.message.endswith(words)
 
 
 @pytest.mark.parametrize("change", ALLOWED_CHANGES, ids=lambda change: next(iter(change)))

@@ -36,7 +36,7 @@ def summary(given: Counter[str]) -> str:
     if not total:
         return "no items"
     parts = [f"{reason} {count:,} ({count / total:.1%})" for reason, count in given.most_common()]
-    return f"{total:,} items: {', '.join(parts)}"
+    return f"{total:,} item{'' if total == 1 else 's'}: {', '.join(parts)}"
 
 
 def _checked(verifier: Verifier, lines_in: BinaryIO) -> Iterator[Item]:

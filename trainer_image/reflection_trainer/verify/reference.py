@@ -39,6 +39,7 @@ To try a verifier alone, give it items as JSON lines:
 $ echo '{"id": "a", "completion": "<answer>3 * 4</answer>", "row": {"nums": [3, 4], "target": 12}}' \\
     | reflect verify --verifier countdown
 {"id":"a","correct":true,"reason":"correct"}
+1 item: correct 1 (100.0%)
 ```
 
 Completions are hostile input: nothing of them is ever executed, and time and memory are bounded whatever they hold.
