@@ -90,6 +90,11 @@ def damage_answer(exchange: Exchange) -> None:
     exchange.answer(answer._replace(body=_damaged(answer.body)))
 
 
+def canned_answer(status: int, body: bytes) -> Act:
+    """The server is never asked; this is the answer."""
+    return lambda exchange: exchange.answer(_answer(status, body))
+
+
 def replaced_answer(status: int, body: bytes) -> Act:
     """The request is carried out, and the answer is another one."""
 

@@ -96,16 +96,19 @@ class S3Server:
     def delete_user(self, key: Key) -> None:
         self._admin("delete-user", "--access", key.id)
 
-    def allow(self, bucket: str, grants: Mapping[str, tuple[Key, str]]) -> None:
-        """Replace what users may do in a bucket: resource (`*`, or a prefix and `*`) to user and action."""
+    def allow(self, bucket: str, key: Key, actions: Mapping[str, str] | None = None) -> None:
+        """Replace what anybody may do in a bucket: now only this user, everything or these actions.
+
+        `actions` has the action for each resource: `` is the bucket itself, `team/*` the objects with that prefix.
+        """
         statements = [
             {
                 "Effect": "Allow",
                 "Principal": {"AWS": [key.id]},
                 "Action": action,
-                "Resource": [f"arn:aws:s3:::{bucket}/{resource}"] if resource else [f"arn:aws:s3:::{bucket}"],
+                "Resource": [f"arn:aws:s3:::{bucket}/{resource}".rstrip("/")],
             }
-            for resource, (key, action) in grants.items()
+            for resource, action in (actions or {"": "s3:*", "*": "s3:*"}).items()
         ]
         policy = json.dumps({"Version": "2012-10-17", "Statement": statements})
         self.client().put_bucket_policy(Bucket=bucket, Policy=policy)

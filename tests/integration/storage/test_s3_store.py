@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import tracemalloc
 from pathlib import Path
 
@@ -12,16 +11,9 @@ from reflection_trainer.storage.s3 import S3Store
 from reflection_trainer.storage.s3.parts import MIB, PART
 from reflection_trainer.storage.store import ABSENT, Changed
 
+from .files import local_file
+
 LARGE = 2 * PART + 5
-
-
-def local_file(folder: Path, size: int, name: str = "local") -> Path:
-    file = folder / name
-    with file.open("wb") as out:
-        for _ in range(size // MIB):
-            out.write(os.urandom(MIB))
-        out.write(os.urandom(size % MIB))
-    return file
 
 
 def test_what_was_written_is_read(store: S3Store, s3_server, bucket) -> None:

@@ -27,6 +27,7 @@ _ABSENT_CODES = {"404", "NoSuchKey", "NoSuchUpload"}
 _FULL_CODES = {"InsufficientStorage", "QuotaExceeded", "XMinioStorageFull", "XMinioAdminBucketQuotaExceeded"}
 _UNKNOWN_FEATURE = {"NotImplemented"}
 _WRONG_REGION = {"AuthorizationHeaderMalformed", "IllegalLocationConstraintException", "PermanentRedirect"}
+_MAX_WORDS = 300
 _TOO_MANY, _TIMED_OUT, _PRECONDITION, _FORBIDDEN, _SERVER = 429, 408, 412, 403, 500
 _NO_ACCESS = (boto.NoCredentialsError, boto.PartialCredentialsError, boto.ProfileNotFound)
 _PASSING = (
@@ -111,7 +112,7 @@ def expired(error: Exception) -> bool:
 
 def code_of(error: boto.ClientError) -> str:
     """The error code of an answer."""
-    return str(error.response.get("Error", {}).get("Code", ""))
+    return _line(error.response.get("Error", {}).get("Code", ""))[:64]
 
 
 def status_of(error: boto.ClientError) -> int:
@@ -212,5 +213,5 @@ def _away(asked: Asked, what: str, tried: float) -> DependencyAway:
 
 
 def _line(value: Any) -> str:
-    """The first line of a text, bounded: answers come from outside."""
-    return (str(value).strip().splitlines() or [""])[0][:300]
+    """A text in one line, bounded: answers come from outside."""
+    return " ".join(str(value).split())[:_MAX_WORDS]

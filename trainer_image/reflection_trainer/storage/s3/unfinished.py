@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -53,17 +53,24 @@ def abort(
         )
 
 
-def abort_remains(connection: Connection, bucket: str, prefix: str, *, exactly: bool = False) -> int:
-    """Abort what writers that died have left below a prefix, or of `exactly` one key; returns how many uploads that were.
+def abort_remains(connection: Connection, bucket: str, prefix: str) -> int:
+    """Abort what writers that died have left below a prefix; returns how many uploads that were."""
+    return _abort_all(connection, bucket, prefix, lambda _: True)
 
-    Without the permission to look for them they stay: that costs storage, not the run.
-    """
+
+def abort_others(connection: Connection, upload: Mapping[str, str]) -> None:
+    """Abort the other uploads of an object: of a writer that died, or one that was begun here although nobody heard of it."""
+    key, own = upload["Key"], upload["UploadId"]
+    _abort_all(connection, upload["Bucket"], key, lambda found: found.key == key and found.upload_id != own)
+
+
+def _abort_all(connection: Connection, bucket: str, prefix: str, chosen: Callable[[Unfinished], bool]) -> int:
+    """Without the permission to look for them they stay: that costs storage, not the run."""
     aborted = 0
     try:
-        for upload in list(unfinished(connection, bucket, prefix)):
-            if upload.key == prefix or not exactly:
-                abort(connection, bucket, upload)
-                aborted += 1
+        for upload in [found for found in unfinished(connection, bucket, prefix) if chosen(found)]:
+            abort(connection, bucket, upload)
+            aborted += 1
     except StageFailure as failure:
         if failure.reason is not Reason.STORAGE_DENIED:
             raise

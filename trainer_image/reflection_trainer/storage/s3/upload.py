@@ -16,7 +16,7 @@ from ...errors import StageFailure
 from ..store import ABSENT, ANY, Changed
 from .connection import Connection, Differs, Missing
 from .parts import PART, Part, crc32, for_each, parts_of, read_part, uploaded_part
-from .unfinished import Unfinished, abort, abort_remains
+from .unfinished import Unfinished, abort, abort_others
 
 logger = logging.getLogger(__name__)
 
@@ -67,8 +67,6 @@ class Upload:
         size = local.stat().st_size
         if size <= PART:
             return self.bytes(local.read_bytes())
-        # What a writer that was killed left of this very object would be paid for until somebody looks.
-        abort_remains(self._connection, self._object["Bucket"], self._object["Key"], exactly=True)
         with self._begun() as upload, _opened(local) as descriptor:
             parts = parts_of(size, uploaded_part(size))
             done = for_each(parts, lambda part, stop: self._part(upload, descriptor, part, stop))
@@ -85,6 +83,7 @@ class Upload:
         )
         upload = {**self._object, "UploadId": str(answer["UploadId"])}
         try:
+            abort_others(self._connection, upload)
             yield upload
         except BaseException:
             self._abort(upload)
