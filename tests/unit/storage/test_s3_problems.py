@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from reflection_api.reasons import MEANINGS, Fault, Reason
 from reflection_trainer.errors import BadConfig, DependencyAway
 from reflection_trainer.storage.s3.access import shortened
-from reflection_trainer.storage.s3.problems import Asked, Kind, Subject, explained, kind_of
+from reflection_trainer.storage.s3.problems import Asked, Kind, explained, kind_of
+from reflection_trainer.storage.subject import Subject
 
 ASKED = Asked(
     "PutObject", Subject(uri="s3://team/runs"), "https://minio:9000", "AKIA...7QX from Secret s3-creds"

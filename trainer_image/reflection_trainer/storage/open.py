@@ -8,24 +8,26 @@ from reflection_api.spec import StorageSpec
 from ..errors import BadConfig
 from .file_store import FileStore
 from .store import Store
+from .subject import Subject
 
 
-def open_store(uri: str, settings: StorageSpec | None = None) -> Store:
+def open_store(uri: str, settings: StorageSpec | None = None, subject: Subject | None = None) -> Store:
     """The store of a root URI.
 
     Args:
         uri: the root.
         settings: how S3 is reached. Default: as the environment says.
+        subject: what messages say. Default: that it is the storage of the settings.
 
     Raises:
-        BadConfig: the URI's scheme has no store, or the trainer's dependencies are not installed.
+        BadConfig: the URI's scheme has no store.
     """
     if uri.startswith("file:///"):
         return FileStore(uri)
     if uri.startswith("s3://"):
         from .s3 import Connection, S3Store  # takes half a second, and only a trainer has it
 
-        return S3Store(uri, Connection(settings or StorageSpec(uri=uri)))
+        return S3Store(uri, Connection(settings or StorageSpec(uri=uri), subject))
     raise BadConfig(
         f"spec.storage.uri: {uri}: write s3://bucket/prefix or file:///absolute/folder",
         reason=Reason.INVALID_SPEC,

@@ -10,9 +10,10 @@ from typing import Any, TypeVar
 
 from reflection_api.spec import StorageSpec
 
+from ..subject import Subject
 from .access import Access, open_access
 from .patience import Patience
-from .problems import ERRORS, Asked, Kind, Subject, expired, explained, kind_of, words
+from .problems import ERRORS, Asked, Kind, expired, explained, kind_of, words
 
 logger = logging.getLogger(__name__)
 

@@ -10,6 +10,7 @@ from botocore.parsers import ResponseParserError
 from reflection_api.reasons import Reason
 
 from ...errors import BadConfig, CorruptArtifact, DependencyAway, StageFailure
+from ..subject import Subject
 
 ERRORS = (boto.BotoCoreError, boto.ClientError, ResponseParserError)
 """Everything that a call of boto3 raises."""
@@ -52,20 +53,6 @@ class Kind(Enum):
     """The object is not as the request's condition says."""
     FINAL = auto()
     """Nothing, here."""
-
-
-class Subject(NamedTuple):
-    """What the storage is asked for: how messages begin, and what a missing bucket is called."""
-
-    field: str = "storage"
-    uri: str = ""
-    missing: Reason = Reason.INVALID_SPEC
-    needs: str = "the prefix needs GetObject, PutObject, DeleteObject, ListBucket, AbortMultipartUpload"
-
-    @property
-    def where(self) -> str:
-        """The beginning of a message."""
-        return f"{self.field}: {self.uri}"
 
 
 class Asked(NamedTuple):
