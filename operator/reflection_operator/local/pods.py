@@ -58,7 +58,7 @@ def environment(
         if "value" in entry and entry["name"] not in _FILES_OF_SECRETS
     }
     processes = int(job["spec"].get("parallelism", 1))
-    values = {**os.environ, "OMP_NUM_THREADS": str(max(1, (os.cpu_count() or 1) // processes)), **literal}
+    values = {"OMP_NUM_THREADS": str(max(1, (os.cpu_count() or 1) // processes)), **os.environ, **literal}
     values |= {
         CONFIG_VARIABLE: str(config),
         TERMINATION_LOG_VARIABLE: str(folder / "termination.json"),
