@@ -19,7 +19,7 @@ from reflection_api.manifests import FileEntry, Manifest, Provenance
 
 from ..errors import CorruptArtifact
 from .publication import Publication, is_claim
-from .store import ABSENT, PARTIAL, Changed, Store
+from .store import ABSENT, PARTIAL, Changed, Store, Stored
 
 logger = logging.getLogger(__name__)
 
@@ -95,9 +95,8 @@ class Artifacts:
         made_with: dict[str, str] | None = None,
     ) -> ArtifactRef:
         """Write a file and then its manifest."""
-        entry = _entry(local, path.rsplit("/", 1)[-1], rows)
         publication = self._publication(file_manifest(path), path)
-        publication.put(local, path)
+        entry = _entry(path.rsplit("/", 1)[-1], publication.put(local, path), rows)
         manifest = _manifest([entry], kind, rows, metrics, provenance, made_with)
         publication.finish(_encoded(manifest))
         return ArtifactRef(uri=self.store.uri(path), sha256=entry.sha256, rows=rows, size=entry.size)
@@ -116,10 +115,7 @@ class Artifacts:
         names = sorted(file.relative_to(local).as_posix() for file in local.rglob("*") if file.is_file())
         seen = self.store.versions(f"{path}/")
         publication = Publication(self.store, f"{path}/{MANIFEST}", seen)
-        entries = []
-        for name in names:
-            entries.append(_entry(local / name, name))
-            publication.put(local / name, f"{path}/{name}")
+        entries = [_entry(name, publication.put(local / name, f"{path}/{name}")) for name in names]
         reference = self._sealed(
             publication, path, _manifest(entries, kind, None, metrics, provenance, made_with)
         )
@@ -222,8 +218,8 @@ class Artifacts:
             )
 
 
-def _entry(local: Path, path: str, rows: int | None = None) -> FileEntry:
-    return FileEntry(path=path, size=local.stat().st_size, sha256=sha256_of(local), rows=rows)
+def _entry(path: str, stored: Stored, rows: int | None = None) -> FileEntry:
+    return FileEntry(path=path, size=stored.size, sha256=stored.sha256, rows=rows)
 
 
 def _manifest(

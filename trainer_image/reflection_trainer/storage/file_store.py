@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import fcntl
+import hashlib
 import os
 import shutil
 import uuid
@@ -15,9 +16,10 @@ from urllib.parse import unquote, urlparse
 from reflection_api.reasons import Reason
 
 from ..errors import BadConfig, DependencyAway, StageFailure
-from .store import ABSENT, ANY, PARTIAL, Changed
+from .store import ABSENT, ANY, PARTIAL, Changed, Stored
 
 _ATTEMPTS = 100
+_CHUNK = 1 << 20
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _REFUSED = (errno.EACCES, errno.EPERM, errno.EROFS)
 _NO_FOLDER = (errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ELOOP, errno.ENAMETOOLONG)
@@ -47,8 +49,10 @@ class FileStore:
     def write(self, path: str, data: bytes, *, expected: str = ANY) -> str:
         return self._replace(path, lambda temporary: temporary.write_bytes(data), expected)
 
-    def upload(self, local: Path, path: str, *, expected: str = ANY) -> str:
-        return self._replace(path, lambda temporary: shutil.copyfile(local, temporary), expected)
+    def upload(self, local: Path, path: str, *, expected: str = ANY) -> Stored:
+        digest = hashlib.sha256()
+        version = self._replace(path, lambda temporary: _copy(local, temporary, digest.update), expected)
+        return Stored(version, digest.hexdigest(), int(version.rsplit("-", 1)[1]))
 
     def download(self, path: str, local: Path) -> bool:
         with _explained("read", self.uri(path)):
@@ -107,6 +111,13 @@ class FileStore:
                     return _version(target)
             finally:
                 temporary.unlink(missing_ok=True)
+
+
+def _copy(source: Path, target: Path, seen: Callable[[bytes], object]) -> None:
+    with source.open("rb") as data, target.open("wb") as copy:
+        while chunk := data.read(_CHUNK):
+            seen(chunk)
+            copy.write(chunk)
 
 
 def _version(file: Path) -> str:

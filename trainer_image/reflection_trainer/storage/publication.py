@@ -26,7 +26,7 @@ from reflection_api.manifests import Claim
 from reflection_api.reasons import Reason
 
 from ..errors import DependencyAway
-from .store import ABSENT, Changed, Store
+from .store import ABSENT, Changed, Store, Stored
 
 _TRIES = 3
 """Times that somebody else may change an object while the claim is held: such a writer sees the claim and stops."""
@@ -53,7 +53,7 @@ class Publication:
             self._claim = Claim(writer=uuid.uuid4().hex).to_json().encode()
             self._expected = self._replace_manifest(self._claim)
 
-    def put(self, local: Path, path: str) -> None:
+    def put(self, local: Path, path: str) -> Stored:
         """Write one object of the artefact.
 
         Raises:
@@ -62,13 +62,11 @@ class Publication:
         expected = self._seen.get(path, ABSENT)
         for _ in range(_TRIES):
             try:
-                self._store.upload(local, path, expected=expected)
+                return self._store.upload(local, path, expected=expected)
             except Changed:
                 expected = self._store.versions(path).get(path, ABSENT)
                 if not self._holds_claim():
                     break
-            else:
-                return
         raise self._conflict(path)
 
     def finish(self, manifest: bytes) -> None:

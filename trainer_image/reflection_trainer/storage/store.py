@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Final, NamedTuple, Protocol
 
 PARTIAL = ".partial-"
 """Prefix of the names of objects that are no artefacts: being written, or written to see whether that works."""
@@ -21,6 +21,15 @@ class Changed(Exception):
     def __init__(self, uri: str) -> None:
         super().__init__(f"{uri} was changed by another writer")
         self.uri = uri
+
+
+class Stored(NamedTuple):
+    """What was written."""
+
+    version: str
+    sha256: str
+    """Of the very bytes that went to the storage."""
+    size: int
 
 
 class Store(Protocol):
@@ -50,8 +59,8 @@ class Store(Protocol):
         """
         ...
 
-    def upload(self, local: Path, path: str, *, expected: str = ANY) -> str:
-        """Create or replace an object from a local file; returns its version.
+    def upload(self, local: Path, path: str, *, expected: str = ANY) -> Stored:
+        """Create or replace an object from a local file.
 
         Raises:
             Changed: it is not the `expected` version.

@@ -6,7 +6,7 @@ import base64
 import os
 import threading
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import NamedTuple, TypeVar
 
@@ -15,11 +15,10 @@ from .connection import Stopped
 
 MIB = 1 << 20
 PART = 16 * MIB
-_MEMORY = THREADS * 64 * MIB
-"""Bytes of parts in memory at the same time: what an object of up to 640 GB keeps within even with all threads."""
 _MOST_PARTS = 10_000
 """S3's own limit."""
 
+T = TypeVar("T")
 R = TypeVar("R")
 
 
@@ -44,25 +43,34 @@ def uploaded_part(size: int) -> int:
     return max(PART, -(-needed // MIB) * MIB)
 
 
-def for_each(parts: Sequence[Part], work: Callable[[Part, threading.Event], R]) -> list[R]:
-    """What `work` makes of each part, in order. The first failure stops the others, which are told by the event."""
-    if not parts:
-        return []
-    stop = threading.Event()
+def for_each(items: Iterable[T], work: Callable[[T, threading.Event], R]) -> list[R]:
+    """What `work` makes of each item, in order, a few at a time.
 
-    def guarded(part: Part) -> R:
-        if stop.is_set():
-            raise Stopped
+    An item is taken only when somebody is free to work on it, so that few of them are in memory. The first failure stops the
+    rest; work that is under way is told by the event.
+    """
+    stop, free = threading.Event(), threading.Semaphore(THREADS)
+
+    def guarded(item: T) -> R:
         try:
-            return work(part, stop)
+            return work(item, stop)
         except BaseException:
             stop.set()
             raise
+        finally:
+            free.release()
 
-    threads = max(1, min(THREADS, _MEMORY // parts[0].size))
-    with ThreadPoolExecutor(threads, thread_name_prefix="s3") as pool:
-        futures = [pool.submit(guarded, part) for part in parts]
+    futures, source = [], iter(items)
+    with ThreadPoolExecutor(THREADS, thread_name_prefix="s3") as pool:
         try:
+            while not stop.is_set():
+                free.acquire()
+                try:
+                    item = next(source)
+                except StopIteration:
+                    break
+                futures.append(pool.submit(guarded, item))
+                del item
             wait(futures)
         finally:  # also after Ctrl-C, which arrives in this thread
             stop.set()
@@ -76,16 +84,6 @@ def _results(futures: Sequence[Future[R]]) -> list[R]:
         if not isinstance(failure, Stopped):
             raise failure
     return [future.result() for future in futures]
-
-
-def read_part(descriptor: int, part: Part) -> bytes:
-    """The bytes of a part of a local file."""
-    data = os.pread(descriptor, part.size, part.start)
-    if len(data) != part.size:
-        raise RuntimeError(
-            f"a file that is being stored was shortened: {len(data)} bytes at {part.start}, not {part.size}"
-        )
-    return data
 
 
 def write_part(descriptor: int, part: Part, data: bytes) -> None:

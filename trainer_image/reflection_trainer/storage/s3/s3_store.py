@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ...errors import CorruptArtifact
-from ..store import ANY, PARTIAL
+from ..store import ANY, PARTIAL, Stored
 from .connection import Connection, Missing
 from .download import download
 from .parts import MIB
@@ -51,9 +51,9 @@ class S3Store:
             return None
 
     def write(self, path: str, data: bytes, *, expected: str = ANY) -> str:
-        return self._upload(path, expected).bytes(data)
+        return self._upload(path, expected).whole(data)
 
-    def upload(self, local: Path, path: str, *, expected: str = ANY) -> str:
+    def upload(self, local: Path, path: str, *, expected: str = ANY) -> Stored:
         return self._upload(path, expected).file(local)
 
     def download(self, path: str, local: Path) -> bool:

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
-import os
 import threading
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from ...errors import StageFailure
-from ..store import ABSENT, ANY, Changed
+from ..store import ABSENT, ANY, Changed, Stored
 from .connection import Connection, Differs, Missing
-from .parts import PART, Part, crc32, for_each, parts_of, read_part, uploaded_part
+from .parts import PART, Part, crc32, for_each, parts_of, uploaded_part
 from .unfinished import Unfinished, abort, abort_others
 
 logger = logging.getLogger(__name__)
@@ -39,7 +39,7 @@ class Upload:
             {} if expected == ANY else {"IfNoneMatch": "*"} if expected == ABSENT else {"IfMatch": expected}
         )
 
-    def bytes(self, data: bytes) -> str:
+    def whole(self, data: bytes) -> str:
         """Write the object in one request; returns its version.
 
         Raises:
@@ -58,19 +58,21 @@ class Upload:
 
         return self._conditional(put)
 
-    def file(self, local: Path) -> str:
-        """Write the object from a file, in parts where it is large; returns its version.
+    def file(self, local: Path) -> Stored:
+        """Write the object from a file, in parts where it is large.
 
         Raises:
             Changed: the object is not the expected version, or somebody else aborted the upload.
         """
         size = local.stat().st_size
         if size <= PART:
-            return self.bytes(local.read_bytes())
-        with self._begun() as upload, _opened(local) as descriptor:
-            parts = parts_of(size, uploaded_part(size))
-            done = for_each(parts, lambda part, stop: self._part(upload, descriptor, part, stop))
-            return self._complete(upload, done)
+            data = local.read_bytes()
+            return Stored(self.whole(data), hashlib.sha256(data).hexdigest(), len(data))
+        digest = hashlib.sha256()
+        with self._begun() as upload, local.open("rb") as file:
+            parts = _read(file, parts_of(size, uploaded_part(size)), digest.update)
+            done = for_each(parts, lambda part, stop: self._part(upload, *part, stop))
+            return Stored(self._complete(upload, done), digest.hexdigest(), size)
 
     @contextmanager
     def _begun(self) -> Iterator[dict[str, str]]:
@@ -89,10 +91,7 @@ class Upload:
             self._abort(upload)
             raise
 
-    def _part(
-        self, upload: dict[str, str], descriptor: int, part: Part, stop: threading.Event
-    ) -> dict[str, Any]:
-        data = read_part(descriptor, part)
+    def _part(self, upload: dict[str, str], part: Part, data: bytes, stop: threading.Event) -> dict[str, Any]:
         checksum = crc32(data)
 
         def put(client: Any) -> str:
@@ -139,10 +138,13 @@ class Upload:
             logger.warning("an unfinished upload of %s is left: %s", self._uri, failure)
 
 
-@contextmanager
-def _opened(file: Path) -> Iterator[int]:
-    descriptor = os.open(file, os.O_RDONLY)
-    try:
-        yield descriptor
-    finally:
-        os.close(descriptor)
+def _read(
+    file: BinaryIO, parts: Iterable[Part], seen: Callable[[bytes], object]
+) -> Iterator[tuple[Part, bytes]]:
+    """The parts of a file with their bytes, each shown to `seen`: what is described is what is sent."""
+    for part in parts:
+        data = file.read(part.size)
+        if len(data) != part.size:
+            raise RuntimeError(f"{file.name} was shortened while it was stored")
+        seen(data)
+        yield part, data
