@@ -11,6 +11,7 @@ from reflection_trainer.storage.s3 import Connection, S3Store
 from reflection_trainer.storage.s3.patience import Patience
 
 from ...support.s3_server import ROOT, S3Server
+from .files import PART
 
 QUICK = Patience(6.0)
 """As the default, thirty times faster."""
@@ -32,7 +33,7 @@ def open_s3(s3_server: S3Server, bucket: str, monkeypatch: pytest.MonkeyPatch) -
         spec = StorageSpec(
             uri=f"s3://{settings.pop('bucket', bucket)}/{prefix}", endpoint=endpoint, **settings
         )
-        return S3Store(f"{spec.uri}/default/run-1", Connection(spec, patience=patience))
+        return S3Store(f"{spec.uri}/default/run-1", Connection(spec, patience=patience), part=PART)
 
     return opened
 

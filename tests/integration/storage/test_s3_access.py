@@ -12,14 +12,13 @@ from reflection_api.contract import S3_CREDENTIALS_VARIABLE
 from reflection_api.reasons import Reason
 from reflection_api.stages import ExitCode
 from reflection_trainer.errors import BadConfig, DependencyAway, StageFailure
-from reflection_trainer.storage.s3.parts import PART
 from reflection_trainer.storage.s3.patience import Patience
 from reflection_trainer.storage.store import ABSENT
 
 from ...support import faults
 from ...support.certificates import Authority
 from ...support.s3_server import Key, S3Server
-from .files import local_file
+from .files import PART, local_file
 
 NOBODY = Key("AKIANOBODYKNOWSTHIS", "secret")
 ALL = "s3:*"

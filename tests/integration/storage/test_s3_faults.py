@@ -12,13 +12,12 @@ from reflection_api.reasons import Reason
 from reflection_trainer.errors import CorruptArtifact, DependencyAway
 from reflection_trainer.storage import Artifacts
 from reflection_trainer.storage.s3 import S3Store
-from reflection_trainer.storage.s3.parts import PART
 from reflection_trainer.storage.s3.patience import Patience
 from reflection_trainer.storage.store import ABSENT, Changed
 
 from ...support import faults
 from ...support.fault_proxy import FaultProxy
-from .files import local_file
+from .files import PART, local_file
 
 ERROR_IN_200 = b'<?xml version="1.0" encoding="UTF-8"?>\n<Error><Code>InternalError</Code><Message>We failed</Message></Error>'
 SMALL, LARGE = 1000, 2 * PART + 5

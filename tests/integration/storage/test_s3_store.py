@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from reflection_trainer.errors import CorruptArtifact
 from reflection_trainer.storage.s3 import S3Store
-from reflection_trainer.storage.s3.parts import MIB, PART
+from reflection_trainer.storage.s3.parts import MIB
 from reflection_trainer.storage.store import ABSENT, Changed
 
-from .files import local_file
+from .files import PART, local_file
 
 LARGE = 2 * PART + 5
 

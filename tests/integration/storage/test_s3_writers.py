@@ -11,11 +11,10 @@ from reflection_api.layout import MANIFEST
 from reflection_api.reasons import Reason
 from reflection_trainer.errors import DependencyAway
 from reflection_trainer.storage import Artifacts
-from reflection_trainer.storage.s3.parts import PART
 
 from ...support import faults
 from ...support.writers import race
-from .files import local_file
+from .files import PART, local_file
 
 
 def folder(root: Path, name: str) -> Path:

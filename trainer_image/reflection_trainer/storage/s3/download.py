@@ -14,7 +14,7 @@ from reflection_api.reasons import Reason
 from ...errors import DependencyAway
 from ..store import PARTIAL
 from .connection import Connection, Differs, Missing
-from .parts import PART, Part, for_each, parts_of, write_part
+from .parts import Part, for_each, parts_of, write_part
 
 _TRIES = 3
 """Times that an object may be replaced while it is fetched."""
@@ -28,13 +28,13 @@ class _First(NamedTuple):
     version: str
 
 
-def download(connection: Connection, bucket: str, key: str, uri: str, local: Path) -> bool:
-    """Fetch an object; False where there is none. The file is there when it is whole.
+def download(connection: Connection, bucket: str, key: str, uri: str, local: Path, part: int) -> bool:
+    """Fetch an object in parts of so many bytes; False where there is none. The file is there when it is whole.
 
     Raises:
         StageFailure: the storage does not give it, or the disk does not take it.
     """
-    fetch = _Fetch(connection, bucket, key)
+    fetch = _Fetch(connection, bucket, key, part)
     temporary = local.with_name(f"{PARTIAL}{local.name}")
     try:
         local.parent.mkdir(parents=True, exist_ok=True)
@@ -63,8 +63,8 @@ def download(connection: Connection, bucket: str, key: str, uri: str, local: Pat
 class _Fetch:
     """The requests for one object."""
 
-    def __init__(self, connection: Connection, bucket: str, key: str) -> None:
-        self._connection = connection
+    def __init__(self, connection: Connection, bucket: str, key: str, part: int) -> None:
+        self._connection, self._size = connection, part
         self._object = {"Bucket": bucket, "Key": key}
 
     def to(self, file: Path) -> None:
@@ -82,7 +82,7 @@ class _Fetch:
             def fetch(part: Part, stop: threading.Event) -> None:
                 write_part(descriptor, part, self._part(part, first.version, stop))
 
-            for_each(parts_of(first.size)[1:], fetch)
+            for_each(parts_of(first.size, self._size)[1:], fetch)
         finally:
             os.close(descriptor)
 
@@ -93,9 +93,8 @@ class _Fetch:
             answer = client.get_object(**self._object, ChecksumMode="ENABLED")
             size = int(answer["ContentLength"])
             with closing(answer["Body"]) as body:
-                return _First(
-                    body.read() if size <= PART else _exactly(body, PART), size, str(answer["ETag"])
-                )
+                data = body.read() if size <= self._size else _exactly(body, self._size)
+                return _First(data, size, str(answer["ETag"]))
 
         return self._connection.run("GetObject", get)
 

@@ -37,10 +37,10 @@ def parts_of(size: int, part: int = PART) -> list[Part]:
     return [Part(number, start, min(part, size - start)) for number, start in enumerate(starts, start=1)]
 
 
-def uploaded_part(size: int) -> int:
-    """Bytes of each part of an upload: whole MiB, and more of them where there would be too many parts."""
+def uploaded_part(size: int, part: int = PART) -> int:
+    """Bytes of each part of an upload: `part`, or as many whole MiB as keep the number of parts within the limit."""
     needed = -(-size // _MOST_PARTS)
-    return max(PART, -(-needed // MIB) * MIB)
+    return max(part, -(-needed // MIB) * MIB)
 
 
 def for_each(items: Iterable[T], work: Callable[[T, threading.Event], R]) -> list[R]:

@@ -11,7 +11,7 @@ from ...errors import CorruptArtifact
 from ..store import ANY, PARTIAL, Stored
 from .connection import Connection, Missing
 from .download import download
-from .parts import MIB
+from .parts import MIB, PART
 from .unfinished import abort_remains
 from .upload import Upload
 
@@ -22,9 +22,17 @@ _SMALL = 64 * MIB
 class S3Store:
     """Objects are those whose keys begin with the root's prefix. A version is an ETag."""
 
-    def __init__(self, root_uri: str, connection: Connection) -> None:
+    def __init__(self, root_uri: str, connection: Connection, *, part: int = PART) -> None:
+        """Look at a prefix.
+
+        Args:
+            root_uri: s3://bucket/prefix.
+            connection: to the service.
+            part: bytes of each part of a large object; S3 takes no less than 5 MiB.
+        """
         self._root_uri = root_uri.rstrip("/")
         self._connection = connection
+        self._part = part
         self._bucket, _, self._prefix = self._root_uri.removeprefix("s3://").partition("/")
 
     @property
@@ -54,10 +62,10 @@ class S3Store:
         return self._upload(path, expected).whole(data)
 
     def upload(self, local: Path, path: str, *, expected: str = ANY) -> Stored:
-        return self._upload(path, expected).file(local)
+        return self._upload(path, expected).file(local, self._part)
 
     def download(self, path: str, local: Path) -> bool:
-        return download(self._connection, self._bucket, self._key(path), self.uri(path), local)
+        return download(self._connection, self._bucket, self._key(path), self.uri(path), local, self._part)
 
     def versions(self, start: str) -> dict[str, str]:
         found = {self._path(str(item["Key"])): str(item["ETag"]) for item in self._objects(self._key(start))}

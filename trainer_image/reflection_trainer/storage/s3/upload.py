@@ -15,7 +15,7 @@ from typing import Any, BinaryIO
 from ...errors import StageFailure
 from ..store import ABSENT, ANY, Changed, Stored
 from .connection import Connection, Differs, Missing
-from .parts import PART, Part, crc32, for_each, parts_of, uploaded_part
+from .parts import Part, crc32, for_each, parts_of, uploaded_part
 from .unfinished import Unfinished, abort, abort_others
 
 logger = logging.getLogger(__name__)
@@ -58,20 +58,20 @@ class Upload:
 
         return self._conditional(put)
 
-    def file(self, local: Path) -> Stored:
-        """Write the object from a file, in parts where it is large.
+    def file(self, local: Path, part: int) -> Stored:
+        """Write the object from a file, in parts where it is larger than one.
 
         Raises:
             Changed: the object is not the expected version, or somebody else aborted the upload.
         """
         size = local.stat().st_size
-        if size <= PART:
+        if size <= part:
             data = local.read_bytes()
             return Stored(self.whole(data), hashlib.sha256(data).hexdigest(), len(data))
         digest = hashlib.sha256()
         with self._begun() as upload, local.open("rb") as file:
-            parts = _read(file, parts_of(size, uploaded_part(size)), digest.update)
-            done = for_each(parts, lambda part, stop: self._part(upload, *part, stop))
+            parts = _read(file, parts_of(size, uploaded_part(size, part)), digest.update)
+            done = for_each(parts, lambda data, stop: self._part(upload, *data, stop))
             return Stored(self._complete(upload, done), digest.hexdigest(), size)
 
     @contextmanager
