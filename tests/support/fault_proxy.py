@@ -23,7 +23,9 @@ class FaultProxy:
         self._faults: list[Fault] = []
         self.chaos: Chaos | None = None
         self.down = False
-        """Every connection is reset: an outage."""
+        """Every request is answered with a reset: an outage."""
+        self.refused = 0
+        """Requests that an outage has met."""
         self.requests: list[str] = []
         """Method and target of all requests so far."""
 
@@ -81,6 +83,7 @@ class FaultProxy:
     def _chosen(self, request: Message) -> Act | None:
         with self._lock:
             if self.down:
+                self.refused += 1
                 raise Reset
             self.requests.append(" ".join(request.start.split(" ")[:2]))
             fault = next((fault for fault in self._faults if fault.takes(request)), None)

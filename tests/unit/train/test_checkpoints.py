@@ -101,8 +101,18 @@ def test_the_last_few_are_kept(tmp_path_factory, keep, steps):
 def test_what_dead_attempts_left_half_done_goes_with_the_old_ones(stage):
     save(stage, 10)
     stage.artifacts.store.write(f"{FOLDER}/checkpoint-15/model.safetensors", b"half")
+    stage.artifacts.store.write(f"{FOLDER}/checkpoint-25/model.safetensors", b"half")
+    stage.artifacts.store.write(f"{FOLDER}/checkpoint-26/{MANIFEST}", b'{"kind":"claim","writer":"dead"}')
     save(stage, 20, keep_last=1)
     assert stored(stage) == ["checkpoint-20"]
+
+
+def test_an_unfinished_one_does_not_count_as_kept(stage):
+    save(stage, 10, keep_last=1)
+    stage.artifacts.store.write(f"{FOLDER}/checkpoint-12/{MANIFEST}", b'{"kind":"claim","writer":"dead"}')
+    stage.artifacts.store.write(f"{FOLDER}/checkpoint-14/{MANIFEST}", b"{")
+    save(stage, 5, keep_last=1)
+    assert stored(stage) == ["checkpoint-10", "checkpoint-14"], "a damaged one is left for people to look at"
 
 
 def test_a_step_that_is_saved_again_holds_only_the_new_files(stage, tmp_path):
@@ -113,6 +123,19 @@ def test_a_step_that_is_saved_again_holds_only_the_new_files(stage, tmp_path):
     found = checkpoints(stage).fetch_newest(tmp_path / "resume")
     assert (found / "model.safetensors").read_text() == "new 20"
     assert not any(path.endswith("rng_state_7.pth") for path in stage.artifacts.store.list(FOLDER))
+
+
+def test_a_damaged_one_does_not_count_as_kept(stage, tmp_path):
+    """Training goes on from 10, and what it saves at 15 must not give way to a 20 that nobody can use."""
+    save(stage, 10, keep_last=1)
+    save(stage, 20, keep_last=2)
+    stage.artifacts.store.write(f"{FOLDER}/checkpoint-20/model.safetensors", b"weights 02")
+    found = checkpoints(stage, keep_last=1)
+    assert found.fetch_newest(tmp_path / "resume").name == "checkpoint-10"
+    found.store(save(stage, 15, keep_last=9))
+    assert stored(stage) == ["checkpoint-15", "checkpoint-20"]
+    found.store(save(stage, 20, keep_last=9))
+    assert stored(stage) == ["checkpoint-20"]
 
 
 def test_other_things_in_the_folder_are_left_alone(stage):

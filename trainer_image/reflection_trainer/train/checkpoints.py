@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import logging
+import os
 import re
 import shutil
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Literal
 
 from reflection_api.layout import MANIFEST
 from reflection_api.manifests import Provenance
@@ -15,12 +17,13 @@ from reflection_api.manifests import Provenance
 from ..errors import CorruptArtifact
 from ..provenance import refuse_other_provenance
 from ..storage import Artifacts
-from .order import WorkOrder
+from .order import WorkOrder, checkpoint_step
 
 logger = logging.getLogger(__name__)
 
 _NAME = re.compile(r"^checkpoint-(\d+)$")
 _LOOK_SECONDS = 0.1
+_NICE = 10
 
 
 class Checkpoints:
@@ -31,6 +34,8 @@ class Checkpoints:
         self._folder = folder
         self._provenance = provenance
         self._keep_last = keep_last
+        self._damaged: set[int] = set()
+        """Steps whose files do not match their manifest: they are no reason to delete others."""
 
     def fetch_newest(self, local: Path) -> Path | None:
         """Copy the newest complete and intact checkpoint into a folder of `local`; None where there is none.
@@ -47,6 +52,7 @@ class Checkpoints:
                 manifest = self._artifacts.get_folder(path, target)
             except CorruptArtifact as error:
                 logger.warning("checkpoint of step %d is skipped: %s", step, error.message)
+                self._damaged.add(step)
                 shutil.rmtree(target, ignore_errors=True)
                 continue
             if manifest is not None:
@@ -60,24 +66,29 @@ class Checkpoints:
             logger.info("removed %d unfinished writes of an earlier attempt", removed)
 
     def store(self, local: Path) -> None:
-        """Store the checkpoint in the folder `local`, then delete all but the last few."""
+        """Store the checkpoint in the folder `local`, then delete what is no longer wanted."""
         path = f"{self._folder}/{local.name}"
         self._artifacts.put_folder(local, path, kind="checkpoint", provenance=self._provenance)
+        self._damaged.discard(checkpoint_step(local))
         self._delete_old()
 
     def _delete_old(self) -> None:
-        complete = [step for step in sorted(self._steps(with_manifest=True)) if self._complete(step)]
-        kept = complete[-self._keep_last :]
-        for step in sorted(self._steps(with_manifest=False)):
-            if kept and step < kept[0]:
+        """Keep the last few complete ones. What has no manifest was left by an attempt that died: only this one writes now."""
+        states = {step: self._state(step) for step in sorted(self._steps(with_manifest=False))}
+        kept = [step for step, state in states.items() if state == "complete"][-self._keep_last :]
+        for step, state in states.items():
+            if state == "unfinished" or (kept and step < kept[0]):
                 self._artifacts.delete_folder(self._path(step))
 
-    def _complete(self, step: int) -> bool:
-        """Whether what stands in the manifest's place is one."""
+    def _state(self, step: int) -> Literal["complete", "unfinished", "damaged"]:
+        """By what stands in the manifest's place, and what was found out about the rest."""
+        if step in self._damaged:
+            return "damaged"
         try:
-            return self._artifacts.manifest_of_folder(self._path(step)) is not None
+            found = self._artifacts.manifest_of_folder(self._path(step))
         except CorruptArtifact:
-            return False
+            return "damaged"
+        return "unfinished" if found is None else "complete"
 
     def _steps(self, *, with_manifest: bool) -> set[int]:
         """Steps that there are files of; on demand only those that have something in the manifest's place."""
@@ -117,6 +128,8 @@ class Mover:
         self.check()
 
     def _run(self) -> None:
+        # The training's own threads go first. Linux keeps this per thread, and those of an upload begin with it.
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICE)
         try:
             while not self._ending.wait(_LOOK_SECONDS):
                 self._move_waiting()
