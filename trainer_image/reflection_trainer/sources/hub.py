@@ -82,7 +82,8 @@ def _failure(error: Exception, field: str, uri: str, revision: str | None, reaso
             reason=Reason.DEPENDENCY_UNAVAILABLE,
         )
     return DependencyAway(
-        f"{field}.uri: {uri}: the hub did not answer ({_first_line(error)}); check the network, HF_ENDPOINT and HF_HUB_OFFLINE",
+        f"{field}.uri: {uri}: the hub did not answer ({_first_line(_root(error))}); "
+        "check the network, HF_ENDPOINT and HF_HUB_OFFLINE",
         reason=Reason.DEPENDENCY_UNAVAILABLE,
     )
 
@@ -115,5 +116,12 @@ def _status(error: BaseException | None) -> int | None:
     return None
 
 
-def _first_line(error: Exception) -> str:
+def _root(error: BaseException) -> BaseException:
+    """What began it: the library's own words are about its cache."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return error
+
+
+def _first_line(error: BaseException) -> str:
     return (str(error).strip().splitlines() or [type(error).__name__])[0]
