@@ -21,11 +21,13 @@ from reflection_api.reasons import Reason
 from reflection_api.stages import ExitCode, Stage
 
 from .context import StageContext
-from .errors import BadConfig, StageFailure
+from .errors import BadConfig, StageFailure, is_out_of_memory, out_of_memory_words
 
 logger = logging.getLogger(__name__)
 
 StageFunction = Callable[[StageContext], StageResult]
+
+_MEMORY_REMEDY = "raise the memory limit in spec.pods, or lower the token limits"
 
 CRASHED = {
     Stage.ROLLOUT: Reason.ROLLOUT_CRASHED,
@@ -68,11 +70,8 @@ def run_stage(stage: Stage, config_path: Path, function: StageFunction) -> int:
     except StageFailure as failure:
         print(f"error: {failure.message}", file=sys.stderr, flush=True)
         result, code = _failed(stage, failure.reason, failure.message), int(failure.exit_code)
-    except MemoryError:
-        result, code = _failed(stage, Reason.OUT_OF_MEMORY, "the process ran out of memory"), 1
     except Exception as error:  # noqa: BLE001 - whatever it is, the stage must say that it crashed
-        traceback.print_exc()
-        result, code = _failed(stage, CRASHED[stage], f"{type(error).__name__}: {error}"), 1
+        result, code = _crashed(stage, error), 1
     write_result(result)
     return code
 
@@ -84,6 +83,15 @@ def write_result(result: StageResult) -> None:
     with contextlib.suppress(OSError):
         Path(target).write_text(text)
     logger.info("%s", text)
+
+
+def _crashed(stage: Stage, error: Exception) -> StageResult:
+    if is_out_of_memory(error):
+        words = f"{out_of_memory_words(error)}; {_MEMORY_REMEDY}"
+        print(f"error: {words}", file=sys.stderr, flush=True)
+        return _failed(stage, Reason.OUT_OF_MEMORY, words)
+    traceback.print_exc()
+    return _failed(stage, CRASHED[stage], f"{type(error).__name__}: {error}")
 
 
 def _failed(stage: Stage, reason: Reason, message: str) -> StageResult:

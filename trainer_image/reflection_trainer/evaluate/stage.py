@@ -146,11 +146,10 @@ class Evaluation:
         inspected = inspect_model(folder, uri=model.uri, trust_remote_code=model.trust_remote_code)
         engine = open_engine(
             rollout.engine,
-            folder,
+            inspected,
             tensor_parallel_size=rollout.tensor_parallel_size,
             gpus=rollout.gpus_per_worker,
             max_model_len=room_needed(self._questions, inspected, self._config),
-            trust_remote_code=model.trust_remote_code,
         )
         with closing(engine):
             yield engine
