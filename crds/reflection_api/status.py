@@ -88,6 +88,14 @@ class ProgressStatus(ApiModel):
     last_updated_time: datetime = Field(description="When a pod last reported.")
 
 
+class NoteStatus(ApiModel):
+    """What a finished stage says although nothing failed."""
+
+    round: Annotated[int, Field(ge=1, le=10)] = Field(description="Round, from 1.")
+    stage: Stage = Field(description="Stage of the round.")
+    text: Annotated[str, Field(max_length=512)] = Field(description="Its words.")
+
+
 class DatasetStatus(ApiModel):
     """The newest dataset of failures."""
 
@@ -168,6 +176,11 @@ class ReflectionTrainingStatus(ApiModel):
     metrics: Annotated[dict[str, float], Field(max_length=16)] = Field(
         default_factory=dict,
         description="Headline figures of the newest stage, for example reward and deadGroupShare.",
+    )
+    note: NoteStatus | None = Field(
+        None,
+        description="What the newest stage that had something to say said although nothing failed, for example that a "
+        "limit is larger than the data.",
     )
     dataset: DatasetStatus | None = Field(None, description="The newest dataset of failures.")
     checkpoint: CheckpointStatus | None = Field(None, description="The newest complete checkpoint.")

@@ -99,11 +99,13 @@ def _failed(stage: Stage, reason: Reason, message: str) -> StageResult:
 
 
 def _bounded(result: StageResult) -> str:
-    """The JSON in at most 4 KiB: the artefacts go first, then the message, never the outcome."""
+    """The JSON in at most 4 KiB: the artefacts go first, then most words, never the outcome."""
     text = result.to_json()
     if len(text.encode()) <= MAX_TERMINATION_MESSAGE:
         return text
     text = result.model_copy(update={"artifacts": []}).to_json()
     if len(text.encode()) <= MAX_TERMINATION_MESSAGE:
         return text
-    return result.model_copy(update={"artifacts": [], "message": result.message[:200]}).to_json()
+    return result.model_copy(
+        update={"artifacts": [], "message": result.message[:200], "note": result.note[:200]}
+    ).to_json()

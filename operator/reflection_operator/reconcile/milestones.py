@@ -77,24 +77,35 @@ def results(old: ReflectionTrainingStatus, new: ReflectionTrainingStatus) -> Ite
     if became_true(ConditionType.ROLLOUTS_COMPLETE, old, new):
         answers = new.metrics.get("attempts")
         words = f"{number(answers)} answers" if answers is not None else "all shards are written"
-        yield EventRecord("Normal", EventReason.ROLLOUTS_COMPLETE, words)
+        yield EventRecord(
+            "Normal", EventReason.ROLLOUTS_COMPLETE, sentence(words, _note(Stage.ROLLOUT, old, new))
+        )
     if new.dataset and new.dataset != old.dataset:
         data = new.dataset
         share = f" ({data.failures / data.attempts:.0%})" if data.attempts else ""
         words = f"{number(data.attempts)} attempts, {number(data.failures)} failures{share} -> {data.uri}"
+        words = sentence(words, _note(Stage.VERIFY, old, new))
         yield EventRecord("Normal", EventReason.FAILURES_DATASET_WRITTEN, words)
     if new.checkpoint and new.checkpoint != old.checkpoint:
         words = f"step {new.checkpoint.step} -> {new.checkpoint.uri}"
         yield EventRecord("Normal", EventReason.CHECKPOINT_SAVED, words)
     if became_true(ConditionType.TRAINING_COMPLETE, old, new):
-        yield EventRecord("Normal", EventReason.TRAINING_COMPLETE, "the model is written")
+        words = sentence("the model is written", _note(Stage.TRAIN, old, new))
+        yield EventRecord("Normal", EventReason.TRAINING_COMPLETE, words)
     if new.evaluation and new.evaluation != old.evaluation:
         words = sentence(
             _figures("second try", new.evaluation.second_try), _figures("first try", new.evaluation.first_try)
         )
-        yield EventRecord("Normal", EventReason.EVALUATION_COMPLETE, sentence(words, new.evaluation.uri))
+        words = sentence(words, new.evaluation.uri, _note(Stage.EVALUATE, old, new))
+        yield EventRecord("Normal", EventReason.EVALUATION_COMPLETE, words)
     if new.report_uri and new.report_uri != old.report_uri:
         yield EventRecord("Normal", EventReason.REPORT_WRITTEN, new.report_uri)
+
+
+def _note(stage: Stage, old: ReflectionTrainingStatus, new: ReflectionTrainingStatus) -> str:
+    """What the stage said, where it has just said it."""
+    said = new.note
+    return said.text if said and said != old.note and said.stage is stage else ""
 
 
 def _figures(label: str, figures: Comparison | None) -> str:

@@ -15,10 +15,11 @@ from reflection_api.status import (
     Cursor,
     DatasetStatus,
     EvaluationStatus,
+    NoteStatus,
     ReflectionTrainingStatus,
 )
 
-from .results import artifact, count, headline, metrics_of
+from .results import artifact, count, headline, metrics_of, note
 
 
 def uri_of(resource: ReflectionTraining, at: Cursor, *path: str) -> str:
@@ -39,6 +40,9 @@ def recorded(
         return status.model_copy(update={"report_uri": uri_of(resource, at)})
     if parts is None:
         return status
+    if text := note(parts):
+        said = NoteStatus(round=at.round, stage=at.stage, text=text)
+        status = status.model_copy(update={"note": said})
     figures = metrics_of(at.stage, parts)
     if at.stage is Stage.EVALUATE:
         # Not among the metrics, which go on to show the training's.

@@ -68,4 +68,7 @@ def _cut(status: ReflectionTrainingStatus, limit: int) -> ReflectionTrainingStat
     verdict = status.verdict
     if verdict:
         verdict = verdict.model_copy(update={"message": one_line(verdict.message, limit)})
-    return status.model_copy(update={"conditions": conditions, "verdict": verdict})
+    note = status.note
+    if note:
+        note = note.model_copy(update={"text": one_line(note.text, limit)})
+    return status.model_copy(update={"conditions": conditions, "verdict": verdict, "note": note})

@@ -77,12 +77,13 @@ class Rollout:
                 for shard in self._missing:
                     self._make(shard, engine)
                 tokens_per_second = engine.throughput.tokens_per_second
-        answers = f"{self._attempts(self._shards)} answers in {len(self._shards)} shards"
+        message = f"{self._attempts(self._shards)} answers in {len(self._shards)} shards"
         return StageResult(
             stage=Stage.ROLLOUT,
             outcome="Succeeded",
             reason=Reason.COMPLETED.value,
-            message=f"{answers}; {note}" if note else answers,
+            message=message,
+            note=note,
             metrics={
                 "prompts": sum(len(shard.questions) for shard in self._shards),
                 "attempts": self._attempts(self._shards),
