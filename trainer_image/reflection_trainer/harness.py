@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import math
 import os
 import sys
 import traceback
@@ -79,7 +80,9 @@ def run_stage(stage: Stage, config_path: Path, function: StageFunction) -> int:
 def write_result(result: StageResult) -> None:
     """Leave the result where the kubelet (or the local runner) reads it; without such a place it goes to the log."""
     target = os.environ.get(TERMINATION_LOG_VARIABLE, "/dev/termination-log")
-    text = _bounded(result)
+    # JSON has no word for what is no number, and one such figure must not cost the whole message.
+    figures = {name: value for name, value in result.metrics.items() if math.isfinite(value)}
+    text = _bounded(result.model_copy(update={"metrics": figures}))
     with contextlib.suppress(OSError):
         Path(target).write_text(text)
     logger.info("%s", text)

@@ -54,9 +54,7 @@ def test_a_shard_that_is_made_again_has_the_same_rows(tmp_path, model, prompts, 
     assert sampled(tmp_path, model, prompts, **NARROWED) == narrowed
 
 
-@pytest.mark.parametrize(
-    "setting", [{"topK": 1}, {"topP": 1e-6}, {"temperature": 0}], ids=lambda setting: next(iter(setting))
-)
+@pytest.mark.parametrize("setting", [{"topK": 1}, {"topP": 1e-6}], ids=lambda setting: next(iter(setting)))
 def test_what_leaves_only_the_likeliest_token_leaves_one_answer(tmp_path, model, prompts, setting):
     changes = {f"rollout.sampling.{name}": value for name, value in setting.items()}
     assert different_answers(sampled(tmp_path, model, prompts, **changes)) == {1}
