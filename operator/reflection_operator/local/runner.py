@@ -44,8 +44,11 @@ def locked(records: Records) -> Iterator[None]:
 
     Raises:
         AlreadyRunning: another runner holds it.
+        WorkdirUnusable: the folder cannot be written.
     """
-    with (records.workdir / "lock").open("a+") as file:
+    with records.writing():
+        file = (records.workdir / "lock").open("a+")
+    with file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
@@ -104,7 +107,8 @@ class LocalRun:
         for name in decision.delete:
             self._cluster.delete(name, grace=_GRACE_SECONDS)
         for attempt in decision.create:
-            self._cluster.create(self._manifests(attempt))
+            with self._records.writing():
+                self._cluster.create(self._manifests(attempt))
         self._save(decision.status)
         for event in decision.events:
             self._publish(event.type, event.reason, event.message)
@@ -141,11 +145,12 @@ class LocalRun:
         if status == self._resource.status:
             return
         self._resource = self._resource.model_copy(update={"status": status})
-        write_json(self._records.resource, self._resource.to_dict())
+        with self._records.writing():
+            write_json(self._records.resource, self._resource.to_dict())
 
     def _publish(self, kind: str, reason: str, message: str) -> None:
         at = datetime.now(UTC)
-        with self._records.events.open("a") as file:
+        with self._records.writing(), self._records.events.open("a") as file:
             file.write(
                 json.dumps({"at": at.isoformat(), "type": kind, "reason": reason, "message": message}) + "\n"
             )
