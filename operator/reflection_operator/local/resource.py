@@ -8,10 +8,13 @@ from pathlib import Path
 
 from pydantic import ValidationError
 from reflection_api.resource import ReflectionTraining
+from reflection_api.spec import IMMUTABLE
 from reflection_api.status import Phase
 from reflection_api.validation import InvalidResources, Problem, check_update, load_resources
 
 from .records import Records, WorkdirUnusable, read_json, write_json
+
+_UNCHANGEABLE = "cannot change once a run has begun: give another --workdir for a run with the changed value"
 
 
 def load(file: Path, settings: Sequence[str]) -> ReflectionTraining:
@@ -95,6 +98,11 @@ def _updated(earlier: ReflectionTraining, resource: ReflectionTraining, file: Pa
         return earlier
     problems = check_update(earlier.to_dict(), resource.to_dict(), local=True, file=str(file))
     if problems:
-        raise InvalidResources(problems)
+        raise InvalidResources([_in_our_words(problem) for problem in problems])
     metadata = earlier.metadata.model_copy(update={"generation": earlier.metadata.generation + 1})
     return resource.model_copy(update={"metadata": metadata, "status": earlier.status})
+
+
+def _in_our_words(problem: Problem) -> Problem:
+    """Here a new run is another folder, and not another resource."""
+    return problem._replace(message=problem.message.replace(IMMUTABLE, _UNCHANGEABLE))

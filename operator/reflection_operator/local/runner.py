@@ -30,6 +30,7 @@ from .records import Records, write_json
 _POLL_SECONDS = 0.2
 _LOOK_SECONDS = 1.0
 """Progress is shown this often; `decide` is asked at least as often, which costs nothing here."""
+_BEGIN_AGAIN = "run the same command again"
 _GRACE_SECONDS = 6.0
 """Patience with stages on Ctrl-C: enough to save a small checkpoint, and nothing is left ten seconds later."""
 
@@ -126,6 +127,7 @@ class LocalRun:
             pods=tuple(pods),
             progress=report,
             now=datetime.now(UTC),
+            begin_again=_BEGIN_AGAIN,
         )
 
     def _current(self) -> tuple[str | None, Stage | None]:
