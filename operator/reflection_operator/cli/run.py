@@ -41,6 +41,7 @@ def run(
 
     from ..local.artefacts import ArtefactsGone, check_kept
     from ..local.display import Display
+    from ..local.installed import ExtraMissing, check_installed
     from ..local.records import Records, WorkdirUnusable
     from ..local.resource import accept, default_workdir, load
     from ..local.runner import AlreadyRunning, LocalRun, locked
@@ -50,6 +51,7 @@ def run(
     console = Console(stderr=output is Format.JSON)
     try:
         resource = load(file, settings or [])
+        check_installed("trainer", by="reflect run")
         # The stages work in folders of their own, where a relative path would lead elsewhere.
         records = Records((workdir or default_workdir(resource)).resolve())
         with locked(records):
@@ -60,7 +62,14 @@ def run(
                     check_kept(resource, records.workdir)
                     display.line(f"{resource.metadata.name}: all is done already")
                 resource = LocalRun(resource, records, display, OperatorSettings()).until_ended()
-    except (InvalidResources, BadSetting, WorkdirUnusable, AlreadyRunning, ArtefactsGone) as error:
+    except (
+        InvalidResources,
+        BadSetting,
+        ExtraMissing,
+        WorkdirUnusable,
+        AlreadyRunning,
+        ArtefactsGone,
+    ) as error:
         typer.echo(str(error), err=True)
         raise typer.Exit(FAILED) from None
     except KeyboardInterrupt:
