@@ -6,13 +6,13 @@ import fcntl
 import json
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 
+from reflection_api.contract import ProgressReport
 from reflection_api.layout import child_name
 from reflection_api.resource import ReflectionTraining
-from reflection_api.stages import Stage
 from reflection_api.status import Phase, ReflectionTrainingStatus
 
 from ..children.build import build
@@ -26,6 +26,7 @@ from .display import Display
 from .processes import Lifeline
 from .progress import merged
 from .records import Records, write_json
+from .stages import stage_lines
 
 _POLL_SECONDS = 0.2
 _LOOK_SECONDS = 1.0
@@ -118,25 +119,27 @@ class LocalRun:
     def _observe(self) -> Observed:
         jobs = [job for item in self._cluster.job_objects() if (job := job_from_object(item)) is not None]
         pods = [pod for item in self._cluster.pod_objects() if (pod := pod_from_object(item)) is not None]
-        current, stage = self._current()
-        report = merged(self._cluster.progress_files(current)) if current else None
-        self._display.progress(current, stage, report)
+        reports = {job.name: merged(self._cluster.progress_files(job.name)) for job in jobs}
+        now = datetime.now(UTC)
+        current = self._resource.status.current if self._resource.status else None
+        retry_at = current.retry_at if current else None
+        self._display.progress(stage_lines(jobs, reports, now, retry_at=retry_at))
         return Observed(
             resource=self._resource,
             jobs=tuple(jobs),
             pods=tuple(pods),
-            progress=report,
-            now=datetime.now(UTC),
+            progress=self._current(reports),
+            now=now,
             begin_again=_BEGIN_AGAIN,
         )
 
-    def _current(self) -> tuple[str | None, Stage | None]:
-        """Job and stage that the run is at, from its status."""
+    def _current(self, reports: Mapping[str, ProgressReport | None]) -> ProgressReport | None:
+        """The newest report of the attempt that the run is at, from its status."""
         status, metadata = self._resource.status, self._resource.metadata
         if status is None or status.current is None:
-            return None, None
+            return None
         at = status.current
-        return child_name(metadata.name, metadata.uid, at.round, at.stage, at.attempt), at.stage
+        return reports.get(child_name(metadata.name, metadata.uid, at.round, at.stage, at.attempt))
 
     def _manifests(self, attempt: Attempt) -> list[dict[str, object]]:
         return build(
