@@ -14,6 +14,7 @@ from reflection_api.stages import Stage
 from reflection_api.status import Comparison, ReflectionTrainingStatus
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from .artefacts import evaluation_of, folder_of, newest_model, uri_of
 
@@ -30,20 +31,25 @@ def summary(resource: ReflectionTraining, logs: Path) -> dict[str, Any]:
         "reason": ended.reason if ended else None,
         "message": ended.message if ended else None,
         "evaluation": result.to_dict() if result else None,
+        "notes": _notes(resource),
         **{name.lower(): place for name, place in _places(resource, logs)},
     }
 
 
 def print_summary(console: Console, resource: ReflectionTraining, logs: Path) -> None:
-    """Print the comparison table and the places of report, model and logs."""
+    """Print the comparison table, what to know beside it, and the places of report, model and logs."""
     result = evaluation_of(resource)
+    if console.is_terminal:
+        console.print()  # after the stages
     if result is not None:
         console.print(_table(result))
         if result.retry_success is not None:
             console.print(_NOTE, highlight=False, soft_wrap=True)
+    for stage, note in _notes(resource).items():
+        console.print(Text(f"Note    {stage}: {note}"), highlight=False, soft_wrap=True)
     for name, place in _places(resource, logs):
         if place is not None:
-            console.print(f"{name:<8}{place}", highlight=False, soft_wrap=True)
+            console.print(Text(f"{name:<8}{place}"), highlight=False, soft_wrap=True)
 
 
 def _places(resource: ReflectionTraining, logs: Path) -> list[tuple[str, str | None]]:
@@ -60,6 +66,10 @@ def _places(resource: ReflectionTraining, logs: Path) -> list[tuple[str, str | N
         ("Model", str(trained) if trained else None),
         ("Logs", str(logs)),
     ]
+
+
+def _notes(resource: ReflectionTraining) -> dict[str, str]:
+    return resource.status.notes if resource.status else {}
 
 
 def _conditions(resource: ReflectionTraining) -> list[Condition]:
