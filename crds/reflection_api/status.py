@@ -88,14 +88,6 @@ class ProgressStatus(ApiModel):
     last_updated_time: datetime = Field(description="When a pod last reported.")
 
 
-class NoteStatus(ApiModel):
-    """What a finished stage says although nothing failed."""
-
-    round: Annotated[int, Field(ge=1, le=10)] = Field(description="Round, from 1.")
-    stage: Stage = Field(description="Stage of the round.")
-    text: Annotated[str, Field(max_length=512)] = Field(description="Its words.")
-
-
 class DatasetStatus(ApiModel):
     """The newest dataset of failures."""
 
@@ -177,10 +169,10 @@ class ReflectionTrainingStatus(ApiModel):
         default_factory=dict,
         description="Headline figures of the newest stage, for example reward and deadGroupShare.",
     )
-    note: NoteStatus | None = Field(
-        None,
-        description="What the newest stage that had something to say said although nothing failed, for example that a "
-        "limit is larger than the data.",
+    notes: Annotated[dict[str, Annotated[str, Field(max_length=512)]], Field(max_length=5)] = Field(
+        default_factory=dict,
+        description="By stage, what to know of its newest results although nothing failed, "
+        "for example that the data have fewer rows than the limit.",
     )
     dataset: DatasetStatus | None = Field(None, description="The newest dataset of failures.")
     checkpoint: CheckpointStatus | None = Field(None, description="The newest complete checkpoint.")

@@ -15,11 +15,11 @@ from reflection_api.status import (
     Cursor,
     DatasetStatus,
     EvaluationStatus,
-    NoteStatus,
     ReflectionTrainingStatus,
 )
 
-from .results import artifact, count, headline, metrics_of, note
+from .notes import noted
+from .results import artifact, count, headline, metrics_of
 
 
 def uri_of(resource: ReflectionTraining, at: Cursor, *path: str) -> str:
@@ -38,11 +38,9 @@ def recorded(
     """The status with the results of a finished stage in it; unknown results change nothing."""
     if at.stage is Stage.REPORT:
         return status.model_copy(update={"report_uri": uri_of(resource, at)})
+    status = status.model_copy(update={"notes": noted(status.notes, at.stage, parts or ())})
     if parts is None:
         return status
-    if text := note(parts):
-        said = NoteStatus(round=at.round, stage=at.stage, text=text)
-        status = status.model_copy(update={"note": said})
     figures = metrics_of(at.stage, parts)
     if at.stage is Stage.EVALUATE:
         # Not among the metrics, which go on to show the training's.

@@ -12,10 +12,8 @@ from reflection_api.contract import MAX_TERMINATION_MESSAGE, ArtifactRef, StageR
 from reflection_api.stages import Stage
 
 from .observed import ObservedJob, ObservedPod, PodPhase
-from .text import one_line, sentence
 
 _MAX_METRICS = 16
-_MAX_NOTE = 512
 _METRIC_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_./-]{0,63}")
 _SUMMED = (Stage.ROLLOUT, Stage.VERIFY)
 """Each pod of these counts its own shard; in the others the first pod speaks for all."""
@@ -73,11 +71,6 @@ def count(values: Mapping[str, float], name: str) -> int | None:
     """A metric that counts something; None where it is absent or no count."""
     value = values.get(name)
     return int(value) if value is not None and 0 <= value <= MAX_INT53 else None
-
-
-def note(parts: Iterable[StageResult]) -> str:
-    """What the pods want to be known, each thing once."""
-    return one_line(sentence(*dict.fromkeys(part.note for part in parts)), _MAX_NOTE)
 
 
 def artifact(parts: Iterable[StageResult], uri: str) -> ArtifactRef | None:

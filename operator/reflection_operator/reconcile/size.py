@@ -25,6 +25,7 @@ def fitting(status: ReflectionTrainingStatus) -> ReflectionTrainingStatus:
         _newest_attempt_only,
         _in_brief,
         _without_metrics,
+        _without_notes,
         _without_attempts,
         _in_short,
     ):
@@ -53,6 +54,10 @@ def _without_metrics(status: ReflectionTrainingStatus) -> ReflectionTrainingStat
     return status.model_copy(update={"metrics": {}})
 
 
+def _without_notes(status: ReflectionTrainingStatus) -> ReflectionTrainingStatus:
+    return status.model_copy(update={"notes": {}})
+
+
 def _in_brief(status: ReflectionTrainingStatus) -> ReflectionTrainingStatus:
     return _cut(status, _BRIEF)
 
@@ -68,7 +73,4 @@ def _cut(status: ReflectionTrainingStatus, limit: int) -> ReflectionTrainingStat
     verdict = status.verdict
     if verdict:
         verdict = verdict.model_copy(update={"message": one_line(verdict.message, limit)})
-    note = status.note
-    if note:
-        note = note.model_copy(update={"text": one_line(note.text, limit)})
-    return status.model_copy(update={"conditions": conditions, "verdict": verdict, "note": note})
+    return status.model_copy(update={"conditions": conditions, "verdict": verdict})

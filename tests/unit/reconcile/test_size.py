@@ -14,12 +14,10 @@ from reflection_api.status import (
     Cursor,
     DatasetStatus,
     EvaluationStatus,
-    NoteStatus,
     ReflectionTrainingStatus,
     Verdict,
 )
 from reflection_operator.reconcile.size import MAX_BYTES, fitting
-from reflection_operator.reconcile.text import one_line
 
 NOW = datetime(2026, 8, 1, tzinfo=UTC)
 WORST = ['"', "\\", "a", "\u00e4", "\u4e2d", "\U0001f600"]
@@ -47,7 +45,7 @@ def full(character: str, letters: int) -> ReflectionTrainingStatus:
         ),
         attempts=[record] * 5,
         metrics={f"m{number}" * 16: 1 / 3 for number in range(10, 26)},
-        note=NoteStatus(round=10, stage=Stage.EVALUATE, text=one_line(words, 512)),
+        notes={stage.value: words[:480] for stage in Stage},
         dataset=DatasetStatus(uri=uri, failures=2**53 - 1, attempts=2**53 - 1, sha256="f" * 64),
         checkpoint=CheckpointStatus(uri=uri, step=10**7, saved_at=NOW),
         evaluation=EvaluationStatus(uri=uri),

@@ -116,7 +116,8 @@ def _shared_provenance(context: StageContext, answers: dict[str, Manifest]) -> P
 def _note(counts: Counter[str]) -> str:
     if not counts["duplicates"]:
         return ""
-    return f"failures left out because an equal one is kept (spec.task.failures.deduplicate): {counts['duplicates']:,}"
+    what = "1 duplicate" if counts["duplicates"] == 1 else f"{counts['duplicates']:,} duplicates"
+    return f"{what} left out (spec.task.failures.deduplicate)"
 
 
 def _summary(counts: Counter[str]) -> str:
