@@ -71,7 +71,7 @@ def print_summary(console: Console, resource: ReflectionTraining, logs: Path) ->
 
 
 def _places(resource: ReflectionTraining, logs: Path) -> list[tuple[str, Path | None]]:
-    report = folder_of(resource) / stage_path(1, Stage.REPORT) / "report.md"
+    report = folder_of(resource) / stage_path(1, Stage.REPORT) / "index.html"
     return [
         ("Report", report if report.is_file() else None),
         ("Model", newest_model(resource)),

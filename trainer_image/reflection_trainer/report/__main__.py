@@ -1,0 +1,65 @@
+"""`python -m reflection_trainer.report DIR-or-URI --output FILE`: the report of a run as one HTML file."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+from pathlib import Path
+
+from reflection_api.stages import ExitCode
+
+from ..errors import StageFailure
+
+FAILED = 1
+INTERRUPTED = 130
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Write the report; returns the exit code: 0, 78 for a place without a run, 1 or another one of a stage else."""
+    parser = argparse.ArgumentParser(
+        prog="python -m reflection_trainer.report", description="Write the report of a run as one HTML file."
+    )
+    parser.add_argument("place", help="folder or URI of a run, or a folder with one run below")
+    parser.add_argument("--output", type=Path, required=True, metavar="FILE", help="the HTML file to write")
+    arguments = parser.parse_args(argv)
+    try:
+        write_report(arguments.place, arguments.output)
+    except StageFailure as failure:
+        return _fail(failure.message, int(failure.exit_code))
+    except ModuleNotFoundError as error:
+        return _fail(
+            f"{error.name} is not installed: the report needs the stages' libraries, pip install 'reflect-operator[trainer]'",
+            FAILED,
+        )
+    except OSError as error:
+        return _fail(f"--output {arguments.output}: {error.strerror or error}", FAILED)
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    print(arguments.output)
+    return ExitCode.DONE
+
+
+def write_report(place: str, output: Path) -> None:
+    """Gather what a run has left so far and write the page."""
+    from .find import open_run, rounds_begun
+    from .gather import gather
+    from .html import render_html
+    from .settings import settings_left
+
+    artifacts = open_run(place)
+    rounds = rounds_begun(artifacts)
+    with tempfile.TemporaryDirectory(prefix="reflect-report-") as scratch:
+        report = gather(artifacts, settings_left(artifacts, rounds), rounds, Path(scratch))
+    partial = output.with_name(f".{output.name}.partial")
+    partial.write_text(render_html(report), encoding="utf-8")
+    partial.replace(output)
+
+
+def _fail(message: str, code: int) -> int:
+    print(f"error: {message}", file=sys.stderr)
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())
