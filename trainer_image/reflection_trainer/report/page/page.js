@@ -11,8 +11,24 @@
   const numbers = new Intl.NumberFormat("en");
 
   $$(".js").forEach((element) => { element.hidden = false; });
+  $$(".without").forEach((element) => { element.hidden = true; });
   if (data.transcripts.length) transcripts(data.transcripts);
   $$(".charts").forEach(curves);
+  addEventListener("resize", reach);
+  reach();
+
+  // What scrolls sideways can be reached with a keyboard and has a name.
+  function reach() {
+    $$(".wide").forEach((box) => {
+      if (box.scrollWidth > box.clientWidth) {
+        box.tabIndex = 0;
+        box.setAttribute("role", "group");
+        box.setAttribute("aria-labelledby", box.dataset.by);
+      } else {
+        ["tabindex", "role", "aria-labelledby"].forEach((name) => box.removeAttribute(name));
+      }
+    });
+  }
 
   // --- The step under the pointer, in all charts of a round at once.
   function curves(charts) {
@@ -49,7 +65,7 @@
       cursors.forEach((cursor) => { cursor.setAttribute("x1", x); cursor.setAttribute("x2", x); });
       $$(".now", charts).forEach((now) => {
         const value = line[now.dataset.figure];
-        now.textContent = value === undefined ? "" : `at this step ${worded(value, now.dataset.axis)}`;
+        now.textContent = value === undefined ? "" : `(at this step ${worded(value, now.dataset.axis)})`;
       });
     };
     slider.addEventListener("input", () => show(Number(slider.value)));
