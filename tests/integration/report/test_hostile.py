@@ -106,7 +106,7 @@ def test_not_even_our_own_script_could_run_text(opened, attempt):
     """Run from a timer as page code would: what a debugger evaluates is not held to the policy."""
     here = opened(whole_report())
     here.page.evaluate(
-        f"new Promise(done => setTimeout(() => {{ try {{ {attempt}; }} catch (error) {{ window.error = String(error); }} done(); }}))"
+        f"new Promise(done => setTimeout(() => {{ try {{ {attempt} }} catch (error) {{ window.error = error }} done() }}))"
     )
     assert here.page.evaluate("window.ran") is None
     assert any("requires 'Trusted" in text for text in here.complaints), here.complaints

@@ -28,7 +28,13 @@ def context_of(folder: Path, round_number: int = 1, **changes: Any) -> StageCont
     return StageContext(settings, Artifacts(open_store(settings.run_uri)), work, 0)
 
 
-def leave_rollout(context: StageContext, number: int = 1, *, made_with: dict[str, str] | None = None) -> None:
+def leave_rollout(
+    context: StageContext,
+    number: int = 1,
+    *,
+    made_with: dict[str, str] | None = None,
+    provenance: Provenance | None = None,
+) -> None:
     for index in range(2):
         local = context.workdir / "attempts.parquet"
         local.write_bytes(b"rows")
@@ -38,6 +44,7 @@ def leave_rollout(context: StageContext, number: int = 1, *, made_with: dict[str
             kind="attempts",
             metrics={"tokens": 700, "truncated": 1, "seconds": 2.5},
             made_with=made_with,
+            provenance=provenance,
         )
 
 
@@ -58,6 +65,7 @@ def leave_training(
     steps: int = 40,
     shares: dict[str, float] | None = None,
     made_with: dict[str, str] | None = None,
+    provenance: Provenance | None = None,
 ) -> None:
     lines = [
         {
@@ -74,12 +82,12 @@ def leave_training(
     local = context.workdir / "metrics.jsonl"
     local.write_text("".join(json.dumps(line) + "\n" for line in lines))
     path = context.path(Stage.TRAIN, "metrics.jsonl", round_number=number)
-    context.artifacts.put_file(local, path, kind="metrics", made_with=made_with)
+    context.artifacts.put_file(local, path, kind="metrics", made_with=made_with, provenance=provenance)
     model = context.workdir / "model"
     model.mkdir(exist_ok=True)
     (model / "config.json").write_text("{}")
     path = context.path(Stage.TRAIN, "model", round_number=number)
-    context.artifacts.put_folder(model, path, kind="model", made_with=made_with)
+    context.artifacts.put_folder(model, path, kind="model", made_with=made_with, provenance=provenance)
 
 
 def leave_evaluation(

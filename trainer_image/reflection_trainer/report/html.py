@@ -22,7 +22,7 @@ from .comparisons import comparisons, contrasts
 from .content import Report, Round, Transcript
 from .funnel import funnel
 from .safe_text import visible
-from .settings import verifier_name
+from .settings import trained_on, verifier_name
 
 _ASSETS = Path(__file__).parent / "page"
 _REASON = "reason."
@@ -40,6 +40,7 @@ def render_html(report: Report) -> str:
         .render(
             report=report,
             answers=list(answers(report)),
+            trained_on=trained_on(report),
             verifier=verifier_name(report.task),
             style=style,
             script=script,

@@ -11,7 +11,7 @@ from .answers import answers
 from .comparisons import comparisons
 from .content import Cost, Report, Round, Training, Transcript
 from .safe_text import code, name
-from .settings import verifier_name
+from .settings import trained_on, verifier_name
 
 _REASON = "reason."
 _TRANSCRIPTS = 20
@@ -35,10 +35,11 @@ def render_markdown(report: Report) -> str:
 
 
 def _lines(report: Report) -> Iterator[str]:
+    model, prompts = trained_on(report)
     yield f"# {name(report.name)}"
     yield ""
     yield (
-        f"{code(report.model['uri'])} on {code(report.task['prompts']['uri'])}, judged by {name(verifier_name(report.task))}; "
+        f"{code(model)} on {code(prompts)}, judged by {name(verifier_name(report.task))}; "
         f"round {report.rounds[-1].round} of {report.planned_rounds}."
     )
     yield ""

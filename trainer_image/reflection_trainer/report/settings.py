@@ -89,6 +89,12 @@ def manifests(artifacts: Artifacts, folder: str) -> Iterable[tuple[str, Manifest
             yield data, manifest
 
 
+def trained_on(settings: Settings) -> tuple[str, str]:
+    """The URIs of model and prompts; a run that has just begun may not have left them yet."""
+    model, prompts = settings.model.get("uri"), settings.task.get("prompts", {}).get("uri")
+    return model or "a model that is not named", prompts or "prompts that are not named"
+
+
 def verifier_name(task: Mapping[str, Any]) -> str:
     """What judged the answers: the name of a built-in verifier, an image, or a service's URL."""
     kinds: dict[str, dict[str, Any]] = task.get("verifier", {})
