@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import sys
-import tempfile
 from pathlib import Path
 
 from reflection_api.stages import ExitCode
@@ -42,17 +41,12 @@ def main(argv: list[str] | None = None) -> int:
 
 def write_report(place: str, output: Path) -> None:
     """Gather what a run has left so far and write the page."""
-    from .find import open_run, rounds_begun
-    from .gather import gather
+    from .find import report_of
     from .html import render_html
-    from .settings import settings_left
 
-    artifacts = open_run(place)
-    rounds = rounds_begun(artifacts)
-    with tempfile.TemporaryDirectory(prefix="reflect-report-") as scratch:
-        report = gather(artifacts, settings_left(artifacts, rounds), rounds, Path(scratch))
+    page = render_html(report_of(place))
     partial = output.with_name(f".{output.name}.partial")
-    partial.write_text(render_html(report), encoding="utf-8")
+    partial.write_text(page, encoding="utf-8")
     partial.replace(output)
 
 

@@ -54,6 +54,12 @@ class Answer:
     """What a sum is made of, by name."""
 
 
+_ONE_TRAINING = Check(
+    Tone.OPEN,
+    "This is one training: the intervals cover the choice of questions, not the luck of another seed.",
+)
+
+
 def answers(report: Report) -> Iterator[Answer]:
     """The answers, from the newest round that was evaluated."""
     final = report.final
@@ -116,7 +122,7 @@ def _sentence(row: Comparison, what: str) -> str:
 
 
 def _trust(report: Report, final: Round, result: EvaluationResult) -> Answer:
-    checks = (*_controls(result), *_caveats(result), *_gates(report, final))
+    checks = (*_controls(result), *_caveats(result), *_gates(report, final), _ONE_TRAINING)
     if not contrasts(result):
         word, tone = "Not shown", Tone.OPEN
         text = "There were no failures to reflect on, so nothing shows that the reflections did it."

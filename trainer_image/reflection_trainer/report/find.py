@@ -1,7 +1,8 @@
-"""From what somebody names to the folder of a run."""
+"""From what somebody names to the report of a run."""
 
 from __future__ import annotations
 
+import tempfile
 from pathlib import Path
 
 from reflection_api.layout import stage_path
@@ -10,9 +11,25 @@ from reflection_api.stages import Stage
 
 from ..errors import BadConfig
 from ..storage import Artifacts, open_store
+from .content import Report
+from .gather import gather
+from .settings import settings_left
 
 _FIRST_ROUND = stage_path(1, Stage.ROLLOUT).split("/", 1)[0]
 _MAX_ROUNDS = 10
+
+
+def report_of(place: str) -> Report:
+    """What the run that `place` names has left so far.
+
+    Raises:
+        BadConfig: no run is there, or more than one.
+        CorruptArtifact: an artefact does not match its manifest.
+    """
+    artifacts = Artifacts(open_store(run_folder(place)))
+    rounds = rounds_begun(artifacts)
+    with tempfile.TemporaryDirectory(prefix="reflect-report-") as scratch:
+        return gather(artifacts, settings_left(artifacts, rounds), rounds, Path(scratch))
 
 
 def run_folder(place: str) -> str:
@@ -49,11 +66,6 @@ def rounds_begun(artifacts: Artifacts) -> int:
                 raise _nothing(f"{artifacts.store.root}: no run has stored anything there")
             return number - 1
     return _MAX_ROUNDS
-
-
-def open_run(place: str) -> Artifacts:
-    """The artefacts of the run that `place` names."""
-    return Artifacts(open_store(run_folder(place)))
 
 
 def _nothing(problem: str) -> BadConfig:
