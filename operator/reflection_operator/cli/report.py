@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 from reflection_api.stages import ExitCode
 
+from ..local.installed import ExtraMissing, check_installed
 from .exit_codes import FAILED, INTERRUPTED, WRONG_USE
 
 _MEANINGS = {0: 0, ExitCode.BAD_CONFIG: WRONG_USE, INTERRUPTED: INTERRUPTED}
@@ -28,11 +29,16 @@ def report(
         Path, typer.Option("--output", "-o", help="The HTML file to write.", metavar="FILE")
     ] = Path("report.html"),
 ) -> None:
-    """Write the report of a run, finished or not, as one HTML file that loads nothing.
+    """Write the report of a run as one HTML file.
 
-    It is made from what the run has left in storage so far, and needs the extra trainer:
+    It loads nothing from anywhere, and is made from what the run has left so far, finished or not. The extra trainer is needed:
     pip install 'reflect-operator[trainer]'.
     """
+    try:
+        check_installed("trainer", by="reflect report")
+    except ExtraMissing as missing:
+        typer.echo(str(missing), err=True)
+        raise typer.Exit(FAILED) from None
     command = [sys.executable, "-m", "reflection_trainer.report", f"--output={output}", "--", place]
     code = subprocess.run(command, check=False).returncode
     raise typer.Exit(_MEANINGS.get(code, FAILED))

@@ -18,6 +18,7 @@ from reflection_api.status import (
     ReflectionTrainingStatus,
 )
 
+from .notes import noted
 from .results import artifact, count, headline, metrics_of
 
 
@@ -40,6 +41,7 @@ def recorded(
     if parts is None:
         return status
     figures = metrics_of(at.stage, parts)
+    status = status.model_copy(update={"notes": noted(status.notes, at.stage, parts)})
     if at.stage is Stage.EVALUATE:
         # Not among the metrics, which go on to show the training's.
         return status.model_copy(

@@ -9,6 +9,8 @@ from pathlib import Path
 from reflection_api.stages import ExitCode
 
 from ..errors import StageFailure
+from .find import report_of
+from .html import render_html
 
 FAILED = 1
 INTERRUPTED = 130
@@ -26,11 +28,6 @@ def main(argv: list[str] | None = None) -> int:
         write_report(arguments.place, arguments.output)
     except StageFailure as failure:
         return _fail(failure.message, int(failure.exit_code))
-    except ModuleNotFoundError as error:
-        return _fail(
-            f"{error.name} is not installed: the report needs the stages' libraries, pip install 'reflect-operator[trainer]'",
-            FAILED,
-        )
     except OSError as error:
         return _fail(f"--output {arguments.output}: {error.strerror or error}", FAILED)
     except KeyboardInterrupt:
@@ -41,9 +38,6 @@ def main(argv: list[str] | None = None) -> int:
 
 def write_report(place: str, output: Path) -> None:
     """Gather what a run has left so far and write the page."""
-    from .find import report_of
-    from .html import render_html
-
     page = render_html(report_of(place))
     partial = output.with_name(f".{output.name}.partial")
     partial.write_text(page, encoding="utf-8")
