@@ -46,6 +46,7 @@ def test_the_loop_ends_with_every_artefact_whole(undisturbed):
         "round-1/train/model/manifest.json",
         "round-1/evaluate/result.json.manifest.json",
         "report/report.json.manifest.json",
+        "report/index.html",
         "report/report.md",
     ):
         assert (folder / path).is_file(), path
