@@ -22,16 +22,17 @@ demo: setup ## A tiny model learns to reflect, here, in minutes; the result is i
 	@$(BIN)/python examples/countdown/demo.py
 
 .PHONY: test
-test: setup ## Everything this machine can check, and a list of what it left out
+test: deps-system setup ## Everything this machine can check, and a list of what it left out
 	@$(BIN)/python scripts/check.py
 
 .PHONY: setup
-setup: deps-system ## Make .venv from the lock file; instant when nothing changed
+setup: ## Make .venv from the lock file; instant when nothing changed
+	@sh scripts/deps-system.sh
 	@"$$(sh scripts/find-python.sh)" scripts/set_up.py
 
 .PHONY: deps-system
-deps-system: ## Install missing system packages where this user can, else list them
-	@sh scripts/deps-system.sh
+deps-system: ## Install missing system packages where this user can, else list them; check for Go
+	@sh scripts/deps-system.sh tests
 
 .PHONY: lint
 lint: setup ## Style and import layers
