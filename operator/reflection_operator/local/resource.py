@@ -37,7 +37,9 @@ def run_uid(resource: ReflectionTraining, workdir: Path) -> str:
 
 
 def accept(resource: ReflectionTraining, records: Records, file: Path) -> ReflectionTraining:
-    """The resource of this file with the status of earlier calls, stored. A failed run begins again, with the artefacts that still fit.
+    """The resource of this file with the status of earlier calls, stored.
+
+    A failed run begins again, with the artefacts that still fit.
 
     Raises:
         InvalidResources: a field was changed that cannot change once a run has begun.

@@ -15,7 +15,6 @@ from reflection_api.status import Comparison
 from rich.console import Console
 from rich.table import Table
 
-
 _NOTE = "* on the same failed answers of the base model; the last two rows are controls"
 
 

@@ -167,7 +167,11 @@ def test_changes(case: Case) -> None:
     ("before", "after", "words"),
     [
         ({"maxSteps": 4}, {"maxSteps": 9}, "(changed: maxSteps 4 -> 9)"),
-        ({"maxSteps": 4}, {"maxSteps": 4, "method": {"beta": 0.1}}, '(changed: method null -> {"beta": 0.1})'),
+        (
+            {"maxSteps": 4},
+            {"maxSteps": 4, "method": {"beta": 0.1}},
+            '(changed: method null -> {"beta": 0.1})',
+        ),
         ({"method": {"beta": 0.1}}, {"method": {"beta": 0.2}}, "(changed: method.beta 0.1 -> 0.2)"),
         (
             {},
@@ -177,7 +181,9 @@ def test_changes(case: Case) -> None:
     ],
 )
 def test_a_change_in_a_section_is_named(before: dict[str, Any], after: dict[str, Any], words: str) -> None:
-    (problem,) = check_update(resource(spec__training=before), resource(spec__training=after), file="run.yaml")
+    (problem,) = check_update(
+        resource(spec__training=before), resource(spec__training=after), file="run.yaml"
+    )
     assert str(problem).startswith("run.yaml: spec.training: is immutable: ")
     assert problem.message.endswith(words)
 

@@ -10,22 +10,20 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[3]
-PAGES = [
-    ROOT / "README.md",
-    ROOT / "CONTRIBUTING.md",
-    ROOT / "CHANGELOG.md",
-    *sorted((ROOT / "docs").rglob("*.md")),
-]
+from ...support.pages import PAGES, ROOT, anchors, fences, label, links
+
 OURS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "docs/machine.md"]
-FENCE = re.compile(r"^```sh\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-LINK = re.compile(r"\]\((?!https?://)([^)#]+)(?:#[^)]*)?\)")
 HEAVY = {"run"}
 """Commands of `reflect` that take minutes: the integration tests carry them out, here their words are checked."""
 
 
 def commands(page: Path) -> list[list[str]]:
-    lines = "".join(FENCE.findall(page.read_text())).splitlines()
+    lines = [
+        line
+        for fence in fences(page)
+        if fence.language == "sh" and not fence.name
+        for line in fence.text.splitlines()
+    ]
     return [words for line in lines if (words := shlex.split(line, comments=True))]
 
 
@@ -72,9 +70,11 @@ def test_make_help_names_every_target() -> None:
     assert helped == targets
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+@pytest.mark.parametrize("page", [*PAGES, ROOT / "CHANGELOG.md"], ids=label)
 def test_links_lead_somewhere(page: Path) -> None:
-    assert [link for link in LINK.findall(page.read_text()) if not (page.parent / link).exists()] == []
+    for file, anchor in links(page):
+        assert file.exists()
+        assert not anchor or anchor in anchors(file), f"{label(file)} has no heading #{anchor}"
 
 
 def test_the_machine_page_quotes_the_lock_and_the_set_up() -> None:
