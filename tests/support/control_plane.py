@@ -18,9 +18,9 @@ from typing import Any
 import httpx
 import yaml
 
-from tests.support.certificates import Authority, signing_key
-from tests.support.daemons import Daemons
-from tests.support.kubernetes_programs import Programs, find_programs
+from .certificates import Authority, signing_key
+from .daemons import Daemons
+from .kubernetes_programs import Programs, find_programs
 
 _READY_LIMIT_S = 90
 _STARTS = 3

@@ -18,7 +18,7 @@ from typing import Any
 
 import psutil
 
-from tests.support.go_tools import cache_folder, locked
+from .go_tools import cache_folder, locked
 
 _STOP_LIMIT_S = 10
 

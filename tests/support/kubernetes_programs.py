@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.support.go_tools import go_tool
+from .go_tools import go_tool
 
 VERSION = "1.36.4"
 _STAMP = "k8s.io/component-base/version"
