@@ -140,11 +140,13 @@ class Kubelet:
     def _bind(self, pod: Obj) -> None:
         if not pod["spec"].get("nodeName"):
             target = {"target": {"kind": "Node", "name": NODE}, "metadata": {"name": pod["metadata"]["name"]}}
-            self.cluster.create(f"{self._path(pod)}/binding", target)
+            self.cluster.try_to_create(f"{self._path(pod)}/binding", target)
             pod["spec"]["nodeName"] = NODE
 
     def _write(self, pod: Obj, status: Obj) -> None:
-        self.cluster.patch(f"{self._path(pod)}/status", {"status": status})
+        answer = self.cluster.try_to_patch(f"{self._path(pod)}/status", {"status": status})
+        # Somebody may have deleted it since it was listed.
+        assert answer["kind"] == "Pod" or answer["code"] in (404, 409), answer
 
     def _path(self, pod: Obj) -> str:
         return f"{CORE}/namespaces/{self.namespace}/pods/{pod['metadata']['name']}"

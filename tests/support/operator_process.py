@@ -6,10 +6,11 @@ import os
 import signal
 import subprocess
 import sys
+from copy import copy
 from pathlib import Path
 
 import httpx
-import yaml
+from reflection_operator.kube.rbac import manifests
 
 from .cluster import CORE, Cluster, until
 
@@ -25,9 +26,15 @@ class OperatorProcess:
         self._log = log
         options = ["--lease-namespace", namespace] + ([] if everywhere else ["--namespaces", namespace])
         self._options = options
-        token = _permitted(cluster, namespace, options)
+        token = _permitted(cluster, namespace, [] if everywhere else [namespace])
         self.kubeconfig = cluster.plane.kubeconfig_with_token(f"operator-{namespace}", token)
         self._process: subprocess.Popen[bytes] | None = None
+
+    def replica(self, log: Path) -> OperatorProcess:
+        """Another one like it, not started yet."""
+        other = copy(self)
+        other._log, other._process = log, None
+        return other
 
     def start(self, *options: str) -> None:
         """Start it; it may take a moment until it acts."""
@@ -84,13 +91,11 @@ class OperatorProcess:
         return int(lines[-1].rsplit(" ", 1)[-1]) if lines else None
 
 
-def _permitted(cluster: Cluster, namespace: str, options: list[str]) -> str:
-    """A token of a service account that may do what `rbac` prints, and nothing else."""
+def _permitted(cluster: Cluster, namespace: str, namespaces: list[str]) -> str:
+    """A token of a service account that may do what the operator's own roles say, and nothing else."""
     account = {"metadata": {"name": _ACCOUNT, "namespace": namespace}}
     cluster.create(f"{CORE}/namespaces/{namespace}/serviceaccounts", account)
-    command = [sys.executable, "-m", "reflection_operator", "rbac", *options, "--service-account", _ACCOUNT]
-    printed = subprocess.run(command, text=True, capture_output=True, check=True).stdout
-    for obj in yaml.safe_load_all(printed):
+    for obj in manifests(namespaces, namespace, _ACCOUNT):
         place = f"namespaces/{obj['metadata']['namespace']}/" if "namespace" in obj["metadata"] else ""
         cluster.create(f"/apis/rbac.authorization.k8s.io/v1/{place}{obj['kind'].lower()}s", obj)
     path = f"{CORE}/namespaces/{namespace}/serviceaccounts/{_ACCOUNT}/token"

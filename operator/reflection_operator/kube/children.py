@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
+from reflection_api.layout import attempt_of
 from reflection_api.resource import Metadata
 
+from ..children.labels import child_labels, copied_labels
 from .api import Api, Obj
 from .errors import ApiError
 from .kinds import CHILDREN, JOBS, Kind
@@ -41,6 +43,24 @@ class Children:
             if kind is JOBS:
                 self._store.put(JOBS, created)
 
+    async def reclaim(self, run: Metadata, name: str) -> None:
+        """Give a Job its labels back, where it exists and is ours: pods of it are there, and it is not seen itself.
+
+        Without its labels no watch shows it, and the run would wait for its pods as for those of a deleted Job.
+        """
+        attempt = attempt_of(name, run.name, run.uid)
+        if attempt is None:
+            return
+        try:
+            found = await self._api.get(JOBS, run.namespace, name)
+        except ApiError as error:
+            if error.not_found:
+                return
+            raise
+        if _is_owned(found["metadata"], run.uid):
+            own = child_labels(run, *attempt) | copied_labels(run.labels)
+            self._store.put(JOBS, await self._labelled(found, own))
+
     async def _create(self, kind: Kind, run: Metadata, obj: Obj) -> Obj:
         try:
             return await self._api.create(kind, run.namespace, obj)
@@ -62,11 +82,14 @@ class Children:
             raise ChildRefused(
                 f'{wanted["kind"]} "{name}" exists and does not belong to this run; delete or rename it'
             )
-        labels = wanted["metadata"]["labels"]
-        if kind is not JOBS or labels.items() <= metadata.get("labels", {}).items():
-            return found
-        # Somebody took its labels away, and without them no watch would ever show it.
-        return await self._api.patch(kind, run.namespace, name, {"metadata": {"labels": labels}})
+        return await self._labelled(found, wanted["metadata"]["labels"]) if kind is JOBS else found
+
+    async def _labelled(self, job: Obj, labels: Mapping[str, str]) -> Obj:
+        metadata = job["metadata"]
+        if labels.items() <= metadata.get("labels", {}).items():
+            return job
+        change = {"metadata": {"labels": dict(labels), "resourceVersion": metadata["resourceVersion"]}}
+        return await self._api.patch(JOBS, metadata["namespace"], metadata["name"], change)
 
 
 def _is_owned(metadata: dict[str, Any], uid: str) -> bool:

@@ -73,8 +73,9 @@ class Controller:
                 _log.warning("%s; trying again in %.0f s", _in_words(error), _LIST_AGAIN_SECONDS)
                 await asyncio.sleep(_LIST_AGAIN_SECONDS)
             else:
+                level = logging.DEBUG if self._listed else logging.INFO
+                _log.log(level, "found %d runs", len(self.store.keys()))
                 self._listed = True
-                _log.info("found %d runs", len(self.store.keys()))
                 return
 
     async def work(self) -> None:

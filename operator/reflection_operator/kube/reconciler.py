@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterable
 from datetime import UTC, datetime
 
 from reflection_api.layout import child_name
@@ -11,7 +12,8 @@ from reflection_api.status import ReflectionTrainingStatus
 
 from ..children.build import build
 from ..reconcile.decide import decide
-from ..reconcile.decision import Attempt, Decision
+from ..reconcile.decision import Attempt, Decision, EventRecord
+from ..reconcile.milestones import STARTS
 from ..reconcile.misunderstood import misunderstood
 from ..reconcile.observed import Observed, Refusal
 from ..settings import OperatorSettings
@@ -60,6 +62,7 @@ class Reconciler:
         if view.run.value.resource is None:
             await self._say_misunderstood(view)
             return None
+        await self._find_lost_jobs(view)
         decision = decide(self._observed(view, view.run.value.resource))
         await self._carry_out(view, view.run.value.resource, decision)
         return decision.look_again.total_seconds() if decision.look_again else None
@@ -74,6 +77,17 @@ class Reconciler:
             now=datetime.now(UTC).replace(microsecond=0),
             refusal=self._refusals.get(view.run.uid),
         )
+
+    async def _find_lost_jobs(self, view: View) -> None:
+        """Pods that nobody has told to stop have a Job, even where it is not seen."""
+        metadata = view.run.value.metadata
+        lost = {
+            pod.job_name
+            for pod in view.pods
+            if pod.job_name not in view.jobs and not (pod.ended or pod.deleting)
+        }
+        for name in sorted(lost):
+            await self._children.reclaim(metadata, name)
 
     async def _say_misunderstood(self, view: View) -> None:
         stored = view.run.value
@@ -90,11 +104,23 @@ class Reconciler:
             self._measures.changed(resource.status, decision.status)
         elif decision.create:
             await self._check_current(view)
-        for name in decision.delete:
-            await self._delete_job(view, name)
-        for attempt in decision.create:
-            await self._create(resource, attempt)
-        for event in decision.events:
+        told = decision.events
+        try:
+            for name in decision.delete:
+                await self._delete_job(view, name)
+            for attempt in decision.create:
+                await self._create(resource, attempt)
+        except Exception:
+            # The change of status is a fact, only the Job is not there yet.
+            told = tuple(event for event in told if event.reason not in STARTS)
+            raise
+        finally:
+            await self._tell(resource, told, version)
+        if decision.delete_resource:
+            await self._delete_run(view.run)
+
+    async def _tell(self, resource: ReflectionTraining, told: Iterable[EventRecord], version: int) -> None:
+        for event in told:
             _log.log(
                 logging.WARNING if event.type == "Warning" else logging.INFO,
                 "%s: %s",
@@ -102,8 +128,6 @@ class Reconciler:
                 event.message,
             )
             await self._events.post(resource.metadata, event, version)
-        if decision.delete_resource:
-            await self._delete_run(view.run)
 
     async def _write_status(self, run: Known[StoredRun], status: ReflectionTrainingStatus) -> int:
         """Replace the status unless the resource has changed since it was read; the version that it has then."""

@@ -19,7 +19,7 @@ from ...support.operator_process import OperatorProcess
 from ...unit.api.resources import resource
 
 CRD = Path(__file__).parents[3] / "crds/reflectiontrainings.yaml"
-_CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
+CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 
 # Building the control plane takes about ten minutes, once.
 BUILD_LIMIT_S = 3600
@@ -49,7 +49,7 @@ def cluster(plane: ControlPlane) -> Iterator[Cluster]:
 def install_crd(cluster: Cluster) -> None:
     """Have the API server know ReflectionTrainings."""
     crd = yaml.safe_load(CRD.read_text())
-    cluster.create(_CRDS, crd)
+    cluster.create(CRDS, crd)
     until(lambda: cluster.answers(f"{RUNS}/reflectiontrainings"), "API for ReflectionTrainings")
 
 
