@@ -19,6 +19,8 @@ from .kube.options import Options
 from .kube.watches import Watches
 from .main import watch
 
+_KOPF_STOP_SECONDS = 10
+
 _log = logging.getLogger(__name__)
 
 
@@ -99,28 +101,36 @@ class Operator:
     async def _lead(self) -> int:
         self._leading = True
         self._metrics.leading(True)
-        kopf_ready, kopf_stop = asyncio.Event(), asyncio.Event()
-        work = asyncio.create_task(self._controller.work())
         keep = asyncio.create_task(self._leader.keep() if self._options.leader_election else _for_ever())
-        watching = asyncio.create_task(
-            watch(self._controller, self._configuration, self._watches, self._options, kopf_ready, kopf_stop)
-        )
-        # kopf takes the signals when it starts, and would stop before the workers have finished.
-        await _first(kopf_ready.wait(), _ended(watching))
-        self._take_signals()
-        await _first(self._stop.wait(), _ended(work), _ended(keep), _ended(watching))
-        _log.info("stopping")
+        # kopf looks for the kinds once, when it starts: only after the first list they are sure to be there.
+        await _first(self._controller.fill(), self._stop.wait(), _ended(keep))
+        if not (self._stop.is_set() or keep.done()):
+            await self._work_until_told(keep)
         failed = not self._stop.is_set()
-        await _cancelled(work)
-        kopf_stop.set()
-        await asyncio.wait([watching], timeout=10)
         await _cancelled(keep)
         if self._options.leader_election:
             await self._leader.release()
+        return 1 if failed else 0
+
+    async def _work_until_told(self, keep: asyncio.Task[None]) -> None:
+        """Work until a signal, the loss of the leadership, or a failure of a part."""
+        ready, stop = asyncio.Event(), asyncio.Event()
+        work = asyncio.create_task(self._controller.work(), name="working")
+        watching = asyncio.create_task(
+            watch(self._controller, self._configuration, self._watches, self._options, ready, stop),
+            name="watching",
+        )
+        # kopf takes the signals when it starts, and would stop before the workers have finished.
+        await _first(ready.wait(), _ended(watching))
+        self._take_signals()
+        await _first(self._stop.wait(), _ended(work), _ended(keep), _ended(watching))
+        _log.info("stopping")
+        await _cancelled(work)
+        stop.set()
+        await asyncio.wait([watching], timeout=_KOPF_STOP_SECONDS)
         for task in (work, watching):
             if task.done() and not task.cancelled() and task.exception():
                 _log.error("%s ended with an error", task.get_name(), exc_info=task.exception())
-        return 1 if failed else 0
 
 
 async def _first(*things: Any) -> None:

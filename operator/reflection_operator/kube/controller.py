@@ -79,8 +79,7 @@ class Controller:
                 return
 
     async def work(self) -> None:
-        """Reconcile until cancelled; what is being carried out then is carried out to its end."""
-        await self.fill()
+        """Reconcile what is found until cancelled; what is being carried out then is carried out to its end."""
         async with asyncio.TaskGroup() as group:
             group.create_task(self._stay_up_to_date())
             for _ in range(self._options.workers):

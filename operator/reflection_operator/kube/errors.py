@@ -17,7 +17,7 @@ class ApiError(Exception):
         self.status = status
         self.reason = str(answer.get("reason", ""))
         """Of the Status object: NotFound, AlreadyExists, Conflict, Invalid, Forbidden, ..."""
-        self.message = str(answer.get("message", ""))[:_MAX_MESSAGE]
+        self.message = " ".join(str(answer.get("message", ""))[:_MAX_MESSAGE].split())
         self.causes = [str(cause.get("reason", "")) for cause in _causes(answer)]
         self.retry_after = _seconds(headers.get("Retry-After"))
         """Seconds that the server wants to be left alone."""

@@ -21,6 +21,11 @@ from ...unit.api.resources import resource
 CRD = Path(__file__).parents[3] / "crds/reflectiontrainings.yaml"
 CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 
+SHORT_LEASE = (
+    "--lease-duration-seconds", "3", "--lease-renew-deadline-seconds", "2", "--lease-retry-seconds", "0.5",
+)  # fmt: skip
+"""So that a test need not wait for a quarter of a minute after a kill."""
+
 # Building the control plane takes about ten minutes, once.
 BUILD_LIMIT_S = 3600
 

@@ -13,11 +13,7 @@ import pytest
 from ...support.cluster import Cluster, Obj, until
 from ...support.kubelet import End, Kubelet, attempt_of, stage_of
 from ...support.operator_process import OperatorProcess
-from .conftest import Run
-
-SHORT_LEASE = (
-    "--lease-duration-seconds", "3", "--lease-renew-deadline-seconds", "2", "--lease-retry-seconds", "0.5",
-)  # fmt: skip
+from .conftest import SHORT_LEASE, Run
 
 
 def writes(
