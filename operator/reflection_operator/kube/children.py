@@ -9,7 +9,7 @@ from reflection_api.layout import attempt_of
 from reflection_api.resource import Metadata
 
 from ..children.labels import child_labels, copied_labels
-from .api import Api, Obj
+from .api import TRANSPORT_ERRORS, Api, Obj
 from .errors import ApiError
 from .kinds import CHILDREN, JOBS, Kind
 from .store import Store
@@ -63,7 +63,7 @@ class Children:
 
     async def _create(self, kind: Kind, run: Metadata, obj: Obj) -> Obj:
         try:
-            return await self._api.create(kind, run.namespace, obj)
+            return await self._create_surely(kind, run.namespace, obj)
         except ApiError as error:
             if error.already_exists:
                 return await self._adopt(kind, run, obj)
@@ -72,6 +72,13 @@ class Children:
             if error.final:
                 raise ChildRefused(error.message) from error
             raise
+
+    async def _create_surely(self, kind: Kind, namespace: str, obj: Obj) -> Obj:
+        """Ask again where no answer came: it may exist by now, and its creation is still to be told."""
+        try:
+            return await self._api.create(kind, namespace, obj)
+        except TRANSPORT_ERRORS:
+            return await self._api.create(kind, namespace, obj)
 
     async def _adopt(self, kind: Kind, run: Metadata, wanted: Obj) -> Obj:
         """An object of that name exists: ours from an earlier try, or somebody else's."""

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -48,7 +47,7 @@ class Leader:
     @property
     def may_act(self) -> bool:
         """Whether nobody else can be the leader at this moment: asked before every write, also after a long sleep."""
-        return time.monotonic() < self._valid_until
+        return _now() < self._valid_until
 
     async def acquire(self) -> None:
         """Wait until this candidate is the leader."""
@@ -82,7 +81,7 @@ class Leader:
 
     async def _try(self) -> bool:
         """Take or renew the Lease, in less time than a try may take."""
-        began = time.monotonic()
+        began = _now()
         try:
             async with asyncio.timeout(self._times.deadline / 2):
                 held = await self._take()
@@ -116,11 +115,11 @@ class Leader:
         """Whether it is ours, nobody's, or was not renewed for its duration while we looked on."""
         version, spec = lease["metadata"]["resourceVersion"], lease.get("spec") or {}
         if version != self._seen[0]:
-            self._seen = (version, time.monotonic())
+            self._seen = (version, _now())
         if spec.get("holderIdentity") in ("", None, self._identity):
             return True
         duration = float(spec.get("leaseDurationSeconds") or self._times.duration)
-        return time.monotonic() - self._seen[1] >= duration
+        return _now() - self._seen[1] >= duration
 
     def _new(self) -> Obj:
         return {
@@ -148,3 +147,8 @@ class Leader:
 
     async def _pause(self) -> None:
         await asyncio.sleep(self._times.retry * random.uniform(0.8, 1.2))
+
+
+def _now() -> float:
+    """Seconds on a clock that only runs forward, also while this process sleeps."""
+    return asyncio.get_running_loop().time()

@@ -73,11 +73,15 @@ class Store:
             return None
         # Anybody can put the label of a run on objects of a namespace of his own.
         namespace = family.run.namespace
-        jobs, pods = (family.members[kind.plural].values() for kind in (JOBS, PODS))
+        jobs, pods = (
+            [each for each in family.members[kind.plural].values() if each.namespace == namespace]
+            for kind in (JOBS, PODS)
+        )
         return View(
             run=family.run,
-            jobs={each.name: each for each in jobs if each.namespace == namespace},
-            pods=tuple(each.value for each in pods if each.namespace == namespace),
+            # Of two with one name the older is gone, and only nobody has said so yet.
+            jobs={each.name: each for each in sorted(jobs, key=lambda job: job.version)},
+            pods=tuple(each.value for each in sorted(pods, key=lambda pod: pod.name)),
         )
 
     def put(self, kind: Kind, obj: Mapping[str, Any]) -> None:

@@ -38,18 +38,24 @@ class Watches:
     """Listens to a session. A kind is watched once for each namespace, and the one that is silent longest counts."""
 
     def __init__(
-        self, kinds: tuple[Kind, ...], places: int, metrics: Metrics, relisted: Callable[[], None]
+        self,
+        kinds: tuple[Kind, ...],
+        places: int,
+        metrics: Metrics,
+        relisted: Callable[[], None],
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """Listen for watches of `kinds` in `places` namespaces (1 for all); `relisted` is called after a list."""
         self._kinds = {kind.plural: kind for kind in kinds}
         self._places = places
         self._metrics = metrics
         self._relisted = relisted
+        self._clock = clock
         self._streams: dict[str, dict[str, _Stream]] = {name: {} for name in self._kinds}
 
     def ages(self) -> dict[str, float]:
         """Seconds since each kind was last heard of; infinite until all its watches have begun."""
-        now = time.monotonic()
+        now = self._clock()
         return {
             name: max(now - stream.last_heard(now) for stream in streams.values())
             if len(streams) >= self._places
@@ -73,7 +79,7 @@ class Watches:
         if params.response.status != 200:
             return
         if watch:
-            self._streams[name][params.url.path] = _Stream(params.response, time.monotonic())
+            self._streams[name][params.url.path] = _Stream(params.response, self._clock())
         else:
             self._relisted()
 
