@@ -31,7 +31,7 @@ def listen(play: Play, clock: Callable[[], float] = time.monotonic) -> None:
     """Play against a server that sends a line each time that it is told to."""
 
     async def serve() -> None:
-        say = asyncio.Event()
+        say, end = asyncio.Event(), asyncio.Event()
         relisted: list[str] = []
         watches = Watches(
             (RUNS, JOBS, PODS), 1, Metrics(), relisted=lambda: relisted.append("again"), clock=clock
@@ -44,7 +44,7 @@ def listen(play: Play, clock: Callable[[], float] = time.monotonic) -> None:
             await stream.prepare(request)
             await say.wait()
             await stream.write(b"{}\n")
-            await asyncio.Event().wait()
+            await end.wait()
             return stream
 
         app = web.Application()
@@ -57,6 +57,7 @@ def listen(play: Play, clock: Callable[[], float] = time.monotonic) -> None:
             async with aiohttp.ClientSession(trace_configs=[watches.trace()]) as session:
                 await play(session, url, watches, say, relisted)
         finally:
+            end.set()
             await runner.cleanup()
 
     asyncio.run(serve())
