@@ -73,6 +73,10 @@ bench: setup ## Run the benchmarks of bench/, or one: make bench ONLY=name
 	@for file in $(if $(ONLY),bench/$(ONLY).py,$(wildcard bench/[a-z]*.py)); do \
 		echo "== $$file"; $(BIN)/python "$$file" || exit; done
 
+.PHONY: soak
+soak: setup ## Long tests that `make test` leaves to this: all, or one: make soak ONLY=name
+	@$(BIN)/pytest $(if $(ONLY),tests/soak/test_$(ONLY).py,tests/soak)
+
 .PHONY: clean
 clean: ## Remove what the other targets made, except .venv and the cache folder
 	rm -rf build dist .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache

@@ -45,3 +45,21 @@ class CorruptArtifact(StageFailure):
 
     def __init__(self, message: str) -> None:
         super().__init__(message, reason=Reason.ARTIFACT_CORRUPT)
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether memory could not be had: Python's own, or PyTorch's on a GPU or on the host."""
+    named = isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError"
+    return named or "DefaultCPUAllocator" in str(error)
+
+
+def out_of_memory_words(error: BaseException) -> str:
+    """What an error of memory says; Python's own says nothing."""
+    return first_line(error) if str(error) else "the process ran out of memory"
+
+
+def first_line(error: BaseException) -> str:
+    """The first line of an error's text; its kind where it has none, and before the mere name that a KeyError is."""
+    kind = type(error).__name__
+    line = next(iter(str(error).strip().splitlines()), "")
+    return f"{kind}: {line}" if line and isinstance(error, KeyError) else line or kind

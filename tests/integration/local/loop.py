@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -15,8 +14,8 @@ REFLECT = Path(sys.executable).parent / "reflect"
 
 SMALL = {
     "spec.rollout.engine": "transformers",
-    "spec.rollout.attemptsPerPrompt": 2,
-    "spec.task.prompts.limit": 60,
+    "spec.rollout.attemptsPerPrompt": 4,
+    "spec.task.prompts.limit": 144,  # three shards of answers
     "spec.evaluation.prompts.limit": 20,
     "spec.evaluation.attemptsPerPrompt": 1,
     "spec.evaluation.gates.minGain": -1,
@@ -33,6 +32,7 @@ class Loop:
 
     def __init__(self, folder: Path, **changes: object) -> None:
         self.workdir, self.storage = folder / "work", folder / "storage"
+        self.output, self.seconds = "", 0.0
         self._settings = SMALL | {"spec.storage.uri": self.storage.as_uri()} | changes
 
     @property
@@ -49,13 +49,11 @@ class Loop:
     def start(self, log: Path) -> subprocess.Popen[bytes]:
         """Start it in the background, output appended to a file."""
         with log.open("ab") as output:
-            environment = os.environ | {"OMP_NUM_THREADS": "1"}
-            return subprocess.Popen(self.command, stdout=output, stderr=output, env=environment)
+            return subprocess.Popen(self.command, stdout=output, stderr=output)
 
     def run(self) -> subprocess.CompletedProcess[str]:
         """Run it to its end."""
-        environment = os.environ | {"OMP_NUM_THREADS": "1"}
-        return subprocess.run(self.command, capture_output=True, text=True, env=environment, check=False)
+        return subprocess.run(self.command, capture_output=True, text=True, check=False)
 
     @property
     def run_folder(self) -> Path:
@@ -86,6 +84,13 @@ class Loop:
             path.relative_to(self.run_folder).as_posix()
             for path in self.run_folder.rglob("*")
             if path.is_file()
+        }
+
+    def finished(self) -> dict[str, int]:
+        """The manifest of every complete artefact, with its inode: what is written again gets another one."""
+        return {
+            path.relative_to(self.storage).as_posix(): path.stat().st_ino
+            for path in self.storage.rglob("*manifest.json")
         }
 
     def result(self) -> dict[str, object]:

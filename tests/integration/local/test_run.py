@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 import signal
 import time
@@ -20,7 +21,9 @@ KILLS = 20
 def undisturbed(tmp_path_factory):
     """A run that nothing disturbs, to its end."""
     loop = Loop(tmp_path_factory.mktemp("undisturbed"))
+    started = time.monotonic()
     done = loop.run()
+    loop.seconds = time.monotonic() - started
     assert done.returncode == 0, done.stdout + done.stderr
     loop.output = done.stdout
     return loop
@@ -134,6 +137,8 @@ def kill_one_of_the_stage(loop, rng):
 
     until(some, "a stage that runs")
     rng.choice(found).kill()
+    _, left = psutil.wait_procs(found, timeout=10)
+    assert left == []
 
 
 @pytest.mark.slow
@@ -144,10 +149,12 @@ def test_killed_at_twenty_random_moments_it_ends_with_the_same_dataset_and_resul
     rng = random.Random(20)
     loop = Loop(tmp_path, **{"spec.failurePolicy.maxRestarts": 100})
     log = tmp_path / "log"
+    finished: dict[str, int] = {}
     runner = loop.start(log)
     try:
         for kill in range(1, KILLS + 1):
-            moment = time.monotonic() + rng.uniform(0.2, 9.0)
+            # A share of what the whole takes here, so that neither a fast nor a slow machine ends too early or never.
+            moment = time.monotonic() + rng.uniform(0.2, undisturbed.seconds / 5)
             until(lambda: time.monotonic() >= moment or runner.poll() is not None, "a moment to kill")  # noqa: B023
             assert runner.poll() is None, f"it ended before kill {kill}:\n{log.read_text()}"
             if kill % 5 == 0:
@@ -158,8 +165,13 @@ def test_killed_at_twenty_random_moments_it_ends_with_the_same_dataset_and_resul
             killed = time.monotonic()
             until(lambda: not list(marked(loop.mark)), "the end of every process")
             assert time.monotonic() - killed < 10
+            finished |= loop.finished()
             runner = loop.start(log)
-        assert runner.wait(GUARD) == 0, (tmp_path / "log").read_text()
+        assert runner.wait(GUARD) == 0, log.read_text()
+        at_the_end = loop.finished()
+        again = [path for path, inode in finished.items() if at_the_end.get(path, inode) != inode]
+        assert again == [], "what was finished was made again"
+        assert len(finished) >= 8
         assert loop.dataset() == undisturbed.dataset()
         assert loop.weights() == undisturbed.weights()
         assert loop.result() == undisturbed.result()
@@ -177,8 +189,6 @@ def test_the_second_round_collects_its_failures_with_the_first_rounds_model(tmp_
     loop = Loop(tmp_path, **{"spec.rounds": 2, "spec.training.maxSteps": 2})
     done = loop.run()
     assert done.returncode == 0, done.stdout + done.stderr
-    import json
-
     provenance = json.loads(loop.file("round-2/verify/manifest.json").read_text())["provenance"]
     assert provenance["model"]["uri"].endswith("/round-1/train/model")
     first = json.loads(loop.file("round-1/verify/manifest.json").read_text())["provenance"]

@@ -7,8 +7,9 @@ import shutil
 from pathlib import Path
 
 import pytest
+from reflection_trainer.errors import is_out_of_memory
 from reflection_trainer.train import session as sessions
-from reflection_trainer.train.worker import is_out_of_memory, run
+from reflection_trainer.train.worker import run
 
 from . import tiny
 from .sessions import make_order, taking_checkpoints
@@ -45,7 +46,7 @@ def test_weights_that_are_not_the_configurations(tmp_path, broken):
     file = broken / "config.json"
     file.write_text(json.dumps(json.loads(file.read_text()) | {"hidden_size": 24, "head_dim": 12}))
     found = outcome(tmp_path, broken)
-    assert_failed(found, reason="InvalidModel", exit_code=78, words="cannot be trained")
+    assert_failed(found, reason="InvalidModel", exit_code=78, words="does not fit its config.json: ")
 
 
 def test_a_context_that_is_too_short_for_any_conversation(tmp_path):
