@@ -68,6 +68,10 @@ lock: setup ## Compile the lock files anew; LOCK_FLAGS=--upgrade takes newer ver
 	$(LOCK) $(LINUX) --python-version 3.11 -c requirements/cpu.lock requirements/bootstrap.in \
 		-o requirements/bootstrap.lock
 
+.PHONY: control-plane
+control-plane: deps-system setup ## A real Kubernetes API server on loopback, without nodes, until Ctrl-C
+	@$(BIN)/python -m tests.support.control_plane
+
 .PHONY: bench
 bench: setup ## Run the benchmarks of bench/, or one: make bench ONLY=name
 	@for file in $(if $(ONLY),bench/$(ONLY).py,$(wildcard bench/[a-z]*.py)); do \
