@@ -95,7 +95,7 @@ def test_a_changed_field_is_refused_with_the_field_named(undisturbed):
     refused = changed.run()
     assert refused.returncode == 1
     assert "spec.training" in refused.stderr
-    assert "immutable" in refused.stderr
+    assert "cannot change once a run has begun: give another --workdir" in refused.stderr
     assert "Traceback" not in refused.stderr
 
 
