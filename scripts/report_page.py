@@ -1,7 +1,8 @@
 """Figures and pictures of docs/did-the-reflection-do-it.md, from a run of the demo: `make demo report-page`.
 
 Writes docs/results/countdown-report.json, which holds every figure that the page quotes, and docs/images/report-*.png. A test
-compares the page with the figures: after another run, its words have to be read again.
+compares the page with the figures: after another run, its words have to be read again. The committed pictures were taken with
+the font Inter (Debian's fonts-inter), which the page prefers where it is installed.
 """
 
 from __future__ import annotations
