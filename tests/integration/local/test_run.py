@@ -17,18 +17,6 @@ GUARD = 600.0
 KILLS = 20
 
 
-@pytest.fixture(scope="module")
-def undisturbed(tmp_path_factory):
-    """A run that nothing disturbs, to its end."""
-    loop = Loop(tmp_path_factory.mktemp("undisturbed"))
-    started = time.monotonic()
-    done = loop.run()
-    loop.seconds = time.monotonic() - started
-    assert done.returncode == 0, done.stdout + done.stderr
-    loop.output = done.stdout
-    return loop
-
-
 def until(condition, what):
     deadline = time.monotonic() + GUARD
     while not condition():
