@@ -31,27 +31,27 @@ def cache_folder() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "reflect-operator"
 
 
-def go_tool(wrapper: str, package: str, *, ldflags: str = "-s -w") -> Path:
+def go_tool(wrapper: str, package: str, *, ldflags: str = "-s -w", name: str = "") -> Path:
     """The program of a Go package, built unless it is in the cache already.
 
     Several processes may ask at once: one builds, the others wait for it.
 
     Args:
         wrapper: name of the wrapper module's folder in tests/tools/.
-        package: import path of the main package; the program is named after its last part.
+        package: import path of the main package.
         ldflags: what `go build -ldflags` gets.
+        name: what the program is called; the last part of the package's path unless given.
 
     Raises:
         GoToolMissing: there is no Go, or the build failed.
     """
     module = TOOLS / wrapper
-    program = (
-        cache_folder() / "tools" / f"{wrapper}-{_key(module, package, ldflags)}" / package.rsplit("/", 1)[-1]
-    )
+    folder = cache_folder() / "tools" / f"{wrapper}-{_key(module, package, ldflags)}"
+    program = folder / (name or package.rsplit("/", 1)[-1])
     if program.exists():
         return program
     program.parent.mkdir(parents=True, exist_ok=True)
-    with _locked(program.with_suffix(".lock")):
+    with locked(program.with_suffix(".lock")):
         if not program.exists():
             _build(module, package, ldflags, program)
     return program
@@ -92,7 +92,7 @@ def _build(module: Path, package: str, ldflags: str, program: Path) -> None:
 
 
 @contextmanager
-def _locked(path: Path) -> Iterator[None]:
+def locked(path: Path) -> Iterator[None]:
     """Held by one process at a time; the kernel lets go of it when that process dies."""
     with path.open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)

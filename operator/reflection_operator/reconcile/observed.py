@@ -10,6 +10,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from reflection_api.contract import ProgressReport
+from reflection_api.reasons import NEW_RESOURCE
 from reflection_api.resource import ReflectionTraining
 from reflection_api.stages import Stage
 
@@ -115,6 +116,15 @@ class ObservedPod:
 
 
 @dataclass(frozen=True, slots=True)
+class Refusal:
+    """What the API server said the last time that a child was to be created. Whoever carries decisions out remembers it."""
+
+    job_name: str
+    """The attempt that the child is of."""
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
 class Observed:
     """One run at one moment."""
 
@@ -126,6 +136,10 @@ class Observed:
     """The newest report of a pod of this run, if any."""
     now: datetime
     """The time, with its zone."""
+    refusal: Refusal | None = None
+    """Why the Job of the attempt could not be created yet, if so."""
+    begin_again: str = NEW_RESOURCE
+    """What its reader does to begin a failed run again, as words of a remedy."""
 
     def __post_init__(self) -> None:
         """A time without a zone would fail only later, in the first comparison with a Job's."""
