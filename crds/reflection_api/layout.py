@@ -4,12 +4,14 @@
                                                       verify/failures-00000-of-00004.parquet, verify/manifest.json
                                                       train/checkpoint-<step>/manifest.json, train/model/manifest.json
                                                       evaluate/result.json
-                                           /report/report.json, report/report.md
+                                           /report/index.html, report/report.json, report/report.md
 
 uid8 is the first eight characters of the resource's uid.
 """
 
 from __future__ import annotations
+
+import re
 
 from .stages import Stage
 
@@ -17,6 +19,7 @@ MANIFEST = "manifest.json"
 """Name of the manifest of a folder; the manifest of a file stands beside it with `.manifest.json` appended."""
 
 _NAME_CUT = 32
+_CHILD = re.compile(r"-r(\d{1,2})-([a-z]+)-(\d{1,7})$")
 
 
 def run_name(name: str, uid: str) -> str:
@@ -57,3 +60,12 @@ def child_name(name: str, uid: str, round_number: int, stage: Stage, attempt: in
     Short enough that the host name of a pod, which is the Job's name and `-<index>`, keeps within 63 characters.
     """
     return f"{name[:_NAME_CUT].rstrip('-')}-{uid[:8]}-r{round_number}-{stage.value}-{attempt}"
+
+
+def attempt_of(child: str, name: str, uid: str) -> tuple[int, Stage, int] | None:
+    """Round, stage and attempt from the name of a child of this run; None where it is no such name."""
+    found = _CHILD.search(child)
+    if found is None or found[2] not in list(Stage):
+        return None
+    attempt = int(found[1]), Stage(found[2]), int(found[3])
+    return attempt if child_name(name, uid, *attempt) == child else None

@@ -44,6 +44,7 @@ class Reason(StrEnum):
     SECRET_NOT_FOUND = "SecretNotFound"
     IMAGE_PULL_FAILED = "ImagePullFailed"
     POD_CONFIG_INVALID = "PodConfigInvalid"
+    CHILD_REFUSED = "ChildRefused"
     STORAGE_DENIED = "StorageDenied"
     GATE_FAILED = "GateFailed"
     # the platform
@@ -129,6 +130,11 @@ MEANINGS: dict[Reason, Meaning] = {
     Reason.POD_CONFIG_INVALID: Meaning(
         Fault.USER,
         "correct spec.pods for the next attempt, or create what the message misses; the run goes on by itself",
+    ),
+    Reason.CHILD_REFUSED: Meaning(
+        Fault.USER,
+        "correct what the message names (spec.pods, a quota, an admission policy, an object of that name); "
+        "the run goes on by itself",
     ),
     Reason.STORAGE_DENIED: Meaning(Fault.USER, "grant the permission named in the message"),
     Reason.GATE_FAILED: Meaning(Fault.USER, "see the report; the artefacts are kept"),

@@ -87,14 +87,18 @@ def position(at: Cursor | ObservedJob) -> Position:
     return at.round, _ORDER.index(at.stage), at.attempt
 
 
+def job_name(metadata: Metadata, at: Cursor | ObservedJob) -> str:
+    """Name of the Job of an attempt."""
+    return child_name(metadata.name, metadata.uid, at.round, at.stage, at.attempt)
+
+
 def own_jobs(run: Observed) -> list[ObservedJob]:
     """The Jobs that decisions of ours created: a copied label does not make a Job ours, a name we would give does."""
     metadata = run.resource.metadata
     return [
         job
         for job in run.jobs
-        if job.round <= run.resource.spec.rounds
-        and job.name == child_name(metadata.name, metadata.uid, job.round, job.stage, job.attempt)
+        if job.round <= run.resource.spec.rounds and job.name == job_name(metadata, job)
     ]
 
 

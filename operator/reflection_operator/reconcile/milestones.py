@@ -15,6 +15,15 @@ from .conditions import became_true
 from .decision import EventRecord
 from .text import many, number, sentence
 
+STARTS = (
+    EventReason.ROLLOUT_JOB_CREATED,
+    EventReason.VERIFY_JOB_CREATED,
+    EventReason.TRAINING_STARTED,
+    EventReason.EVALUATION_JOB_CREATED,
+    EventReason.REPORT_JOB_CREATED,
+)
+"""Not to be told where the Job could not be created."""
+
 
 def started(
     resource: ReflectionTraining, old: ReflectionTrainingStatus, new: ReflectionTrainingStatus

@@ -116,6 +116,15 @@ class ObservedPod:
 
 
 @dataclass(frozen=True, slots=True)
+class Refusal:
+    """What the API server said the last time that a child was to be created. Whoever carries decisions out remembers it."""
+
+    job_name: str
+    """The attempt that the child is of."""
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
 class Observed:
     """One run at one moment."""
 
@@ -127,6 +136,8 @@ class Observed:
     """The newest report of a pod of this run, if any."""
     now: datetime
     """The time, with its zone."""
+    refusal: Refusal | None = None
+    """Why the Job of the attempt could not be created yet, if so."""
     begin_again: str = NEW_RESOURCE
     """What its reader does to begin a failed run again, as words of a remedy."""
 

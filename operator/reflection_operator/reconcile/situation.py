@@ -8,13 +8,14 @@ from datetime import timedelta
 from reflection_api.reasons import MEANINGS, Reason
 from reflection_api.stages import Stage
 
-from .cursor import Here
+from .cursor import Here, job_name
 from .hindrance import blocking
 from .observed import Observed
 from .restart import time_to_retry
 from .suspend import is_suspended
-from .text import sentence
+from .text import one_line, sentence
 
+_MAX_REFUSAL = 900
 _QUEUE_LABEL = "kueue.x-k8s.io/queue-name"
 
 
@@ -36,7 +37,7 @@ def situation(run: Observed, here: Here) -> Situation:
     if run.resource.spec.suspend:
         return _suspending(run, here, at)
     if here.job is None:
-        return Situation(True, *_before_the_job(run, here, at))
+        return _refused(run, here, at) or Situation(True, *_before_the_job(run, here, at))
     if here.live and here.job.deleting:
         return Situation(
             True, Reason.PROGRESSING, f"{at}: Job {here.job.name} is being deleted and is then created again"
@@ -67,6 +68,18 @@ def _suspending(run: Observed, here: Here, at: str) -> Situation:
         words = sentence(f"suspended at {at}", MEANINGS[Reason.SUSPENDED].remedy)
         return Situation(True, Reason.SUSPENDED, words, suspended=True)
     return Situation(False, Reason.SUSPENDED, sentence(f"suspending at {at}", _alive(here)))
+
+
+def _refused(run: Observed, here: Here, at: str) -> Situation | None:
+    """The API server does not take the attempt's children: a wrong override, a quota, a policy, a foreign object."""
+    refusal, name = run.refusal, job_name(run.resource.metadata, here.cursor)
+    if refusal is None or refusal.job_name != name:
+        return None
+    words = one_line(refusal.message, _MAX_REFUSAL)
+    remedy = MEANINGS[Reason.CHILD_REFUSED].remedy
+    return Situation(
+        False, Reason.CHILD_REFUSED, sentence(f"{at}: {name} cannot be created: {words}", remedy)
+    )
 
 
 def _before_the_job(run: Observed, here: Here, at: str) -> tuple[Reason, str]:

@@ -154,3 +154,19 @@ def test_the_crd_needs_no_more_than_the_base(python: Path, tmp_path: Path) -> No
     answer = run(python.parent / "reflect", "crd", cwd=tmp_path)
     assert answer.returncode == 0, answer.stderr
     assert answer.stdout == (ROOT / "crds/reflectiontrainings.yaml").read_text()
+
+
+def test_what_the_report_needs_besides_is_named(python: Path, tmp_path: Path) -> None:
+    answer = run(python.parent / "reflect", "report", tmp_path, cwd=tmp_path)
+    assert (answer.returncode, answer.stdout) == (1, "")
+    assert re.fullmatch(
+        r"reflect report needs the extra trainer, of which accelerate, .*: pip install 'reflect-operator\[trainer\]'\n",
+        answer.stderr,
+    )
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_page_of_the_report_is_in_the_wheel(wheel: Path) -> None:
+    with zipfile.ZipFile(wheel) as archive:
+        names = {Path(name).name for name in archive.namelist() if "/report/page/" in name}
+    assert names == {file.name for file in (ROOT / "trainer_image/reflection_trainer/report/page").iterdir()}

@@ -1,0 +1,103 @@
+"""Creating what an attempt needs. Names are known before the objects exist, so doing it twice does it once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from reflection_api.layout import attempt_of
+from reflection_api.resource import Metadata
+
+from ..children.labels import child_labels, copied_labels
+from .api import TRANSPORT_ERRORS, Api, Obj
+from .errors import ApiError
+from .kinds import CHILDREN, JOBS, Kind
+from .store import Store
+
+
+class ChildRefused(Exception):
+    """The API server does not take a child, and would not take it the next moment either. The message says why."""
+
+
+class NamespaceEnding(Exception):
+    """Nothing can be created in a namespace that is being deleted."""
+
+
+class Children:
+    """Creates the children of runs."""
+
+    def __init__(self, api: Api, store: Store) -> None:
+        self._api = api
+        self._store = store
+
+    async def create(self, run: Metadata, objects: Iterable[Obj]) -> None:
+        """Create the objects in their order, those that exist already excepted.
+
+        Raises:
+            ChildRefused: one cannot be created until somebody changes something.
+            NamespaceEnding: none can be created any more.
+        """
+        for obj in objects:
+            kind = CHILDREN[obj["kind"]]
+            created = await self._create(kind, run, obj)
+            if kind is JOBS:
+                self._store.put(JOBS, created)
+
+    async def reclaim(self, run: Metadata, name: str) -> None:
+        """Give a Job its labels back, where it exists and is ours: pods of it are there, and it is not seen itself.
+
+        Without its labels no watch shows it, and the run would wait for its pods as for those of a deleted Job.
+        """
+        attempt = attempt_of(name, run.name, run.uid)
+        if attempt is None:
+            return
+        try:
+            found = await self._api.get(JOBS, run.namespace, name)
+        except ApiError as error:
+            if error.not_found:
+                return
+            raise
+        if _is_owned(found["metadata"], run.uid):
+            own = child_labels(run, *attempt) | copied_labels(run.labels)
+            self._store.put(JOBS, await self._labelled(found, own))
+
+    async def _create(self, kind: Kind, run: Metadata, obj: Obj) -> Obj:
+        try:
+            return await self._create_surely(kind, run.namespace, obj)
+        except ApiError as error:
+            if error.already_exists:
+                return await self._adopt(kind, run, obj)
+            if error.namespace_ending or error.not_found:
+                raise NamespaceEnding(error.message) from error
+            if error.final:
+                raise ChildRefused(error.message) from error
+            raise
+
+    async def _create_surely(self, kind: Kind, namespace: str, obj: Obj) -> Obj:
+        """Ask again where no answer came: it may exist by now, and its creation is still to be told."""
+        try:
+            return await self._api.create(kind, namespace, obj)
+        except TRANSPORT_ERRORS:
+            return await self._api.create(kind, namespace, obj)
+
+    async def _adopt(self, kind: Kind, run: Metadata, wanted: Obj) -> Obj:
+        """An object of that name exists: ours from an earlier try, or somebody else's."""
+        name = wanted["metadata"]["name"]
+        found = await self._api.get(kind, run.namespace, name)
+        metadata = found["metadata"]
+        if not _is_owned(metadata, run.uid):
+            raise ChildRefused(
+                f'{wanted["kind"]} "{name}" exists and does not belong to this run; delete or rename it'
+            )
+        return await self._labelled(found, wanted["metadata"]["labels"]) if kind is JOBS else found
+
+    async def _labelled(self, job: Obj, labels: Mapping[str, str]) -> Obj:
+        metadata = job["metadata"]
+        if labels.items() <= metadata.get("labels", {}).items():
+            return job
+        change = {"metadata": {"labels": dict(labels), "resourceVersion": metadata["resourceVersion"]}}
+        return await self._api.patch(JOBS, metadata["namespace"], metadata["name"], change)
+
+
+def _is_owned(metadata: dict[str, Any], uid: str) -> bool:
+    return any(owner.get("uid") == uid for owner in metadata.get("ownerReferences", ()))

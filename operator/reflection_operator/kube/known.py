@@ -1,0 +1,121 @@
+"""From an object of the API server to what the operator keeps of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from copy import deepcopy
+from dataclasses import dataclass
+from typing import Any, Generic, NamedTuple, TypeVar
+
+from pydantic import BaseModel, ValidationError
+from reflection_api.resource import Metadata, ReflectionTraining
+from reflection_api.spec import ReflectionTrainingSpec
+from reflection_api.status import ReflectionTrainingStatus
+
+from ..children.labels import UID_LABEL
+from ..reconcile import raw
+from ..reconcile.parse import job_from_object, pod_from_object
+from .kinds import JOBS, PODS, RUNS, Kind
+
+T = TypeVar("T")
+M = TypeVar("M", bound=BaseModel)
+_MAX_SHOWN = 200
+
+
+class Identity(NamedTuple):
+    """Which object, which version of it, and whose."""
+
+    uid: str
+    version: int
+    namespace: str
+    name: str
+    run: str
+    """UID of the run that it belongs to."""
+
+
+@dataclass(frozen=True, slots=True)
+class Known(Generic[T]):
+    """What is kept of an object, and of which version of it that is."""
+
+    uid: str
+    version: int
+    namespace: str
+    name: str
+    run: str
+    value: T
+
+
+@dataclass(frozen=True, slots=True)
+class StoredRun:
+    """A resource as it was read."""
+
+    metadata: Metadata
+    resource: ReflectionTraining | None
+    """None where this operator does not understand the spec."""
+    status: ReflectionTrainingStatus | None
+    problem: str = ""
+    """What is wrong with the spec."""
+
+
+def read(kind: Kind, obj: Mapping[str, Any]) -> Any:
+    """What decisions need of an object; None where it can be neither a run nor a child of one."""
+    return _READERS[kind.plural](obj)
+
+
+def identity_of(kind: Kind, obj: Mapping[str, Any]) -> Identity | None:
+    """What an object is; None where it belongs to no run."""
+    metadata = raw.mapping(obj.get("metadata"))
+    uid, namespace, name = (raw.text(metadata.get(part)) for part in ("uid", "namespace", "name"))
+    run = uid if kind is RUNS else raw.text(raw.mapping(metadata.get("labels")).get(UID_LABEL))
+    version = raw.text(metadata.get("resourceVersion"))
+    # Versions can be compared as numbers since Kubernetes 1.35, and could be in every release before.
+    return Identity(uid, int(version), namespace, name, run) if uid and run and version.isdigit() else None
+
+
+def read_run(obj: Mapping[str, Any]) -> StoredRun | None:
+    """A resource, or what is wrong with it; None where not even its metadata make sense."""
+    try:
+        metadata = Metadata.model_validate(obj.get("metadata"))
+    except ValidationError:
+        return None
+    status = _status(obj.get("status"))
+    try:
+        spec = _validated(ReflectionTrainingSpec, obj.get("spec"))
+    except ValidationError as error:
+        return StoredRun(metadata, None, status, _in_words(error))
+    return StoredRun(metadata, ReflectionTraining(metadata=metadata, spec=spec, status=status), status)
+
+
+def _status(value: object) -> ReflectionTrainingStatus | None:
+    """A status that somebody edited into nonsense counts as lost: where the run is, is found again from its Jobs."""
+    try:
+        return _validated(ReflectionTrainingStatus, value) if value is not None else None
+    except ValidationError:
+        return None
+
+
+def _validated(model: type[M], value: object) -> M:
+    """The value as a model, without the fields that only a newer version of the resource has."""
+    try:
+        return model.model_validate(value)
+    except ValidationError as error:
+        unknown = [each["loc"] for each in error.errors() if each["type"] == "extra_forbidden"]
+        if not unknown:
+            raise
+    value = deepcopy(value)
+    for *path, name in unknown:
+        place: Any = value
+        for part in path:
+            place = place[part]
+        del place[name]
+    return model.model_validate(value)
+
+
+def _in_words(error: ValidationError) -> str:
+    """The first problem: field, value, what is expected."""
+    first = error.errors()[0]
+    field = ".".join(("spec", *(str(part) for part in first["loc"])))
+    return f"{field}: {str(first['input'])[:_MAX_SHOWN]!r}: {first['msg']}"
+
+
+_READERS = {RUNS.plural: read_run, JOBS.plural: job_from_object, PODS.plural: pod_from_object}

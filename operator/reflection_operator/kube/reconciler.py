@@ -1,0 +1,211 @@
+"""One look at one run: observe, decide, carry out."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+from datetime import UTC, datetime
+
+from reflection_api.layout import child_name
+from reflection_api.resource import API_VERSION, KIND, ReflectionTraining
+from reflection_api.status import ReflectionTrainingStatus
+
+from ..children.build import build
+from ..reconcile.decide import decide
+from ..reconcile.decision import Attempt, Decision, EventRecord
+from ..reconcile.milestones import STARTS
+from ..reconcile.misunderstood import misunderstood
+from ..reconcile.observed import Observed, Refusal
+from ..settings import OperatorSettings
+from .api import TRANSPORT_ERRORS, Api
+from .children import ChildRefused, Children
+from .errors import ApiError
+from .events import Events
+from .kinds import JOBS, RUN_STATUS, RUNS
+from .known import Known, StoredRun, read_run
+from .measures import Measures
+from .store import Store, View
+
+_log = logging.getLogger(__name__)
+
+
+class Stale(Exception):
+    """The decision was taken from what is no longer so: look again at once."""
+
+
+class Reconciler:
+    """Carries decisions out as reconcile/decision.py demands."""
+
+    def __init__(
+        self, api: Api, store: Store, events: Events, measures: Measures, settings: OperatorSettings
+    ) -> None:
+        self._api = api
+        self._store = store
+        self._events = events
+        self._measures = measures
+        self._children = Children(api, store)
+        self._settings = settings
+        self._refusals: dict[str, Refusal] = {}
+
+    async def reconcile(self, run: str) -> float | None:
+        """Look at a run. Seconds until it is to be looked at again even if nothing is seen to change.
+
+        Raises:
+            Stale: something has changed meanwhile.
+            ChildRefused: a child cannot be created now; the next look says so in the status.
+            ApiError: the API server refused something else.
+        """
+        view = self._store.view(run)
+        if view is None:
+            self._refusals.pop(run, None)
+            return None
+        if view.run.value.resource is None:
+            await self._say_misunderstood(view)
+            return None
+        await self._find_lost_jobs(view)
+        decision = decide(self._observed(view, view.run.value.resource))
+        await self._carry_out(view, view.run.value.resource, decision)
+        return decision.look_again.total_seconds() if decision.look_again else None
+
+    def _observed(self, view: View, resource: ReflectionTraining) -> Observed:
+        return Observed(
+            resource=resource,
+            jobs=tuple(job.value for job in view.jobs.values()),
+            pods=view.pods,
+            progress=None,
+            # Whole seconds, as all times in Kubernetes.
+            now=datetime.now(UTC).replace(microsecond=0),
+            refusal=self._refusals.get(view.run.uid),
+        )
+
+    async def _find_lost_jobs(self, view: View) -> None:
+        """Pods that nobody has told to stop have a Job, even where it is not seen."""
+        metadata = view.run.value.metadata
+        lost = {
+            pod.job_name
+            for pod in view.pods
+            if pod.job_name not in view.jobs and not (pod.ended or pod.deleting)
+        }
+        for name in sorted(lost):
+            await self._children.reclaim(metadata, name)
+
+    async def _say_misunderstood(self, view: View) -> None:
+        stored = view.run.value
+        status = misunderstood(
+            stored.metadata, stored.status, stored.problem, datetime.now(UTC).replace(microsecond=0)
+        )
+        if status != stored.status:
+            await self._write_status(view.run, status)
+
+    async def _carry_out(self, view: View, resource: ReflectionTraining, decision: Decision) -> None:
+        version = view.run.version
+        if decision.status is not None and decision.status != resource.status:
+            version = await self._write_status(view.run, decision.status)
+            self._measures.changed(resource.status, decision.status)
+        elif decision.create:
+            await self._check_current(view)
+        told = decision.events
+        try:
+            for name in decision.delete:
+                await self._delete_job(view, name)
+            for attempt in decision.create:
+                await self._create(resource, attempt)
+        except Exception:
+            # The change of status is a fact, only the Job is not there yet.
+            told = tuple(event for event in told if event.reason not in STARTS)
+            raise
+        finally:
+            await self._tell(resource, told, version)
+        if decision.delete_resource:
+            await self._delete_run(view.run)
+
+    async def _tell(self, resource: ReflectionTraining, told: Iterable[EventRecord], version: int) -> None:
+        for event in told:
+            _log.log(
+                logging.WARNING if event.type == "Warning" else logging.INFO,
+                "%s: %s",
+                event.reason,
+                event.message,
+            )
+            await self._events.post(resource.metadata, event, version)
+
+    async def _write_status(self, run: Known[StoredRun], status: ReflectionTrainingStatus) -> int:
+        """Replace the status unless the resource has changed since it was read; the version that it has then."""
+        body = {
+            "apiVersion": API_VERSION,
+            "kind": KIND,
+            "metadata": {
+                "name": run.name,
+                "namespace": run.namespace,
+                "uid": run.uid,
+                "resourceVersion": str(run.version),
+            },
+            "status": status.to_dict(),
+        }
+        try:
+            written = await self._api.update(RUN_STATUS, run.namespace, run.name, body)
+        except ApiError as error:
+            if error.conflict or error.not_found:
+                await self._refresh(run)
+                raise Stale from error
+            raise
+        except TRANSPORT_ERRORS:
+            # It may have been written and the answer lost: then it must not count as somebody else's change.
+            written = await self._api.get(RUNS, run.namespace, run.name)
+            found = read_run(written)
+            if found is None or found.status != status or found.metadata.uid != run.uid:
+                raise
+        self._store.put(RUNS, written)
+        return int(written["metadata"]["resourceVersion"])
+
+    async def _check_current(self, view: View) -> None:
+        """Without a status to write nothing else would notice that the decision was taken from an old resource."""
+        if await self._refresh(view.run) != view.run.version:
+            raise Stale
+
+    async def _refresh(self, run: Known[StoredRun]) -> int | None:
+        """Read the resource anew; its version, or None where it is gone."""
+        try:
+            found = await self._api.get(RUNS, run.namespace, run.name)
+        except ApiError as error:
+            if not error.not_found:
+                raise
+            self._store.remove(RUNS, run.uid, run.version)
+            return None
+        if found["metadata"]["uid"] != run.uid:
+            self._store.remove(RUNS, run.uid, run.version)
+        self._store.put(RUNS, found)
+        return int(found["metadata"]["resourceVersion"])
+
+    async def _delete_job(self, view: View, name: str) -> None:
+        job = view.jobs[name]
+        try:
+            await self._api.delete(JOBS, job.namespace, name, uid=job.uid, version=str(job.version))
+        except ApiError as error:
+            if error.conflict:
+                return
+            if not error.not_found:
+                raise
+        self._store.remove(JOBS, job.uid, job.version)
+
+    async def _create(self, resource: ReflectionTraining, attempt: Attempt) -> None:
+        run = resource.metadata
+        objects = build(
+            resource, attempt.round, attempt.stage, attempt.attempt, attempt.restarts, self._settings
+        )
+        try:
+            await self._children.create(run, objects)
+        except ChildRefused as refused:
+            name = child_name(run.name, run.uid, attempt.round, attempt.stage, attempt.attempt)
+            self._refusals[run.uid] = Refusal(name, str(refused))
+            raise
+        self._refusals.pop(run.uid, None)
+
+    async def _delete_run(self, run: Known[StoredRun]) -> None:
+        try:
+            await self._api.delete(RUNS, run.namespace, run.name, uid=run.uid, version=str(run.version))
+        except ApiError as error:
+            if error.conflict:
+                raise Stale from error
+            if not error.not_found:
+                raise

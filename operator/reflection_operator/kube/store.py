@@ -1,0 +1,138 @@
+"""What is known of the cluster: the resources, and by run their Jobs and pods, read once and kept small.
+
+It is filled by lists and kept up to date by watches and by the answers to our own writes, so that a write is not forgotten
+because its echo is late. The newest version of an object wins, in whatever order they arrive.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, OrderedDict
+from collections.abc import Callable, Container, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from ..reconcile.observed import ObservedJob, ObservedPod
+from .kinds import JOBS, PODS, RUNS, Kind
+from .known import Known, StoredRun, identity_of, read
+
+_DELETED_KEPT = 20_000
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """One run as it is known now."""
+
+    run: Known[StoredRun]
+    jobs: Mapping[str, Known[ObservedJob]]
+    """By name."""
+    pods: tuple[ObservedPod, ...]
+
+
+@dataclass(slots=True)
+class _Family:
+    """Everything that carries the UID of one run, by kind and own UID."""
+
+    members: dict[str, dict[str, Known[Any]]] = field(
+        default_factory=lambda: {kind.plural: {} for kind in (RUNS, JOBS, PODS)}
+    )
+
+    @property
+    def run(self) -> Known[StoredRun] | None:
+        return next(iter(self.members[RUNS.plural].values()), None)
+
+    @property
+    def empty(self) -> bool:
+        return not any(self.members.values())
+
+
+class Store:
+    """All runs."""
+
+    def __init__(self, changed: Callable[[str], None]) -> None:
+        """Start empty; `changed` is called with the UID of a run each time that its view has changed."""
+        self._changed = changed
+        self._families: dict[str, _Family] = {}
+        self._belongs: dict[str, str] = {}
+        """Run of each object, by their UIDs."""
+        self._deleted: OrderedDict[str, int] = OrderedDict()
+        """Version at which an object was seen to be gone: what is told about it late does not bring it back."""
+
+    def keys(self) -> list[str]:
+        """The runs whose resource exists."""
+        return [uid for uid, family in self._families.items() if family.run]
+
+    def phases(self) -> Counter[str]:
+        """How many runs do what."""
+        statuses = (family.run.value.status for family in self._families.values() if family.run)
+        return Counter(str(each.phase) if each and each.phase else "New" for each in statuses)
+
+    def view(self, run: str) -> View | None:
+        """A run as it is known now; None where its resource does not exist."""
+        family = self._families.get(run)
+        if family is None or family.run is None:
+            return None
+        # Anybody can put the label of a run on objects of a namespace of his own.
+        namespace = family.run.namespace
+        jobs, pods = (
+            [each for each in family.members[kind.plural].values() if each.namespace == namespace]
+            for kind in (JOBS, PODS)
+        )
+        return View(
+            run=family.run,
+            # Of two with one name the older is gone, and only nobody has said so yet.
+            jobs={each.name: each for each in sorted(jobs, key=lambda job: job.version)},
+            pods=tuple(each.value for each in sorted(pods, key=lambda pod: pod.name)),
+        )
+
+    def put(self, kind: Kind, obj: Mapping[str, Any]) -> None:
+        """Take over an object, unless it is known in this version or a newer one."""
+        identity = identity_of(kind, obj)
+        if identity is None or identity.version <= self._deleted.get(identity.uid, -1):
+            return
+        old = self._find(kind, identity.uid)
+        if old and old.version >= identity.version:
+            return
+        value = read(kind, obj)
+        if value is None:
+            # It was a child, and somebody has taken away the labels that make it one.
+            self._forget(kind, identity.uid)
+            return
+        if old and old.run != identity.run:
+            self._forget(kind, identity.uid)
+        family = self._families.setdefault(identity.run, _Family())
+        family.members[kind.plural][identity.uid] = Known(*identity, value)
+        self._belongs[identity.uid] = identity.run
+        self._changed(identity.run)
+
+    def gone(self, kind: Kind, obj: Mapping[str, Any]) -> None:
+        """A watch says that an object does not exist any more, or has lost the label by which it is watched."""
+        identity = identity_of(kind, obj)
+        if identity:
+            self.remove(kind, identity.uid, identity.version)
+
+    def remove(self, kind: Kind, uid: str, version: int) -> None:
+        """Forget an object that does not exist any more, whatever is still told about it up to this version."""
+        self._deleted[uid] = max(version, self._deleted.pop(uid, -1))
+        while len(self._deleted) > _DELETED_KEPT:
+            self._deleted.popitem(last=False)
+        self._forget(kind, uid)
+
+    def sweep(self, kind: Kind, listed: Container[str], version: int) -> None:
+        """Forget what a complete list as of a version lacks; what is newer than the list stays."""
+        every = [each for family in self._families.values() for each in family.members[kind.plural].values()]
+        for each in every:
+            if each.uid not in listed and each.version <= version:
+                self.remove(kind, each.uid, version)
+
+    def _find(self, kind: Kind, uid: str) -> Known[Any] | None:
+        family = self._families.get(self._belongs.get(uid, ""))
+        return family.members[kind.plural].get(uid) if family else None
+
+    def _forget(self, kind: Kind, uid: str) -> None:
+        run = self._belongs.pop(uid, None)
+        family = self._families.get(run) if run else None
+        if run is None or family is None or family.members[kind.plural].pop(uid, None) is None:
+            return
+        if family.empty:
+            del self._families[run]
+        self._changed(run)

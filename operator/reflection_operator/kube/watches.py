@@ -1,0 +1,89 @@
+"""How the watches are doing, seen from below: kopf watches, and this listens to its connection.
+
+A watch that says nothing is dead: the API server sends a bookmark about every minute. And a list that kopf makes anew means
+that its watch had been interrupted for too long: deletions meanwhile are told by nobody.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import aiohttp
+
+from .kinds import Kind
+from .metrics import Metrics
+
+
+@dataclass(slots=True)
+class _Stream:
+    """The newest connection of one watch."""
+
+    response: aiohttp.ClientResponse
+    heard: float
+    received: int = 0
+
+    def last_heard(self, now: float) -> float:
+        """When something came, as far as looking from time to time can tell."""
+        received = self.response.content.total_bytes
+        if received != self.received:
+            self.received, self.heard = received, now
+        return self.heard
+
+
+class Watches:
+    """Listens to a session. A kind is watched once for each namespace, and the one that is silent longest counts."""
+
+    def __init__(
+        self,
+        kinds: tuple[Kind, ...],
+        places: int,
+        metrics: Metrics,
+        relisted: Callable[[], None],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Listen for watches of `kinds` in `places` namespaces (1 for all); `relisted` is called after a list."""
+        self._kinds = {kind.plural: kind for kind in kinds}
+        self._places = places
+        self._metrics = metrics
+        self._relisted = relisted
+        self._clock = clock
+        self._streams: dict[str, dict[str, _Stream]] = {name: {} for name in self._kinds}
+
+    def ages(self) -> dict[str, float]:
+        """Seconds since each kind was last heard of; infinite until all its watches have begun."""
+        now = self._clock()
+        return {
+            name: max(now - stream.last_heard(now) for stream in streams.values())
+            if len(streams) >= self._places
+            else math.inf
+            for name, streams in self._streams.items()
+        }
+
+    def trace(self) -> aiohttp.TraceConfig:
+        """What a session has to be made with."""
+        config = aiohttp.TraceConfig()
+        config.on_request_end.append(self._on_end)
+        return config
+
+    async def _on_end(self, _: Any, __: Any, params: aiohttp.TraceRequestEndParams) -> None:
+        """A response has begun; that of a watch goes on."""
+        name = self._kind(params.url.path)
+        if name is None:
+            return
+        watch = params.url.query.get("watch") == "true"
+        self._metrics.request("watch" if watch else "list", name, params.response.status)
+        if params.response.status != 200:
+            return
+        if watch:
+            self._streams[name][params.url.path] = _Stream(params.response, self._clock())
+        else:
+            self._relisted()
+
+    def _kind(self, path: str) -> str | None:
+        name = path.rsplit("/", 1)[-1]
+        kind = self._kinds.get(name)
+        return name if kind and path.startswith(f"{kind.root}/") else None

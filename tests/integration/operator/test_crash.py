@@ -1,0 +1,152 @@
+"""The operator dies, sleeps, loses its turn or its network: the run ends as if nothing had been."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from ...support.cluster import Cluster, Obj, until
+from ...support.kubelet import End, Kubelet, attempt_of, stage_of
+from ...support.operator_process import OperatorProcess
+from .conftest import SHORT_LEASE, Run
+
+
+def writes(
+    cluster: Cluster, namespace: str, *, verbs: tuple[str, ...] = ("create", "delete")
+) -> Counter[str]:
+    """What the operator of a namespace wrote with success, from the API server's audit log."""
+    found: Counter[str] = Counter()
+    user = f"system:serviceaccount:{namespace}:reflect-operator"
+    for line in cluster.plane.audit_log.read_text().splitlines():
+        entry = json.loads(line)
+        if (
+            entry["user"]["username"] == user
+            and entry["verb"] in verbs
+            and entry["responseStatus"]["code"] < 300
+        ):
+            found[f"{entry['verb']} {entry['objectRef']['resource']}"] += 1
+    return found
+
+
+def one_crash(pod: Obj) -> End:
+    """The first attempt at training fails."""
+    return End(1, "CUDA error") if (stage_of(pod), attempt_of(pod)) == ("train", 1) else End()
+
+
+def test_killed_over_and_over(
+    run: Run, operator: OperatorProcess, kubelet: Kubelet, cluster: Cluster
+) -> None:
+    kubelet.script = one_crash
+    run.apply()
+    for stage in ("rollout", "verify", "train", "evaluate"):
+        operator.start(*SHORT_LEASE)
+        until(lambda stage=stage: f"{stage}-1" in run.job_names(), f"{stage} Job", meanwhile=kubelet.tick)
+        operator.kill()
+    operator.start(*SHORT_LEASE)
+    until(lambda: run.is_now("Succeeded", "True"), "end of the run", meanwhile=kubelet.tick)
+    assert run.status["restarts"] == 1
+    assert sorted(run.job_names()) == [
+        "evaluate-1",
+        "report-1",
+        "rollout-1",
+        "train-1",
+        "train-2",
+        "verify-1",
+    ]
+    counted = writes(cluster, run.namespace)
+    assert (counted["create jobs"], counted["create configmaps"], counted["delete jobs"]) == (6, 6, 0)
+
+
+def test_a_run_that_ended_while_the_operator_was_away(
+    run: Run, operator: OperatorProcess, kubelet: Kubelet
+) -> None:
+    kubelet.script = lambda _: None
+    operator.start(*SHORT_LEASE)
+    run.apply()
+    until(lambda: run.status.get("phase") == "Rollout", "rollout", meanwhile=kubelet.tick)
+    operator.kill()
+    kubelet.script = lambda _: End()
+    until(lambda: run.jobs()[0]["status"].get("succeeded"), "end of the Job", meanwhile=kubelet.tick)
+    operator.start(*SHORT_LEASE)
+    until(lambda: run.is_now("Succeeded", "True"), "end of the run", meanwhile=kubelet.tick)
+
+
+def test_nothing_is_written_when_nothing_happens(
+    run: Run, operator: OperatorProcess, kubelet: Kubelet, cluster: Cluster
+) -> None:
+    operator.start("--resync-seconds", "1")
+    run.apply()
+    until(lambda: run.is_now("Succeeded", "True"), "end of the run", meanwhile=kubelet.tick)
+    version = run.get()["metadata"]["resourceVersion"]
+    lists = writes(cluster, run.namespace, verbs=("list",))["list jobs"]
+    until(
+        lambda: writes(cluster, run.namespace, verbs=("list",))["list jobs"] >= lists + 2,
+        "two lists of everything",
+    )
+    assert run.get()["metadata"]["resourceVersion"] == version
+
+
+@pytest.fixture
+def second(cluster: Cluster, operator: OperatorProcess, tmp_path: Path) -> Iterator[OperatorProcess]:
+    """Another replica."""
+    process = operator.replica(tmp_path / "second.log")
+    yield process
+    process.end()
+    print(process.log())
+
+
+def leader_of(cluster: Cluster, namespace: str) -> str:
+    lease = cluster.find(f"/apis/coordination.k8s.io/v1/namespaces/{namespace}/leases/reflect-operator")
+    return str(lease["spec"].get("holderIdentity", "")) if lease else ""
+
+
+def test_another_replica_takes_over(
+    run: Run, operator: OperatorProcess, second: OperatorProcess, kubelet: Kubelet, cluster: Cluster
+) -> None:
+    operator.start(*SHORT_LEASE, "--identity", "first")
+    until(lambda: leader_of(cluster, run.namespace) == "first", "leader")
+    second.start(*SHORT_LEASE, "--identity", "second")
+    assert second.probe("/readyz").status_code == 200, "who waits for his turn is ready"
+    run.apply()
+    until(lambda: run.job_names() == ["rollout-1"], "rollout Job")
+    operator.kill()
+    until(lambda: leader_of(cluster, run.namespace) == "second", "second leader")
+    until(lambda: run.is_now("Succeeded", "True"), "end of the run", meanwhile=kubelet.tick)
+
+
+def test_a_leader_that_stops_in_order_lets_go_at_once(
+    run: Run, operator: OperatorProcess, second: OperatorProcess, cluster: Cluster
+) -> None:
+    """With the usual times the other replica would have to wait for 15 s."""
+    operator.start("--identity", "first")
+    until(lambda: leader_of(cluster, run.namespace) == "first", "leader")
+    second.start("--identity", "second")
+    second.probe("/readyz")
+    assert operator.stop() == 0
+    stopped = time.monotonic()
+    until(lambda: leader_of(cluster, run.namespace) == "second", "second leader")
+    assert time.monotonic() - stopped < 10
+
+
+def test_a_leader_that_slept_does_not_write(
+    run: Run, operator: OperatorProcess, second: OperatorProcess, kubelet: Kubelet, cluster: Cluster
+) -> None:
+    kubelet.script = lambda _: None
+    operator.start(*SHORT_LEASE, "--identity", "first")
+    run.apply()
+    until(lambda: run.status.get("phase") == "Rollout", "rollout", meanwhile=kubelet.tick)
+    second.start(*SHORT_LEASE, "--identity", "second")
+    operator.pause()
+    until(lambda: leader_of(cluster, run.namespace) == "second", "second leader")
+    kubelet.script = lambda _: End()
+    until(lambda: run.is_now("Succeeded", "True"), "end of the run", meanwhile=kubelet.tick)
+    version = run.get()["metadata"]["resourceVersion"]
+    operator.wake()
+    assert until(lambda: operator.exit_code(), "end of the first replica") == 1
+    assert run.get()["metadata"]["resourceVersion"] == version
+    assert "no longer the leader" in operator.log()

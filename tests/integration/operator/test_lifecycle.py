@@ -1,0 +1,201 @@
+"""What people do to a run that goes on: suspend it, edit it, delete parts of it, delete it."""
+
+from __future__ import annotations
+
+import pytest
+
+from ...support.cluster import BATCH, CORE, Cluster, Obj, until
+from ...support.kubelet import End, Kubelet, run_on, stage_of
+from ...support.operator_process import OperatorProcess
+from .conftest import Run
+
+
+@pytest.fixture
+def training(run: Run, operator: OperatorProcess, kubelet: Kubelet) -> Run:
+    """A run whose training is at work."""
+    kubelet.script = lambda pod: None if stage_of(pod) == "train" else End()
+    operator.start()
+    run.apply()
+    until(lambda: run.status.get("phase") == "Training", "training", meanwhile=kubelet.tick)
+    return run
+
+
+def finish(run: Run, kubelet: Kubelet) -> Obj:
+    kubelet.script = lambda _: End()
+    return until(lambda: run.is_now("Succeeded", "True"), "end of the run", meanwhile=kubelet.tick)
+
+
+def test_suspend_and_resume(training: Run, kubelet: Kubelet) -> None:
+    training.change(suspend=True)
+    until(lambda: training.is_now("Suspended", "True"), "suspension", meanwhile=kubelet.tick)
+    assert training.status["phase"] == "Suspended"
+    assert training.is_now("Ready", "True", "Suspended")
+    assert [pod for pod in kubelet.pods() if pod["status"]["phase"] == "Running"] == []
+    training.change(suspend=False)
+    finish(training, kubelet)
+    assert "train-2" in training.job_names()
+    assert training.status["restarts"] == 0, "to be suspended is no failure"
+    assert {"Suspended", "Resumed"} <= {reason for reason, _ in training.events()}
+
+
+def test_a_suspended_run_does_not_begin(run: Run, operator: OperatorProcess) -> None:
+    operator.start()
+    run.apply(spec__suspend=True)
+    until(lambda: run.is_now("Suspended", "True"), "suspension")
+    assert run.jobs() == []
+
+
+def test_a_job_held_by_a_queue_is_shown_and_left_alone(
+    cluster: Cluster, run: Run, operator: OperatorProcess, kubelet: Kubelet
+) -> None:
+    """As Kueue does it. Kueue itself is not at hand here."""
+    kubelet.script = run_on
+    operator.start()
+    run.apply(metadata__labels={"kueue.x-k8s.io/queue-name": "team-a"})
+    (job,) = until(run.jobs, "Job")
+    assert job["metadata"]["labels"]["kueue.x-k8s.io/queue-name"] == "team-a"
+    path = f"{BATCH}/namespaces/{run.namespace}/jobs/{job['metadata']['name']}"
+    cluster.patch(path, {"spec": {"suspend": True}})
+    queued = until(lambda: run.is_now("Queued", "True"), "queued", meanwhile=kubelet.tick)
+    assert queued["reason"] == "QuotaWait"
+    assert run.status["phase"] == "Queued"
+    assert "held by queue team-a" in run.condition("Ready")["message"]
+    assert cluster.get(path)["spec"]["suspend"] is True
+    cluster.patch(path, {"spec": {"suspend": False}})
+    until(lambda: run.status["phase"] == "Rollout", "rollout", meanwhile=kubelet.tick)
+    assert run.condition("Queued")["status"] == "False"
+
+
+def test_deleting_the_resource_leaves_nothing(training: Run, cluster: Cluster, kubelet: Kubelet) -> None:
+    cluster.delete(training.path)
+    kinds = (f"{BATCH}/namespaces/{{}}/jobs", f"{CORE}/namespaces/{{}}/pods")
+    until(
+        lambda: not any(cluster.items(kind.format(training.namespace)) for kind in kinds),
+        "end of all children",
+        meanwhile=kubelet.tick,
+    )
+    until(
+        lambda: (
+            [
+                each["metadata"]["name"]
+                for each in cluster.items(f"{CORE}/namespaces/{training.namespace}/configmaps")
+            ]
+            == ["kube-root-ca.crt"]
+        ),
+        "end of the ConfigMaps",
+    )
+    assert cluster.find(training.path) is None
+
+
+def test_a_resource_deleted_while_the_operator_is_away_does_not_hang(
+    training: Run, cluster: Cluster, kubelet: Kubelet, operator: OperatorProcess
+) -> None:
+    operator.kill()
+    cluster.delete(training.path, policy="Foreground")
+    until(lambda: cluster.find(training.path) is None, "end of the resource", meanwhile=kubelet.tick)
+
+
+def test_deleting_the_namespace_does_not_hang(training: Run, cluster: Cluster, kubelet: Kubelet) -> None:
+    path = f"{CORE}/namespaces/{training.namespace}"
+    cluster.delete(path)
+    until(lambda: cluster.find(path) is None, "end of the namespace", meanwhile=kubelet.tick)
+
+
+def test_a_finished_resource_goes_after_its_time(
+    run: Run, operator: OperatorProcess, kubelet: Kubelet, cluster: Cluster
+) -> None:
+    operator.start()
+    run.apply(spec__ttlSecondsAfterFinished=0)
+    until(lambda: cluster.find(run.path) is None, "end of the resource", meanwhile=kubelet.tick)
+
+
+def test_a_resource_of_another_controller_is_left_alone(
+    cluster: Cluster, run: Run, operator: OperatorProcess, namespace: str
+) -> None:
+    operator.start()
+    run.apply(spec__managedBy="kueue.x-k8s.io/multikueue")
+    other = Run(cluster, namespace, "other")
+    other.apply()
+    until(lambda: other.is_now("Ready", "True"), "look at the other resource")
+    assert run.status["observedGeneration"] == -1
+    assert [job["metadata"]["name"][:5] for job in run.jobs()] == ["other"]
+
+
+def test_workers_changed_before_the_stage_take_effect(run: Run, operator: OperatorProcess) -> None:
+    operator.start()
+    run.apply(spec__suspend=True)
+    until(lambda: run.is_now("Suspended", "True"), "suspension")
+    run.change(suspend=False, rollout={"workers": 3})
+    (job,) = until(run.jobs, "Job")
+    assert (job["spec"]["completions"], job["spec"]["parallelism"]) == (3, 3)
+
+
+def test_a_deleted_job_is_created_again(training: Run, cluster: Cluster, kubelet: Kubelet) -> None:
+    job = next(job for job in training.jobs() if "-train-" in job["metadata"]["name"])
+    path = f"{BATCH}/namespaces/{training.namespace}/jobs/{job['metadata']['name']}"
+    cluster.delete(path)
+    again = until(
+        lambda: (
+            (found := cluster.find(path)) and found["metadata"]["uid"] != job["metadata"]["uid"] and found
+        ),
+        "new Job",
+        meanwhile=kubelet.tick,
+    )
+    assert again
+    finish(training, kubelet)
+    assert training.status["restarts"] == 0
+
+
+def test_labels_taken_off_a_job_come_back(training: Run, cluster: Cluster, kubelet: Kubelet) -> None:
+    job = next(job for job in training.jobs() if "-train-" in job["metadata"]["name"])
+    path = f"{BATCH}/namespaces/{training.namespace}/jobs/{job['metadata']['name']}"
+    before = job["metadata"]["labels"]
+    # With no label at all the API server would take those of the pods.
+    cluster.patch(path, {"metadata": {"labels": dict.fromkeys(list(before)[1:])}})
+    until(lambda: cluster.get(path)["metadata"].get("labels") == before, "labels", meanwhile=kubelet.tick)
+    assert cluster.get(path)["metadata"]["uid"] == job["metadata"]["uid"]
+    finish(training, kubelet)
+    assert training.status["restarts"] == 0
+
+
+def test_a_status_that_was_wiped_is_found_again(training: Run, cluster: Cluster, kubelet: Kubelet) -> None:
+    cluster.patch(
+        f"{training.path}/status",
+        {"status": {"current": None, "conditions": None, "phase": None, "startTime": None}},
+    )
+    until(lambda: training.status.get("phase") == "Training", "status", meanwhile=kubelet.tick)
+    assert training.status["current"]["stage"] == "train"
+    assert training.is_now("RolloutsComplete", "True")
+    finish(training, kubelet)
+    assert sorted(training.job_names()) == ["evaluate-1", "report-1", "rollout-1", "train-1", "verify-1"]
+
+
+def test_a_foreign_object_in_the_way_is_named_and_not_touched(
+    cluster: Cluster, run: Run, operator: OperatorProcess, kubelet: Kubelet
+) -> None:
+    stored = run.apply()
+    name = f"countdown-{stored['metadata']['uid'][:8]}-r1-rollout-1"
+    place = f"{CORE}/namespaces/{run.namespace}/configmaps"
+    cluster.create(place, {"metadata": {"name": name}, "data": {"mine": "yes"}})
+    operator.start()
+    refused = until(lambda: run.is_now("Ready", "False", "ChildRefused"), "refusal")
+    assert (
+        f'ConfigMap "{name}" exists and does not belong to this run; delete or rename it'
+        in refused["message"]
+    )
+    assert cluster.get(f"{place}/{name}")["data"] == {"mine": "yes"}
+    cluster.delete(f"{place}/{name}")
+    finish(run, kubelet)
+    assert run.status["restarts"] == 0
+
+
+def test_what_the_api_server_refuses_is_said_and_heals_when_mended(
+    run: Run, operator: OperatorProcess, kubelet: Kubelet
+) -> None:
+    operator.start()
+    run.apply(spec__pods={"common": {"env": [{"name": "A B", "value": 3}]}})
+    refused = until(lambda: run.is_now("Ready", "False", "ChildRefused"), "refusal")
+    assert "env" in refused["message"]
+    until(lambda: ("ChildRefused", refused["message"]) in run.events(), "event")
+    run.change(pods={"common": {"env": [{"name": "A", "value": "3"}]}})
+    finish(run, kubelet)

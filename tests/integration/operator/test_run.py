@@ -1,0 +1,171 @@
+"""A run from `apply` to its end on a real API server, with the real Job controller. The test is the kubelet."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from ...support.cluster import Cluster, Obj, until
+from ...support.kubelet import End, Kubelet, Wait, attempt_of, failed, run_on, stage_of
+from ...support.operator_process import OperatorProcess
+from .conftest import Run
+
+STAGES = ("rollout", "verify", "train", "evaluate", "report")
+
+
+def test_a_run_succeeds(run: Run, operator: OperatorProcess, kubelet: Kubelet, cluster: Cluster) -> None:
+    operator.start()
+    run.apply()
+    until(lambda: run.is_now("Succeeded", "True"), "end of the run", meanwhile=kubelet.tick)
+
+    assert sorted(run.job_names()) == sorted(f"{stage}-1" for stage in STAGES)
+    status = run.status
+    assert (status["phase"], status["restarts"], status["observedGeneration"]) == ("Succeeded", 0, 1)
+    assert run.condition("Succeeded")["reason"] == "Completed"
+    assert "second try 0.400 -> 0.600" in run.condition("Succeeded")["message"]
+    assert run.condition("Ready")["status"] == "True"
+    assert [run.condition(kind)["status"] for kind in ("Reconciling", "Stalled")] == ["Absent", "Absent"]
+    assert (status["dataset"]["failures"], status["dataset"]["attempts"]) == (500, 800)
+    assert status["evaluation"]["secondTry"]["change"] == pytest.approx(0.2)
+    assert len(json.dumps(status)) < 10_000
+    assert [reason for reason, _ in run.events()] == [
+        "Accepted", "RolloutJobCreated", "RolloutsComplete", "VerifyJobCreated", "FailuresDatasetWritten",
+        "TrainingStarted", "TrainingComplete", "EvaluationJobCreated", "EvaluationComplete", "ReportJobCreated",
+        "ReportWritten", "Succeeded",
+    ]  # fmt: skip
+    waited = cluster.kubectl(
+        "wait", "-n", run.namespace, "--for=condition=Succeeded", "rt/countdown", "--timeout=5s"
+    )
+    assert waited.returncode == 0, waited.stderr
+    assert operator.stop() == 0
+
+
+def test_kubectl_waits_for_ready_while_the_run_goes_on(
+    run: Run, operator: OperatorProcess, kubelet: Kubelet, cluster: Cluster
+) -> None:
+    kubelet.script = run_on
+    operator.start()
+    run.apply()
+    waited = cluster.kubectl(
+        "wait", "-n", run.namespace, "--for=condition=Ready", "rt/countdown", "--timeout=30s"
+    )
+    assert waited.returncode == 0, waited.stderr
+    until(lambda: run.status["phase"] == "Rollout", "rollout", meanwhile=kubelet.tick)
+    listed = cluster.kubectl("get", "-n", run.namespace, "rt")
+    assert listed.stdout.split()[:6] == ["NAME", "STATUS", "STAGE", "PROGRESS", "REWARD", "RESTARTS"]
+    assert listed.stdout.splitlines()[1].split()[:3] == ["countdown", "Rollout", "rollout"]
+
+
+FAILURES: list[tuple[str, dict[str, Any], Any, str]] = [
+    ("InvalidPrompts", {}, failed("rollout", 65, "InvalidPrompts", "train.jsonl:3: no target"), "train.jsonl:3"),
+    ("InvalidModel", {}, failed("rollout", 78, "InvalidModel", "config.json: no such file"), "config.json"),
+    (
+        "MaxRestartsReached",
+        {"spec__failurePolicy": {"maxRestarts": 0}},
+        End(1, "Traceback\nValueError: shapes do not match"),
+        "rollout of round 1 failed once and maxRestarts is 0; the last time: pod countdown-",
+    ),
+    (
+        "MaxRestartsReached",
+        {"spec__failurePolicy": {"maxRestarts": 0}},
+        End(137, reason="OOMKilled"),
+        "on node node-1 was killed for using too much memory (exit 137, out of memory)",
+    ),
+    (
+        "MaxRestartsReached",
+        {"spec__failurePolicy": {"maxRestarts": 0}},
+        failed("rollout", 75, "StorageUnavailable", "s3://team: connection refused"),
+        "s3://team: connection refused",
+    ),
+    (
+        "PendingDeadlineExceeded",
+        {"spec__pendingDeadlineSeconds": 1},
+        Wait("ErrImagePull", "manifest unknown"),
+        "ErrImagePull manifest unknown",
+    ),
+    ("DeadlineExceeded", {"spec__activeDeadlineSeconds": 1}, None, "active for 1 s"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("reason", "fields", "act", "words"), FAILURES, ids=[f"{case[0]}-{n}" for n, case in enumerate(FAILURES)]
+)
+def test_a_run_fails(
+    run: Run, operator: OperatorProcess, kubelet: Kubelet, reason: str, fields: Obj, act: Any, words: str
+) -> None:
+    kubelet.script = lambda _: act
+    operator.start()
+    run.apply(**fields)
+    end = until(lambda: run.is_now("Succeeded", "False"), "end of the run", meanwhile=kubelet.tick)
+    assert (end["reason"], end["observedGeneration"]) == (reason, 1)
+    assert words in end["message"]
+    assert run.is_now("Stalled", "True", reason)
+    assert run.is_now("Ready", "False", reason)
+    assert run.status["phase"] == "Failed"
+    kind, words_of_event = run.events()[-1]
+    assert kind == "Failed"
+    assert reason in words_of_event
+    # Nothing of it goes on.
+    until(
+        lambda: not any(job["status"].get("active") for job in run.jobs()),
+        "stillness",
+        meanwhile=kubelet.tick,
+    )
+
+
+def test_no_failures_is_a_success(run: Run, operator: OperatorProcess, kubelet: Kubelet) -> None:
+    def script(pod: Obj) -> End:
+        metrics = {"attempts": 800, "failures": 0}
+        words = {"stage": "verify", "outcome": "Succeeded", "reason": "Completed", "metrics": metrics}
+        return End(message=json.dumps(words)) if stage_of(pod) == "verify" else End()
+
+    kubelet.script = script
+    operator.start()
+    run.apply()
+    end = until(lambda: run.is_now("Succeeded", "True"), "end of the run", meanwhile=kubelet.tick)
+    assert end["reason"] == "NoFailures"
+    assert run.job_names() == ["rollout-1", "verify-1", "report-1"]
+
+
+def test_a_crash_is_tried_again_and_a_disruption_is_not_counted(
+    run: Run, operator: OperatorProcess, kubelet: Kubelet
+) -> None:
+    def script(pod: Obj) -> End:
+        if stage_of(pod) != "train":
+            return End()
+        return {1: End(1, "CUDA error"), 2: End(143, disrupted="PreemptionByScheduler")}.get(
+            attempt_of(pod), End()
+        )
+
+    kubelet.script = script
+    operator.start()
+    run.apply()
+    until(lambda: run.is_now("Succeeded", "True"), "end of the run", meanwhile=kubelet.tick)
+    assert [name for name in run.job_names() if name.startswith("train")] == ["train-1", "train-2", "train-3"]
+    status = run.status
+    assert status["restarts"] == 2
+    assert [(each["reason"], each["counted"], each["node"]) for each in status["attempts"]] == [
+        ("TrainerCrashed", True, "node-1"),
+        ("Disrupted", False, "node-1"),
+    ]
+    assert "CUDA error" in status["attempts"][0]["message"]
+    restarted = [message for reason, message in run.events() if reason == "AttemptRestarted"]
+    assert ["restart 1 of 3" in restarted[0], "not counted as a restart" in restarted[1]] == [True, True]
+
+
+def test_a_bad_image_is_shown_and_heals_without_touching_the_resource(
+    run: Run, operator: OperatorProcess, kubelet: Kubelet
+) -> None:
+    kubelet.script = lambda _: Wait("ImagePullBackOff", 'image "trainer:typo" not found')
+    operator.start()
+    run.apply()
+    hindered = until(
+        lambda: run.is_now("Ready", "False", "ImagePullFailed"), "hindrance", meanwhile=kubelet.tick
+    )
+    assert 'image "trainer:typo" not found' in hindered["message"]
+    assert run.is_now("Reconciling", "True", "ImagePullFailed")
+    kubelet.script = run_on
+    until(lambda: run.is_now("Ready", "True", "Progressing"), "progress", meanwhile=kubelet.tick)
+    assert run.get()["metadata"]["generation"] == 1

@@ -1,0 +1,226 @@
+"""A real control plane on loopback: etcd, kube-apiserver, kube-controller-manager. Without nodes: tests play kubelet.
+
+`python -m tests.support.control_plane` keeps one until Ctrl-C, or until its standard input ends where that is a pipe: so it
+never outlives the test run that started it.
+"""
+
+from __future__ import annotations
+
+import json
+import signal
+import socket
+import ssl
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import httpx
+import yaml
+
+from .certificates import Authority, signing_key
+from .daemons import Daemons
+from .kubernetes_programs import Programs, find_programs
+
+_READY_LIMIT_S = 90
+_STARTS = 3
+"""A port that was free may be taken a moment later: then all is started anew."""
+_AUDIT_POLICY = {
+    "apiVersion": "audit.k8s.io/v1",
+    "kind": "Policy",
+    "omitStages": ["RequestReceived"],
+    "rules": [{"level": "Metadata"}],
+}
+
+
+class NotReady(RuntimeError):
+    """It did not come up; the message has the ends of the logs."""
+
+
+class ControlPlane:
+    """A running control plane."""
+
+    def __init__(self, programs: Programs, *, controllers: bool = True) -> None:
+        self._daemons = Daemons("control-plane")
+        self._programs = programs
+        folder = self.folder = self._daemons.folder
+        self._authority = Authority(folder)
+        self._etcd, peers, self._port = free_ports(3)
+        self.server = f"https://127.0.0.1:{self._port}"
+        self.kubeconfig = self.kubeconfig_for("admin", "system:masters")
+        try:
+            self._start_etcd(peers)
+            self._start_apiserver()
+            self._wait("the API server", "/readyz")
+            if controllers:
+                self._start_controllers()
+                # Pods cannot be created in a namespace before this exists.
+                self._wait("the controller manager", "/api/v1/namespaces/default/serviceaccounts/default")
+        except BaseException:
+            self.stop()
+            raise
+
+    @property
+    def audit_log(self) -> Path:
+        """One line of JSON for each request."""
+        return self.folder / "audit.jsonl"
+
+    def stop(self) -> None:
+        """Stop it and remove all its data."""
+        self._daemons.stop()
+
+    def kubeconfig_for(self, user: str, *groups: str) -> Path:
+        """A kubeconfig for a user with a certificate of his own."""
+        certificate, key = self._authority.client(user, *groups)
+        return self._kubeconfig(user, {"client-certificate": str(certificate), "client-key": str(key)})
+
+    def kubeconfig_with_token(self, name: str, token: str) -> Path:
+        """A kubeconfig for the holder of a token, for example a service account's."""
+        return self._kubeconfig(name, {"token": token})
+
+    def client(self, kubeconfig: Path | None = None) -> httpx.Client:
+        """A client for plain requests."""
+        config = yaml.safe_load((kubeconfig or self.kubeconfig).read_text())
+        user = config["users"][0]["user"]
+        context = ssl.create_default_context(cafile=str(self._authority.certificate))
+        if "client-key" in user:
+            context.load_cert_chain(user["client-certificate"], user["client-key"])
+        headers = {"Authorization": f"Bearer {user['token']}"} if "token" in user else {}
+        return httpx.Client(base_url=self.server, verify=context, headers=headers, timeout=30)
+
+    def _kubeconfig(self, name: str, user: dict[str, str]) -> Path:
+        cluster = {"server": self.server, "certificate-authority": str(self._authority.certificate)}
+        config = {
+            "apiVersion": "v1",
+            "kind": "Config",
+            "clusters": [{"name": "tests", "cluster": cluster}],
+            "users": [{"name": name, "user": user}],
+            "contexts": [{"name": "tests", "context": {"cluster": "tests", "user": name}}],
+            "current-context": "tests",
+        }
+        path = self.folder / f"{name.replace(':', '-')}.kubeconfig"
+        path.touch(mode=0o600)
+        path.write_text(yaml.safe_dump(config))
+        return path
+
+    def _start_etcd(self, peers: int) -> None:
+        client, peer = f"http://127.0.0.1:{self._etcd}", f"http://127.0.0.1:{peers}"
+        (self.folder / "etcd").mkdir(mode=0o700)
+        options = {
+            "data-dir": self.folder / "etcd",
+            "listen-client-urls": client,
+            "advertise-client-urls": client,
+            "listen-peer-urls": peer,
+            "initial-advertise-peer-urls": peer,
+            "initial-cluster": f"default={peer}",
+            # Nothing here is to survive a power cut.
+            "unsafe-no-fsync": "true",
+        }
+        self._daemons.start("etcd", [self._programs.etcd, *_flags(options)])
+
+    def _start_apiserver(self) -> None:
+        certificate, key = self._authority.server("kube-apiserver")
+        self._token_key = signing_key(self.folder, "service-accounts")
+        policy = self.folder / "audit-policy.json"
+        policy.write_text(json.dumps(_AUDIT_POLICY))
+        options = {
+            "etcd-servers": f"http://127.0.0.1:{self._etcd}",
+            "bind-address": "127.0.0.1",
+            "secure-port": self._port,
+            "tls-cert-file": certificate,
+            "tls-private-key-file": key,
+            "client-ca-file": self._authority.certificate,
+            "service-account-key-file": self._token_key,
+            "service-account-signing-key-file": self._token_key,
+            "service-account-issuer": "https://kubernetes.default.svc",
+            "service-cluster-ip-range": "10.96.0.0/16",
+            "authorization-mode": "RBAC",
+            "audit-policy-file": policy,
+            "audit-log-path": self.audit_log,
+            # Many clients of a test run share one machine.
+            "max-requests-inflight": 2000,
+            "max-mutating-requests-inflight": 1000,
+        }
+        self._daemons.start("kube-apiserver", [self._programs.apiserver, *_flags(options)])
+
+    def _start_controllers(self) -> None:
+        kubeconfig = self.kubeconfig_for("system:kube-controller-manager")
+        options = {
+            "kubeconfig": kubeconfig,
+            "authentication-kubeconfig": kubeconfig,
+            "authorization-kubeconfig": kubeconfig,
+            "bind-address": "127.0.0.1",
+            "secure-port": free_ports(1)[0],
+            "service-account-private-key-file": self._token_key,
+            "root-ca-file": self._authority.certificate,
+            "use-service-account-credentials": "true",
+            "leader-elect": "false",
+            "kube-api-qps": 300,
+            "kube-api-burst": 600,
+        }
+        self._daemons.start("kube-controller-manager", [self._programs.controller_manager, *_flags(options)])
+
+    def _wait(self, what: str, path: str) -> None:
+        deadline = time.monotonic() + _READY_LIMIT_S
+        with self.client() as client:
+            while time.monotonic() < deadline and not self._daemons.dead():
+                try:
+                    if client.get(path).status_code == httpx.codes.OK:
+                        return
+                except httpx.TransportError:
+                    pass
+                time.sleep(0.1)
+        raise NotReady(f"{what} did not answer {path}\n{self._daemons.logs()}")
+
+
+def start_control_plane() -> ControlPlane:
+    """Find or build the programs and start them."""
+    programs = find_programs()
+    for _ in range(_STARTS - 1):
+        try:
+            return ControlPlane(programs)
+        except NotReady as error:
+            if "address already in use" not in str(error):
+                raise
+    return ControlPlane(programs)
+
+
+def free_ports(count: int) -> list[int]:
+    """Different loopback ports that nobody listens on now."""
+    probes = [socket.socket() for _ in range(count)]
+    try:
+        for probe in probes:
+            probe.bind(("127.0.0.1", 0))
+        return [int(probe.getsockname()[1]) for probe in probes]
+    finally:
+        for probe in probes:
+            probe.close()
+
+
+def _flags(options: dict[str, Any]) -> list[str]:
+    return [f"--{name}={value}" for name, value in options.items()]
+
+
+def _until_told() -> None:
+    """Wait for the end of standard input where that is a pipe, else for a signal."""
+    if sys.stdin.isatty():
+        signal.pause()
+    sys.stdin.buffer.read()
+
+
+def main() -> None:
+    """Keep a control plane and say where it is."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    plane = start_control_plane()
+    try:
+        print(f"export KUBECONFIG={plane.kubeconfig}", flush=True)
+        print(f"alias kubectl={find_programs().kubectl}", flush=True)
+        _until_told()
+    except KeyboardInterrupt:
+        print("stopping", file=sys.stderr)
+    finally:
+        plane.stop()
+
+
+if __name__ == "__main__":
+    main()

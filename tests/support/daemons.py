@@ -1,0 +1,114 @@
+"""Processes that outlive a function call: started together, logged, stopped all, and never anybody else's.
+
+Who starts some writes down their pids and start times. Should he be killed before he stops them, the next one who starts
+some does: a pid with another start time is another process and is left alone.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from .go_tools import cache_folder, locked
+
+_STOP_LIMIT_S = 10
+
+
+class Daemons:
+    """Processes with one folder for their logs and data, which goes when they are stopped."""
+
+    def __init__(self, kind: str) -> None:
+        records = cache_folder() / "daemons"
+        records.mkdir(parents=True, exist_ok=True)
+        with locked(records / "lock"):
+            _clean(records)
+            self.folder = Path(tempfile.mkdtemp(prefix=f"reflect-{kind}-"))
+            self._record = records / f"{self.folder.name}.json"
+            self._processes: list[subprocess.Popen[bytes]] = []
+            self._write()
+
+    def start(self, name: str, command: Sequence[str | Path]) -> subprocess.Popen[bytes]:
+        """Start a process; what it says goes into its log."""
+        with self.log(name).open("ab") as log:
+            # In a session of its own: Ctrl-C reaches the one who stops it, not the process itself.
+            process = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
+            )
+        self._processes.append(process)
+        self._write()
+        return process
+
+    def log(self, name: str) -> Path:
+        """The log of a process."""
+        return self.folder / f"{name}.log"
+
+    def dead(self) -> bool:
+        """Whether a process has ended by itself."""
+        return any(process.poll() is not None for process in self._processes)
+
+    def logs(self, lines: int = 15) -> str:
+        """The end of every log."""
+        tails = (
+            f"--- {path.name}\n" + "\n".join(path.read_text(errors="replace").splitlines()[-lines:])
+            for path in sorted(self.folder.glob("*.log"))
+        )
+        return "\n".join(tails)
+
+    def stop(self) -> None:
+        """End all processes and remove what they left."""
+        # At once: an API server waits a minute for its watches, and nothing here is to be kept.
+        for process in reversed(self._processes):
+            process.kill()
+        for process in self._processes:
+            process.wait(timeout=_STOP_LIMIT_S)
+        shutil.rmtree(self.folder, ignore_errors=True)
+        self._record.unlink(missing_ok=True)
+
+    def _write(self) -> None:
+        record = {
+            "folder": str(self.folder),
+            "owner": _identity(os.getpid()),
+            "processes": [_identity(process.pid) for process in self._processes],
+        }
+        unfinished = self._record.with_suffix(".new")
+        unfinished.write_text(json.dumps(record))
+        unfinished.replace(self._record)
+
+
+def _clean(records: Path) -> None:
+    """Stop what was left behind by those who are no more."""
+    for path in records.glob("*.json"):
+        record = json.loads(path.read_text())
+        if _alive(record["owner"]):
+            continue
+        for identity in record["processes"]:
+            if process := _alive(identity):
+                with suppress(psutil.NoSuchProcess):
+                    process.kill()
+        shutil.rmtree(record["folder"], ignore_errors=True)
+        path.unlink()
+
+
+def _identity(pid: int) -> dict[str, Any]:
+    try:
+        return {"pid": pid, "started": psutil.Process(pid).create_time()}
+    except psutil.NoSuchProcess:
+        return {"pid": pid, "started": 0.0}
+
+
+def _alive(identity: dict[str, Any]) -> psutil.Process | None:
+    try:
+        process = psutil.Process(identity["pid"])
+        same = abs(process.create_time() - identity["started"]) < 1
+    except psutil.NoSuchProcess:
+        return None
+    return process if same and process.status() != psutil.STATUS_ZOMBIE else None

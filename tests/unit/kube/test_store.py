@@ -1,0 +1,152 @@
+"""The store: the newest version wins, whatever the order, and what is gone stays gone."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+from reflection_operator.kube.kinds import JOBS, PODS, RUNS, Kind
+from reflection_operator.kube.store import Store, View
+
+from .objects import UID, job, pod, run
+
+OTHER = "99999999-0000-4000-8000-000000000002"
+
+
+def filled() -> tuple[Store, list[str]]:
+    changed: list[str] = []
+    store = Store(changed.append)
+    store.put(RUNS, run(10))
+    store.put(JOBS, job(11))
+    store.put(PODS, pod(12))
+    changed.clear()
+    return store, changed
+
+
+def view(store: Store, uid: str = UID) -> View:
+    found = store.view(uid)
+    assert found is not None
+    return found
+
+
+def test_a_run_is_seen_with_its_jobs_and_pods() -> None:
+    store, _ = filled()
+    found = view(store)
+    assert found.run.version == 10
+    assert list(found.jobs) == ["countdown-1a2b3c4d-r1-rollout-1"]
+    assert [each.job_name for each in found.pods] == ["countdown-1a2b3c4d-r1-rollout-1"]
+    assert store.keys() == [UID]
+
+
+def test_who_has_changed_is_told_once_per_change() -> None:
+    store, changed = filled()
+    store.put(JOBS, job(11))
+    store.put(JOBS, job(9))
+    assert changed == []
+    store.put(JOBS, job(13))
+    assert changed == [UID]
+
+
+def test_without_its_resource_there_is_no_run() -> None:
+    store, changed = filled()
+    store.gone(RUNS, run(20))
+    assert changed == [UID]
+    assert store.view(UID) is None
+    assert store.keys() == []
+
+
+def test_what_is_told_late_does_not_bring_back_what_is_gone() -> None:
+    store, _ = filled()
+    store.gone(JOBS, job(20))
+    store.put(JOBS, job(19))
+    assert view(store).jobs == {}
+
+
+def test_an_object_that_only_lost_its_label_comes_back_with_it() -> None:
+    store, _ = filled()
+    store.gone(JOBS, job(20))
+    store.put(JOBS, job(21))
+    assert len(view(store).jobs) == 1
+
+
+def test_objects_of_other_namespaces_do_not_count() -> None:
+    """Anybody can put the label of a run on what is his."""
+    store, _ = filled()
+    store.put(JOBS, job(30, uid="job-of-somebody", namespace="theirs"))
+    store.put(PODS, pod(31, uid="pod-of-somebody", namespace="theirs"))
+    assert [each.uid for each in view(store).jobs.values()] == ["job-1"]
+    assert len(view(store).pods) == 1
+
+
+def test_an_object_that_moves_to_another_run_leaves_the_first() -> None:
+    store, changed = filled()
+    store.put(RUNS, run(40, uid=OTHER))
+    store.put(JOBS, job(41, of=OTHER))
+    assert view(store).jobs == {}
+    assert len(view(store, OTHER).jobs) == 1
+    assert changed == [OTHER, UID, OTHER]
+
+
+def test_a_job_whose_labels_make_no_sense_any_more_is_none_of_ours() -> None:
+    store, changed = filled()
+    store.put(JOBS, job(20, **{"reflection.training/stage": "dance"}))
+    assert view(store).jobs == {}
+    assert changed == [UID]
+
+
+def test_a_list_sweeps_away_what_it_lacks_unless_that_is_newer() -> None:
+    store, changed = filled()
+    store.put(JOBS, job(60, uid="job-2"))
+    changed.clear()
+    store.sweep(JOBS, set(), version=50)
+    assert [each.uid for each in view(store).jobs.values()] == ["job-2"]
+    assert changed == [UID]
+    store.sweep(JOBS, {"job-2"}, version=70)
+    assert [each.uid for each in view(store).jobs.values()] == ["job-2"]
+
+
+def test_hostile_objects_are_ignored() -> None:
+    store, changed = filled()
+    for obj in ({}, {"metadata": None}, {"metadata": {"uid": 3}}, {"metadata": {"uid": "x", "labels": []}}):
+        for kind in (RUNS, JOBS, PODS):
+            store.put(kind, obj)
+            store.gone(kind, obj)
+    assert changed == []
+
+
+def _history(kind: Kind, uid: str) -> st.SearchStrategy[list[tuple[Kind, str, int, bool]]]:
+    """Versions of one object, the last of which may be its end."""
+    return st.tuples(st.integers(1, 5), st.booleans()).map(
+        lambda drawn: [
+            (kind, uid, version * 10 + int(uid[-1]), drawn[1] and version == drawn[0])
+            for version in range(1, drawn[0] + 1)
+        ]
+    )
+
+
+HISTORIES = st.tuples(
+    _history(RUNS, UID), _history(JOBS, "job-1"), _history(JOBS, "job-2"), _history(PODS, "pod-1")
+)
+
+
+@given(HISTORIES, st.randoms(use_true_random=False))
+def test_the_order_in_which_changes_arrive_does_not_matter(histories: Any, chance: Any) -> None:
+    """Answers to own writes, two lists and a watch tell about the same changes in any order, and more than once."""
+    changes = [change for history in histories for change in history]
+    told = changes + changes
+    chance.shuffle(told)
+
+    def final(order: Any) -> Any:
+        store = Store(lambda _: None)
+        for kind, uid, version, end in order:
+            obj = run(version) if kind is RUNS else (job if kind is JOBS else pod)(version, uid=uid)
+            (store.gone if end else store.put)(kind, obj)
+        found = store.view(UID)
+        return found and (
+            found.run.version,
+            {each.uid: each.version for each in found.jobs.values()},
+            found.pods,
+        )
+
+    assert final(told) == final(changes)
