@@ -69,6 +69,19 @@ def test_adapters_are_merged_into_the_published_model(tmp_path, model):
         assert not torch.allclose(base(prompt).logits, expected, atol=1e-3)
 
 
+def test_every_setting_of_the_adapters_counts(tmp_path, model):
+    session = open_session(
+        tmp_path, model, lora={"rank": 4, "alpha": 6, "targetModules": ["q_proj", "v_proj"]}
+    )
+    adapters = session.model.peft_config["default"]
+    assert (adapters.r, adapters.lora_alpha, adapters.target_modules) == (4, 6, {"q_proj", "v_proj"})
+    trainable = {name for name, value in session.model.named_parameters() if value.requires_grad}
+    assert {part for name in trainable for part in name.split(".") if part.endswith("_proj")} == {
+        "q_proj",
+        "v_proj",
+    }
+
+
 @pytest.mark.parametrize("target", ["q_porj", "lm_head"])
 def test_adapters_for_layers_that_are_not_there_are_refused(tmp_path, model, target):
     with pytest.raises(BadConfig) as raised:

@@ -23,10 +23,12 @@ _LOSSES: dict[LossType, dict[str, Any]] = {
 }
 
 
-def grpo_config(settings: TrainingSettings, output: Path) -> GRPOConfig:
+def grpo_config(settings: TrainingSettings, output: Path, *, trust_remote_code: bool = False) -> GRPOConfig:
     """TRL's configuration of a training whose checkpoints go to the folder `output`."""
     return GRPOConfig(
         output_dir=str(output),
+        # TRL loads the model a second time, as the reference for the divergence.
+        trust_remote_code=trust_remote_code,
         **_method(settings),
         **_batches(settings),
         **_optimisation(settings),

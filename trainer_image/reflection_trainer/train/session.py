@@ -179,7 +179,7 @@ class Session:
         trainer = ReflectionTrainer(
             failures=FailureTable(self._order.table),
             meter=meter,
-            args=grpo_config(settings, self._order.output),
+            args=grpo_config(settings, self._order.output, trust_remote_code=config.policy.trust_remote_code),
             model=policy.model,
             processing_class=self._tokenizer,
             reward_funcs=RewardFunction(RetryReward(task_verifier(config.task), meter)),
