@@ -154,3 +154,13 @@ def test_the_crd_needs_no_more_than_the_base(python: Path, tmp_path: Path) -> No
     answer = run(python.parent / "reflect", "crd", cwd=tmp_path)
     assert answer.returncode == 0, answer.stderr
     assert answer.stdout == (ROOT / "crds/reflectiontrainings.yaml").read_text()
+
+
+def test_the_operator_says_what_it_needs(python: Path, tmp_path: Path) -> None:
+    answer = subprocess.run(
+        [python, "-m", "reflection_operator"], cwd=tmp_path, text=True, capture_output=True, check=False
+    )
+    assert answer.returncode == 1
+    assert answer.stderr == (
+        "the operator is not installed with it: pip install 'reflect-operator[operator]'\n"
+    )
