@@ -55,6 +55,10 @@ crd: setup ## Generate crds/reflectiontrainings.yaml from the types
 docs: setup ## Generate docs/reference/ from the code
 	@$(BIN)/python scripts/docs.py
 
+.PHONY: report-page
+report-page: deps-system setup ## Figures and pictures of the page on the report, from the run that make demo left
+	@$(BIN)/python scripts/report_page.py
+
 .PHONY: lock
 lock: setup ## Compile the lock files anew; LOCK_FLAGS=--upgrade takes newer versions
 	$(LOCK) $(LINUX) --python-version 3.11 --override requirements/cpu.overrides \

@@ -21,6 +21,14 @@ need() {
     missing="$missing $1"
 }
 
+# The report is looked at in a real browser.
+lacks_browser() {
+    [ "$1" = tests ] && ! sh scripts/find-chromium.sh >/dev/null
+}
+if lacks_browser "${1:-}"; then
+    need chromium
+fi
+
 if python=$(sh scripts/find-python.sh); then
     version=$("$python" -c 'import sys; print("python%d.%d" % sys.version_info[:2])')
     # Debian splits ensurepip off from Python; without it `python -m venv` fails half-way.
@@ -52,5 +60,9 @@ apt-get update -qq
 apt-get install -y -qq --no-install-recommends $missing >/dev/null
 if ! sh scripts/find-python.sh >/dev/null; then
     echo "this system's python3 is older than 3.11: install Python 3.11 or newer and name it, make PYTHON=/path/to/python3.11" >&2
+    exit 1
+fi
+if lacks_browser "${1:-}"; then
+    echo "this system's package chromium brings no working Chromium: install it or Google Chrome, then run make again" >&2
     exit 1
 fi

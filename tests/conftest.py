@@ -10,6 +10,7 @@ import shutil
 import socket
 import tempfile
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +39,10 @@ def _clean_environment() -> None:
     hub_cache = tempfile.mkdtemp(prefix="reflect-tests-hf-")
     atexit.register(shutil.rmtree, hub_cache, ignore_errors=True)
     os.environ.update(
+        # Neither the user's keys nor a search for those of a machine in a cloud.
+        AWS_CONFIG_FILE="/nowhere",
+        AWS_EC2_METADATA_DISABLED="true",
+        AWS_SHARED_CREDENTIALS_FILE="/nowhere",
         COLUMNS="120",
         DO_NOT_TRACK="1",
         HF_HOME=hub_cache,
@@ -115,6 +120,27 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(without_vllm)
         if room(item) > 0:
             item.add_marker(pytest.mark.filterwarnings("default"), append=False)
+        if "s3_server" in getattr(item, "fixturenames", ()):
+            # The first one on a machine waits for the server to be built.
+            item.add_marker(pytest.mark.timeout(300, func_only=True))
+
+
+@pytest.fixture(scope="session")
+def s3_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """A real S3 server, for all tests of the run."""
+    from .support.s3_server import S3Server
+
+    with S3Server(tmp_path_factory.mktemp("s3")) as server:
+        yield server
+
+
+@pytest.fixture
+def s3_proxy(s3_server: Any) -> Iterator[Any]:
+    """What stands between the server and a client that the test treats badly."""
+    from .support.fault_proxy import FaultProxy
+
+    with FaultProxy(s3_server.port) as proxy:
+        yield proxy
 
 
 def _left_out(reporter: Any) -> Counter[str]:

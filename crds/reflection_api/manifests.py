@@ -6,7 +6,7 @@ whether the artefact was made from the same inputs.
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
@@ -70,3 +70,13 @@ class Manifest(ApiModel):
     versions: dict[str, str] = Field(
         default_factory=dict, description="Versions of the software that made it."
     )
+
+
+class Claim(ApiModel):
+    """Stands in a manifest's place while an artefact is replaced or an unfinished one is made anew: there is none meanwhile."""
+
+    KIND: ClassVar[Literal["claim"]] = "claim"
+
+    version: int = 1
+    kind: Literal["claim"] = KIND
+    writer: Annotated[str, Field(max_length=64)] = Field(description="Tells one writer from another.")

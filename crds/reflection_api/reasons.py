@@ -53,6 +53,7 @@ class Reason(StrEnum):
     DISRUPTED = "Disrupted"
     STORAGE_UNAVAILABLE = "StorageUnavailable"
     STORAGE_FULL = "StorageFull"
+    STORAGE_CONFLICT = "StorageConflict"
     DEPENDENCY_UNAVAILABLE = "DependencyUnavailable"
     # the program
     ROLLOUT_CRASHED = "RolloutCrashed"
@@ -143,6 +144,9 @@ MEANINGS: dict[Reason, Meaning] = {
     Reason.DISRUPTED: Meaning(Fault.PLATFORM, "nothing: the attempt is started again and not counted"),
     Reason.STORAGE_UNAVAILABLE: Meaning(Fault.PLATFORM, "bring the storage back; the run goes on by itself"),
     Reason.STORAGE_FULL: Meaning(Fault.PLATFORM, "free space in the storage"),
+    Reason.STORAGE_CONFLICT: Meaning(
+        Fault.PLATFORM, "end the other process that writes under the same prefix, if there still is one"
+    ),
     Reason.DEPENDENCY_UNAVAILABLE: Meaning(Fault.PLATFORM, "bring the service named in the message back"),
     Reason.ROLLOUT_CRASHED: Meaning(Fault.PROGRAM, "see the log of the pod"),
     Reason.VERIFY_CRASHED: Meaning(Fault.PROGRAM, "see the log of the pod"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import math
 from pathlib import Path
@@ -109,6 +110,23 @@ def test_memory_that_cannot_be_had(config, log, capfd, error, words):
     assert run_raising(config, error) == 1
     assert (ended(log).reason, ended(log).message[: len(words)]) == ("OutOfMemory", words)
     assert "raise the memory limit in spec.pods" in ended(log).message
+    assert "Traceback" not in capfd.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("error", "where"),
+    [
+        (OSError(errno.ENOSPC, "No space left on device", "/work/shard.parquet"), " for /work/shard.parquet"),
+        (OSError(errno.EFBIG, "Error writing bytes to file"), ""),
+    ],
+)
+def test_a_full_scratch_folder(config, log, capfd, error, where):
+    assert run_raising(config, error) == 75
+    assert ended(log).reason == "StorageFull"
+    assert ended(log).message == (
+        f"there is no room{where} on this machine or in this pod: {error.strerror}; free space below $REFLECT_WORKDIR, "
+        "or raise ephemeral-storage in spec.pods"
+    )
     assert "Traceback" not in capfd.readouterr().err
 
 

@@ -34,7 +34,7 @@ class StageContext:
         workdir.mkdir(parents=True, exist_ok=True)
         return cls(
             config=config,
-            artifacts=Artifacts(open_store(config.run_uri)),
+            artifacts=Artifacts(open_store(config.run_uri, config.storage)),
             workdir=workdir,
             index=int(os.environ.get(SHARD_VARIABLE, "0")),
         )

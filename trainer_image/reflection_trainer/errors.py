@@ -5,8 +5,13 @@ Whatever else is raised is a defect of ours: the harness logs its traceback and 
 
 from __future__ import annotations
 
+import errno
+
 from reflection_api.reasons import Reason
 from reflection_api.stages import ExitCode
+
+NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+"""How the system says that there is no room for a file."""
 
 
 class StageFailure(Exception):
@@ -51,6 +56,18 @@ def is_out_of_memory(error: BaseException) -> bool:
     """Whether memory could not be had: Python's own, or PyTorch's on a GPU or on the host."""
     named = isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError"
     return named or "DefaultCPUAllocator" in str(error)
+
+
+def scratch_full(error: BaseException) -> DependencyAway | None:
+    """The failure that an error is where there was no room for a file outside storage, whose own say so themselves."""
+    if not (isinstance(error, OSError) and error.errno in NO_SPACE):
+        return None
+    where = f" for {error.filename}" if error.filename else ""
+    return DependencyAway(
+        f"there is no room{where} on this machine or in this pod: {error.strerror or error}; free space below "
+        "$REFLECT_WORKDIR, or raise ephemeral-storage in spec.pods",
+        reason=Reason.STORAGE_FULL,
+    )
 
 
 def out_of_memory_words(error: BaseException) -> str:

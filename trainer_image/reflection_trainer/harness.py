@@ -22,7 +22,7 @@ from reflection_api.reasons import Reason
 from reflection_api.stages import ExitCode, Stage
 
 from .context import StageContext
-from .errors import BadConfig, StageFailure, is_out_of_memory, out_of_memory_words
+from .errors import BadConfig, StageFailure, is_out_of_memory, out_of_memory_words, scratch_full
 
 logger = logging.getLogger(__name__)
 
@@ -69,10 +69,9 @@ def run_stage(stage: Stage, config_path: Path, function: StageFunction) -> int:
         result = function(StageContext.create(load_config(config_path, stage)))
         code = int(ExitCode.DONE)
     except StageFailure as failure:
-        print(f"error: {failure.message}", file=sys.stderr, flush=True)
-        result, code = _failed(stage, failure.reason, failure.message), int(failure.exit_code)
+        result, code = _explained(stage, failure)
     except Exception as error:  # noqa: BLE001 - whatever it is, the stage must say that it crashed
-        result, code = _crashed(stage, error), 1
+        result, code = _crashed(stage, error)
     write_result(result)
     return code
 
@@ -88,13 +87,20 @@ def write_result(result: StageResult) -> None:
     logger.info("%s", text)
 
 
-def _crashed(stage: Stage, error: Exception) -> StageResult:
+def _explained(stage: Stage, failure: StageFailure) -> tuple[StageResult, int]:
+    print(f"error: {failure.message}", file=sys.stderr, flush=True)
+    return _failed(stage, failure.reason, failure.message), int(failure.exit_code)
+
+
+def _crashed(stage: Stage, error: Exception) -> tuple[StageResult, int]:
+    """What the machine lacks is named like any other failure; all else is a defect of ours."""
     if is_out_of_memory(error):
         words = f"{out_of_memory_words(error)}; {_MEMORY_REMEDY}"
-        print(f"error: {words}", file=sys.stderr, flush=True)
-        return _failed(stage, Reason.OUT_OF_MEMORY, words)
+        return _explained(stage, StageFailure(words, reason=Reason.OUT_OF_MEMORY))
+    if failure := scratch_full(error):
+        return _explained(stage, failure)
     traceback.print_exc()
-    return _failed(stage, CRASHED[stage], f"{type(error).__name__}: {error}")
+    return _failed(stage, CRASHED[stage], f"{type(error).__name__}: {error}"), 1
 
 
 def _failed(stage: Stage, reason: Reason, message: str) -> StageResult:

@@ -36,8 +36,7 @@ spec:
 `reflect validate FILE` checks a file against all of this, without a cluster. `file://` URIs are for one machine: `reflect run`
 and `reflect validate --local` allow them, an API server does not.
 
-This version reads models and prompts from `hf://`, `pvc://` and `file://` and writes to `file://` only. The schema takes
-`s3://` as well; a stage that is given it ends with exit code 78 and says so.
+How S3 is reached, and what a storage must be able to do: [storage.md](../storage.md).
 """
 
 _SPEC = """\

@@ -12,6 +12,7 @@ MAX_INT32 = 2_147_483_647
 _REST = r"[^\x00-\x20\x7f]"
 _REPOSITORY = r"[A-Za-z0-9][A-Za-z0-9._-]*"
 _BUCKET = r"[a-z0-9][a-z0-9.-]*"
+_HOST = r"([A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?|\[[0-9A-Fa-f:]+\])"
 _DNS_PART = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?"
 
 MODEL_URI = rf"^(hf://{_REPOSITORY}(/{_REPOSITORY})?|s3://{_BUCKET}(/{_REST}*)?|pvc://{_BUCKET}(/{_REST}*)?|file:///{_REST}+)$"
@@ -20,6 +21,8 @@ PROMPTS_URI = (
     rf"{_REST}*\.(jsonl|parquet)$"
 )
 STORAGE_URI = rf"^(s3://{_BUCKET}(/{_REST}*)?|file:///{_REST}+)$"
+ENDPOINT = rf"^https?://{_HOST}(:[0-9]{{1,5}})?(/[A-Za-z0-9._~/-]*)?$"
+REGION = r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?$"
 REVISION = r"^[A-Za-z0-9][A-Za-z0-9._/-]*$"
 CONTROLLER = r"^[a-z0-9.-]+/[A-Za-z0-9._-]+$"
 RUN_NAME = r"^[a-z]([-a-z0-9]*[a-z0-9])?$"
@@ -31,6 +34,8 @@ PATTERNS = {
     PROMPTS_URI: "hf://datasets/org/name/file, s3://bucket/key, pvc://claim/file or file:///file, ending in .jsonl or "
     ".parquet",
     STORAGE_URI: "s3://bucket/prefix or file:///folder",
+    ENDPOINT: "https://host or http://host, with a port where it is needed: https://minio.storage:9000",
+    REGION: "the name of a region, for example eu-central-1",
     REVISION: "a branch, tag or commit",
     CONTROLLER: "domain/name, for example kueue.x-k8s.io/multikueue",
     RUN_NAME: "lower-case letters, digits and dashes, starting with a letter",

@@ -8,6 +8,7 @@ from reflection_api.contract import (
     CONFIG_VARIABLE,
     MASTER_ADDRESS_VARIABLE,
     MASTER_PORT_VARIABLE,
+    S3_CREDENTIALS_VARIABLE,
     TERMINATION_LOG_VARIABLE,
     WORKDIR_VARIABLE,
 )
@@ -15,15 +16,17 @@ from reflection_api.stages import Stage
 
 from .attempt import Attempt, Child
 from .service import RENDEZVOUS_PORT, needs_rendezvous, rendezvous_host
-from .volumes import CONFIG_PATH, SCRATCH_FOLDER
+from .volumes import AWS_KEYS, AWS_TOKEN, CA_FILE, CONFIG_PATH, CREDENTIALS_FOLDER, SCRATCH_FOLDER
 
 TERMINATION_LOG = "/dev/termination-log"
 TOKEN_VARIABLE = "HF_TOKEN"
+CA_VARIABLE = "AWS_CA_BUNDLE"
+"""Every client of AWS knows it."""
 
 
 def environment(attempt: Attempt) -> list[Child]:
     """The variables of the stage contract. The index within the Job is added by Kubernetes."""
-    return [*_paths(), *_credentials(attempt), *_rendezvous(attempt)]
+    return [*_paths(), *_credentials(attempt), *_storage(attempt), *_rendezvous(attempt)]
 
 
 def _paths() -> Iterator[Child]:
@@ -38,7 +41,29 @@ def _credentials(attempt: Attempt) -> Iterator[Child]:
     """A report reads storage alone, so it gets no key to anything else."""
     secret = attempt.resource.spec.model.credentials_secret
     if secret and attempt.stage is not Stage.REPORT:
-        yield {"name": TOKEN_VARIABLE, "valueFrom": {"secretKeyRef": {"name": secret, "key": TOKEN_VARIABLE}}}
+        yield _of_secret(secret, TOKEN_VARIABLE)
+
+
+def _storage(attempt: Attempt) -> Iterator[Child]:
+    """Keys to the storage, twice.
+
+    In the environment, where the pod's status names a Secret that is missing, and as files, which follow one that is replaced.
+    """
+    storage = attempt.resource.spec.storage
+    if storage.credentials_secret:
+        for key in AWS_KEYS:
+            yield _of_secret(storage.credentials_secret, key)
+        yield _of_secret(storage.credentials_secret, AWS_TOKEN, optional=True)
+        yield {"name": S3_CREDENTIALS_VARIABLE, "value": CREDENTIALS_FOLDER}
+    if storage.ca_secret:
+        yield {"name": CA_VARIABLE, "value": CA_FILE}
+
+
+def _of_secret(name: str, key: str, *, optional: bool = False) -> Child:
+    reference: Child = {"name": name, "key": key}
+    if optional:
+        reference["optional"] = True
+    return {"name": key, "valueFrom": {"secretKeyRef": reference}}
 
 
 def _rendezvous(attempt: Attempt) -> Iterator[Child]:

@@ -17,9 +17,21 @@ from .overrides import merge_lists
 
 CONFIG_FOLDER = "/etc/reflect"
 CONFIG_PATH = f"{CONFIG_FOLDER}/{CONFIG_KEY}"
+CREDENTIALS_FOLDER = "/etc/reflect-s3"
+CA_FOLDER = "/etc/reflect-ca"
+CA_KEY = "ca.crt"
+CA_FILE = f"{CA_FOLDER}/{CA_KEY}"
 SCRATCH_FOLDER = "/scratch"
 TEMPORARY_FOLDER = "/tmp"  # noqa: S108  the pod's own, shared with nobody
 SHARED_MEMORY = "/dev/shm"  # noqa: S108  likewise
+
+
+_GROUP_READS = 0o440
+"""Of the files with keys: root's, and the pod's group may read them."""
+
+AWS_KEYS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
+AWS_TOKEN = "AWS_SESSION_TOKEN"
+"""Keys of a Secret with credentials, and names of the variables that AWS's clients read."""
 
 
 class Mount(NamedTuple):
@@ -48,7 +60,7 @@ def volumes_and_mounts(attempt: Attempt, changes: PodSpecOverrides) -> tuple[lis
     """
     taken = [entry.get("mountPath") for entry in changes.volume_mounts]
     ours = [mount for mount in temporary(attempt.stage) if mount.path not in taken]
-    ours += [configuration(attempt), *claims(attempt)]
+    ours += [configuration(attempt), *storage_secrets(attempt), *claims(attempt)]
     volumes = merge_lists(changes.volumes, (mount.volume() for mount in ours))
     mounts = merge_lists(changes.volume_mounts, (mount.mount() for mount in ours), key="mountPath")
     return volumes, mounts
@@ -66,6 +78,28 @@ def temporary(stage: Stage) -> Iterator[Mount]:
 def configuration(attempt: Attempt) -> Mount:
     """The StageConfig."""
     return Mount("reflect-config", CONFIG_FOLDER, {"configMap": {"name": attempt.name}}, read_only=True)
+
+
+def storage_secrets(attempt: Attempt) -> Iterator[Mount]:
+    """What opens the storage, read-only for the user of the pod.
+
+    None of it keeps the pod from starting: a container that waits for a volume says nothing in the pod's status. Missing keys
+    are named by the environment's references to them, a missing certificate by the stage.
+    """
+    storage = attempt.resource.spec.storage
+    if storage.credentials_secret:
+        source = secret_files(storage.credentials_secret, *AWS_KEYS, AWS_TOKEN)
+        yield Mount("reflect-s3", CREDENTIALS_FOLDER, source, read_only=True)
+    if storage.ca_secret:
+        yield Mount("reflect-ca", CA_FOLDER, secret_files(storage.ca_secret, CA_KEY), read_only=True)
+
+
+def secret_files(name: str, *keys: str) -> Child:
+    """A volume with a file for each of these keys that the Secret has."""
+    items = [{"key": key, "path": key} for key in keys]
+    return {
+        "secret": {"secretName": name, "items": items, "defaultMode": _GROUP_READS, "optional": True},
+    }
 
 
 def claims(attempt: Attempt) -> list[Mount]:

@@ -25,6 +25,8 @@ COMMANDS = {
     "render": "Print the objects that the operator would create.",
     "run": "Run a ReflectionTraining on this machine: rollout, verify, train, evaluate, report.",
     "verify": "Judge items with a built-in verifier, JSON lines in and out.",
+    "report": "Write the report of a run as one HTML file.",
+    "uploads": "List uploads to S3 that were begun and not finished, or abort them.",
     "crd": "Print the CustomResourceDefinition.",
 }
 

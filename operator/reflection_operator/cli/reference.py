@@ -18,7 +18,7 @@ _HEAD = f"""\
 # Command line
 
 `reflect`, also `kubectl reflect`. It is installed without torch, vLLM or a Kubernetes client; only `reflect run` and
-`reflect verify` need the trainer beside it.
+`reflect verify` need the trainer beside it (the extra `trainer`), and `reflect uploads` boto3 (the extra `s3`).
 
 | exit code | means |
 |---|---|

@@ -15,14 +15,17 @@ from reflection_api.contract import (
     MASTER_ADDRESS_VARIABLE,
     MASTER_PORT_VARIABLE,
     PROGRESS_VARIABLE,
+    S3_CREDENTIALS_VARIABLE,
     SHARD_VARIABLE,
     TERMINATION_LOG_VARIABLE,
     WORKDIR_VARIABLE,
 )
 
+from ..children.environment import CA_VARIABLE
 from ..children.labels import STAGE_CONTAINER
 from .processes import MARK
 
+_FILES_OF_SECRETS = (CA_VARIABLE, S3_CREDENTIALS_VARIABLE)
 _LOG_TAIL = 2048
 """Bytes of log that stand in for a missing termination message, as FallbackToLogsOnError does."""
 
@@ -45,10 +48,15 @@ def environment(
 ) -> dict[str, str]:
     """The environment of one process: this shell's, the container's, and the paths that differ on a laptop.
 
-    References to Secrets are left to this shell's own environment (HF_TOKEN, for example).
+    References to Secrets are left to this shell's own environment (HF_TOKEN, AWS_ACCESS_KEY_ID, for example), and so are
+    variables that name files of a Secret.
     """
     container = stage_container(job)
-    literal = {entry["name"]: str(entry["value"]) for entry in container.get("env", []) if "value" in entry}
+    literal = {
+        entry["name"]: str(entry["value"])
+        for entry in container.get("env", [])
+        if "value" in entry and entry["name"] not in _FILES_OF_SECRETS
+    }
     processes = int(job["spec"].get("parallelism", 1))
     values = {"OMP_NUM_THREADS": str(max(1, (os.cpu_count() or 1) // processes)), **os.environ, **literal}
     values |= {

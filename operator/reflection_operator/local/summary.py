@@ -60,7 +60,7 @@ def _places(resource: ReflectionTraining, logs: Path) -> list[tuple[str, str | N
         learnt = status.verdict is not None and status.verdict.reason == Reason.COMPLETED
         model = f"{uri_of(resource)}/{model_path(resource.spec.rounds)}" if learnt else None
         return [("Report", status.report_uri), ("Model", model), ("Logs", str(logs))]
-    report, trained = folder / stage_path(1, Stage.REPORT) / "report.md", newest_model(resource)
+    report, trained = folder / stage_path(1, Stage.REPORT) / "index.html", newest_model(resource)
     return [
         ("Report", str(report) if report.is_file() else None),
         ("Model", str(trained) if trained else None),

@@ -164,3 +164,19 @@ def test_the_operator_says_what_it_needs(python: Path, tmp_path: Path) -> None:
     assert answer.stderr == (
         "the operator is not installed with it: pip install 'reflect-operator[operator]'\n"
     )
+
+
+def test_what_the_report_needs_besides_is_named(python: Path, tmp_path: Path) -> None:
+    answer = run(python.parent / "reflect", "report", tmp_path, cwd=tmp_path)
+    assert (answer.returncode, answer.stdout) == (1, "")
+    assert re.fullmatch(
+        r"reflect report needs the extra trainer, of which accelerate, .*: pip install 'reflect-operator\[trainer\]'\n",
+        answer.stderr,
+    )
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_page_of_the_report_is_in_the_wheel(wheel: Path) -> None:
+    with zipfile.ZipFile(wheel) as archive:
+        names = {Path(name).name for name in archive.namelist() if "/report/page/" in name}
+    assert names == {file.name for file in (ROOT / "trainer_image/reflection_trainer/report/page").iterdir()}

@@ -235,7 +235,8 @@ def test_a_worker_that_is_killed_is_reported_as_killed(tmp_path, model):
 
 def test_storage_that_fails_ends_the_training(tmp_path, model):
     config = prepared(tmp_path, model, maxSteps=5000, checkpoint={"everySteps": 5})
-    (tmp_path / "storage" / FOLDER).write_text("a file where a folder must be")
+    (tmp_path / "storage" / FOLDER).mkdir()
+    (tmp_path / "storage" / FOLDER / "checkpoint-5").write_text("a file where a folder must be")
     process = start_stage(config, tmp_path / "scratch")
     wait_until(lambda: len(family(process)) == 2, process)
     processes = family(process)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import shutil
 from pathlib import Path
@@ -129,6 +130,15 @@ def test_memory_that_cannot_be_had(tmp_path, model, monkeypatch, error):
     monkeypatch.setattr(sessions, "train", broken)
     found = outcome(tmp_path, model)
     assert_failed(found, reason="OutOfMemory", exit_code=1, words="lower spec.training.microBatchSize")
+
+
+def test_a_disk_that_is_full(tmp_path, model, monkeypatch):
+    def broken(_order):
+        raise OSError(errno.ENOSPC, "No space left on device", "/work/checkpoint-1")
+
+    monkeypatch.setattr(sessions, "train", broken)
+    words = "there is no room for /work/checkpoint-1 on this machine or in this pod"
+    assert_failed(outcome(tmp_path, model), reason="StorageFull", exit_code=75, words=words)
 
 
 def test_not_every_error_is_one_of_memory():

@@ -58,6 +58,12 @@ CREATION = [
         f'"file:///runs" {LOCAL} s3://',
     ),
     Case(
+        {"spec__storage__endpoint": "https://minio:9000", "spec__storage__caSecret": "ca"},
+        {"spec__storage__endpoint": "http://minio:9000", "spec__storage__caSecret": "ca"},
+        "spec.storage.caSecret",
+        '"ca" has a certificate authority, which an http:// endpoint has no use for: remove it, or use https://',
+    ),
+    Case(
         {"spec__task__verifier__builtin": {"name": "exact", "options": {"ignoreCase": True}}},
         {"spec__task__verifier__builtin": {"name": "countdown", "options": {"ignoreCase": True}}},
         "spec.task.verifier.builtin.options.ignoreCase",

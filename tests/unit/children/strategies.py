@@ -34,7 +34,18 @@ LABEL_KEY = st.sampled_from(
     ]
 )  # fmt: skip
 LABELS = st.dictionaries(LABEL_KEY, LABEL_VALUE, max_size=4)
-ENV_NAME = st.sampled_from(["REFLECT_CONFIG", "HOME", "HF_TOKEN", "MASTER_ADDR", "WANDB_MODE", "_A1"])
+ENV_NAME = st.sampled_from(
+    [
+        "REFLECT_CONFIG",
+        "HOME",
+        "HF_TOKEN",
+        "AWS_ACCESS_KEY_ID",
+        "AWS_CA_BUNDLE",
+        "MASTER_ADDR",
+        "WANDB_MODE",
+        "_A1",
+    ]
+)
 MOUNT_PATH = st.sampled_from(["/tmp", "/scratch", "/dev/shm", "/etc/reflect", "/data", "/mnt/pvc/models"])
 VOLUME_NAME = st.sampled_from(["data", "cache", "reflect-config", "reflect-scratch"])
 VOLUME_SOURCE = st.sampled_from(
@@ -162,7 +173,14 @@ SPECS = mapping(
     training=trainings(),
     evaluation=mapping(prompts=optional(PROMPTS), gates=mapping(minGain=optional(st.floats(-1, 1)))),
     rounds=st.integers(1, 10),
-    storage=mapping(uri=st.builds(str.__add__, st.sampled_from(["s3://bucket/", "file:///"]), PATH)),
+    storage=mapping(
+        uri=st.builds(str.__add__, st.sampled_from(["s3://bucket/", "file:///"]), PATH),
+        endpoint=optional(st.just("https://minio.storage:9000")),
+        region=optional(st.just("eu-central-1")),
+        credentialsSecret=optional(DNS_SUBDOMAIN),
+        caSecret=optional(DNS_SUBDOMAIN),
+        pathStyle=optional(st.booleans()),
+    ),
     pods=mapping(common=OVERRIDES, training=OVERRIDES),
 )
 

@@ -43,7 +43,7 @@ def printed(resource: ReflectionTraining, records: Records) -> list[str]:
 def test_all_there_is(file: Path, records: Records) -> None:
     folder = finished(file, records)
     (folder / "report").mkdir()
-    (folder / "report/report.md").write_text("# Report")
+    (folder / "report/index.html").write_text("<!doctype html>")
     resource = remembered(records, notes={"rollout": "the limit is [b]400"})
     lines = printed(resource, records)
     assert lines[0].split() == ["held-out", "questions", "base", "trained", "change", "(95%)", "n"]
@@ -57,7 +57,7 @@ def test_all_there_is(file: Path, records: Records) -> None:
     assert lines[4:] == [
         "* on the same failed answers of the base model; the last two rows are controls",
         "Note    rollout: the limit is [b]400",
-        f"Report  {folder}/report/report.md",
+        f"Report  {folder}/report/index.html",
         f"Model   {folder}/round-1/train/model",
         f"Logs    {records.logs}",
     ]
@@ -68,7 +68,7 @@ def test_all_there_is(file: Path, records: Records) -> None:
         "message": None,
         "evaluation": EVALUATION.to_dict(),
         "notes": {"rollout": "the limit is [b]400"},
-        "report": f"{folder}/report/report.md",
+        "report": f"{folder}/report/index.html",
         "model": f"{folder}/round-1/train/model",
         "logs": str(records.logs),
     }

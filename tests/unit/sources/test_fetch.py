@@ -101,11 +101,11 @@ def test_a_round_that_left_no_model(context: StageContext) -> None:
     )
 
 
-def test_a_scheme_that_is_not_read_yet(context: StageContext) -> None:
+def test_a_scheme_that_is_not_read(context: StageContext) -> None:
     with pytest.raises(BadConfig) as caught:
-        fetch_model(ModelSpec(uri="s3://bucket/model"), context)
+        fetch_model(ModelSpec.model_construct(uri="gs://bucket/model", revision=None), context)
     assert caught.value.reason == Reason.INVALID_SPEC
     assert (
         caught.value.message
-        == "spec.model.uri: s3://bucket/model: this version reads hf://, pvc:// and file:// only"
+        == "spec.model.uri: gs://bucket/model: this version reads hf://, s3://, pvc:// and file:// only"
     )

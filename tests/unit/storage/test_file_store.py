@@ -141,7 +141,7 @@ def test_every_error_has_its_reason(number: int, kind: type, reason: Reason) -> 
     assert failure.message.startswith(f"storage: cannot write file:///x: {os.strerror(number)}")
 
 
-@pytest.mark.parametrize("uri", ["s3://bucket/x", "file://relative", "ftp://x"])
+@pytest.mark.parametrize("uri", ["file://relative", "ftp://x", "/folder"])
 def test_other_schemes_are_refused(uri: str) -> None:
     with pytest.raises(BadConfig) as caught:
         open_store(uri)

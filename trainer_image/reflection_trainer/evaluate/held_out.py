@@ -31,7 +31,7 @@ def held_out_questions(config: StageConfig, verifier: Verifier) -> tuple[list[Qu
     """
     task, own = config.task, config.evaluation.prompts
     if own is not None:
-        file = fetch_prompts(own, "spec.evaluation.prompts")
+        file = fetch_prompts(own, "spec.evaluation.prompts", config.storage)
         return load_questions(file, task, verifier, own), file
-    file = fetch_prompts(task.prompts, "spec.task.prompts")
+    file = fetch_prompts(task.prompts, "spec.task.prompts", config.storage)
     return held_out_split(load_questions(file, task, verifier), task.prompts.seed)[1], file

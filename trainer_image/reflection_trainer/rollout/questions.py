@@ -31,7 +31,7 @@ def training_questions(
     questions = load_questions(prompts_file, task, verifier)
     note = _limit_note(task.prompts.limit, len(questions), prompts_file.name)
     if own is not None:
-        load_questions(fetch_prompts(own, "spec.evaluation.prompts"), task, verifier, own)
+        load_questions(fetch_prompts(own, "spec.evaluation.prompts", config.storage), task, verifier, own)
         return questions, note
     training, held_out = held_out_split(questions, task.prompts.seed)
     if not held_out:

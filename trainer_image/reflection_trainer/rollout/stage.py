@@ -37,7 +37,7 @@ def run(context: StageContext) -> StageResult:
     """Sample this worker's shards."""
     config = context.config
     verifier = task_verifier(config.task)
-    prompts_file = fetch_prompts(config.task.prompts, "spec.task.prompts")
+    prompts_file = fetch_prompts(config.task.prompts, "spec.task.prompts", config.storage)
     questions, note = training_questions(config, prompts_file, verifier)
     check_templates(questions, config.task.templates)
     model_dir = fetch_model(config.policy, context)

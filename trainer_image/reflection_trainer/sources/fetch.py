@@ -1,17 +1,20 @@
-"""Models and prompts by URI: hf://, pvc://, file:// and the artefacts of a run."""
+"""Models and prompts by URI: hf://, s3://, pvc://, file:// and the artefacts of a run."""
 
 from __future__ import annotations
 
+import hashlib
 import os
+import tempfile
 from pathlib import Path
 from urllib.parse import unquote, urlparse
 
-from reflection_api.contract import CLAIM_MOUNTS
+from reflection_api.contract import CLAIM_MOUNTS, WORKDIR_VARIABLE
 from reflection_api.reasons import Reason
-from reflection_api.spec import ModelSpec, PromptsSpec
+from reflection_api.spec import ModelSpec, PromptsSpec, StorageSpec
 
 from ..context import StageContext
 from ..errors import BadConfig
+from .s3 import s3_file, s3_model
 
 
 def fetch_model(model: ModelSpec, context: StageContext) -> Path:
@@ -26,6 +29,9 @@ def fetch_model(model: ModelSpec, context: StageContext) -> Path:
         from .hub import hub_model
 
         return hub_model(model, token=os.environ.get("HF_TOKEN"))
+    if model.uri.startswith("s3://"):
+        folder = context.workdir / f"model-{_digest(model.uri)}"
+        return s3_model(model.uri, "spec.model.uri", folder, context.config.storage)
     folder = _local_path(model.uri, "spec.model.uri")
     where = f"spec.model.uri: {model.uri}"
     if not folder.is_dir():
@@ -40,8 +46,13 @@ def fetch_model(model: ModelSpec, context: StageContext) -> Path:
     return folder
 
 
-def fetch_prompts(prompts: PromptsSpec, field: str) -> Path:
-    """A local copy of a prompts file; `field` is its place in the spec, for messages.
+def fetch_prompts(prompts: PromptsSpec, field: str, storage: StorageSpec | None = None) -> Path:
+    """A local copy of a prompts file.
+
+    Args:
+        prompts: which.
+        field: its place in the spec, for messages.
+        storage: how S3 is reached.
 
     Raises:
         StageFailure: the file is missing or unreadable.
@@ -50,6 +61,9 @@ def fetch_prompts(prompts: PromptsSpec, field: str) -> Path:
         from .hub import hub_file
 
         return hub_file(prompts.uri, field, token=os.environ.get("HF_TOKEN"))
+    if prompts.uri.startswith("s3://"):
+        folder = Path(tempfile.mkdtemp(prefix="prompts-", dir=os.environ.get(WORKDIR_VARIABLE)))
+        return s3_file(prompts.uri, f"{field}.uri", folder, storage or StorageSpec(uri=prompts.uri))
     path = _local_path(prompts.uri, f"{field}.uri")
     try:
         with path.open("rb"):
@@ -69,6 +83,11 @@ def _of_this_run(uri: str, context: StageContext) -> Path:
     return folder
 
 
+def _digest(uri: str) -> str:
+    """Tells the folders of several models apart."""
+    return hashlib.sha256(uri.encode()).hexdigest()[:8]
+
+
 def _local_path(uri: str, field: str) -> Path:
     parts = urlparse(uri)
     if parts.scheme == "file":
@@ -76,5 +95,6 @@ def _local_path(uri: str, field: str) -> Path:
     if parts.scheme == "pvc":
         return Path(CLAIM_MOUNTS) / parts.netloc / unquote(parts.path).lstrip("/")
     raise BadConfig(
-        f"{field}: {uri}: this version reads hf://, pvc:// and file:// only", reason=Reason.INVALID_SPEC
+        f"{field}: {uri}: this version reads hf://, s3://, pvc:// and file:// only",
+        reason=Reason.INVALID_SPEC,
     )

@@ -21,9 +21,8 @@ from reflection_api.reasons import Reason
 from reflection_api.spec import ModelSpec
 
 from ..errors import BadConfig, DependencyAway, StageFailure, first_line
+from . import MODEL_FILES
 
-_MODEL_FILES = ["*.json", "*.safetensors", "*.model", "*.txt", "*.jinja", "*.py"]
-"""What a model needs here; other weight formats are left out."""
 _DATASET_FILE = re.compile(r"hf://datasets/(?P<repo>[^/@]+/[^/@]+)(@(?P<revision>[^/]+))?/(?P<file>.+)")
 _TOKEN = "a token (spec.model.credentialsSecret, or HF_TOKEN)"
 _FORBIDDEN = (401, 403)
@@ -39,7 +38,7 @@ def hub_model(model: ModelSpec, *, token: str | None) -> Path:
     repo = model.uri.removeprefix("hf://")
     with _explained("spec.model", model.uri, model.revision, Reason.INVALID_MODEL):
         return Path(
-            snapshot_download(repo, revision=model.revision, token=token, allow_patterns=_MODEL_FILES)
+            snapshot_download(repo, revision=model.revision, token=token, allow_patterns=list(MODEL_FILES))
         )
 
 

@@ -3,5 +3,6 @@
 from .artifacts import Artifacts
 from .open import open_store
 from .store import Store
+from .subject import Subject
 
-__all__ = ["Artifacts", "Store", "open_store"]
+__all__ = ["Artifacts", "Store", "Subject", "open_store"]

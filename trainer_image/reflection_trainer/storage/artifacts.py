@@ -1,12 +1,13 @@
 """Artefacts with manifests over a store.
 
 Order of every write: data first, manifest last. A file or folder without its manifest does not exist; bytes that do not match
-it are reported and never used.
+it are reported and never used. Of several writers at most one succeeds: publication.py says how.
 """
 
 from __future__ import annotations
 
 import hashlib
+import logging
 from collections.abc import Iterable
 from importlib import metadata
 from pathlib import Path
@@ -17,7 +18,10 @@ from reflection_api.layout import MANIFEST, file_manifest
 from reflection_api.manifests import FileEntry, Manifest, Provenance
 
 from ..errors import CorruptArtifact
-from .store import PARTIAL, Store
+from .publication import Publication, is_claim
+from .store import ABSENT, PARTIAL, Changed, Store, Stored
+
+logger = logging.getLogger(__name__)
 
 _CHUNK = 1 << 20
 
@@ -60,6 +64,15 @@ class Artifacts:
         """
         probe = f"{folder}/{PARTIAL}{who}"
         self.store.write(probe, b"can this be written?\n")
+        try:
+            self.store.write(probe, b"and is this refused?\n", expected=ABSENT)
+        except Changed:
+            pass
+        else:
+            logger.warning(
+                "storage: %s does not know conditional writes (If-None-Match): nothing keeps two writers of one run apart",
+                self.store.root,
+            )
         self.store.delete(probe)
 
     def manifest_of_file(self, path: str) -> Manifest | None:
@@ -82,17 +95,10 @@ class Artifacts:
         made_with: dict[str, str] | None = None,
     ) -> ArtifactRef:
         """Write a file and then its manifest."""
-        entry = _entry(local, path.rsplit("/", 1)[-1], rows)
-        self.store.upload(local, path)
-        manifest = Manifest(
-            kind=kind,
-            files=[entry],
-            rows=rows,
-            metrics=metrics or {},
-            provenance=provenance or Provenance(),
-            versions=made_with or versions(),
-        )
-        self.store.write(file_manifest(path), _encoded(manifest))
+        publication = self._publication(file_manifest(path), path)
+        entry = _entry(path.rsplit("/", 1)[-1], publication.put(local, path), rows)
+        manifest = _manifest([entry], kind, rows, metrics, provenance, made_with)
+        publication.finish(_encoded(manifest))
         return ArtifactRef(uri=self.store.uri(path), sha256=entry.sha256, rows=rows, size=entry.size)
 
     def put_folder(
@@ -105,15 +111,17 @@ class Artifacts:
         provenance: Provenance | None = None,
         made_with: dict[str, str] | None = None,
     ) -> ArtifactRef:
-        """Write every file below `local` and then the folder's manifest."""
+        """Write every file below `local` and then the folder's manifest. What else was in the folder is deleted."""
         names = sorted(file.relative_to(local).as_posix() for file in local.rglob("*") if file.is_file())
-        entries = []
-        for name in names:
-            entries.append(_entry(local / name, name))
-            self.store.upload(local / name, f"{path}/{name}")
-        return self.seal_folder(
-            path, entries, kind=kind, metrics=metrics, provenance=provenance, made_with=made_with
+        seen = self.store.versions(f"{path}/")
+        publication = Publication(self.store, f"{path}/{MANIFEST}", seen)
+        entries = [_entry(name, publication.put(local / name, f"{path}/{name}")) for name in names]
+        reference = self._sealed(
+            publication, path, _manifest(entries, kind, None, metrics, provenance, made_with)
         )
+        for left_over in seen.keys() - {f"{path}/{name}" for name in (*names, MANIFEST)}:
+            self.store.delete(left_over)
+        return reference
 
     def seal_folder(
         self,
@@ -127,20 +135,24 @@ class Artifacts:
         made_with: dict[str, str] | None = None,
     ) -> ArtifactRef:
         """Write the manifest of a folder whose files are already in place: from now on it exists."""
-        manifest = Manifest(
-            kind=kind,
-            files=list(entries),
-            rows=rows,
-            metrics=metrics or {},
-            provenance=provenance or Provenance(),
-            versions=made_with or versions(),
+        publication = self._publication(f"{path}/{MANIFEST}")
+        manifest = _manifest(entries, kind, rows, metrics, provenance, made_with)
+        return self._sealed(publication, path, manifest)
+
+    def _publication(self, manifest: str, *data: str) -> Publication:
+        """The beginning of an artefact of these objects."""
+        found = self.store.versions(data[0] if data else manifest)
+        return Publication(
+            self.store, manifest, {path: found[path] for path in (manifest, *data) if path in found}
         )
+
+    def _sealed(self, publication: Publication, path: str, manifest: Manifest) -> ArtifactRef:
         data = _encoded(manifest)
-        self.store.write(f"{path}/{MANIFEST}", data)
+        publication.finish(data)
         return ArtifactRef(
             uri=self.store.uri(path),
             sha256=hashlib.sha256(data).hexdigest(),
-            rows=rows,
+            rows=manifest.rows,
             size=sum(entry.size for entry in manifest.files),
         )
 
@@ -185,7 +197,7 @@ class Artifacts:
 
     def _manifest(self, path: str) -> Manifest | None:
         data = self.store.read(path)
-        if data is None:
+        if data is None or is_claim(data):
             return None
         try:
             return Manifest.model_validate_json(data)
@@ -206,8 +218,26 @@ class Artifacts:
             )
 
 
-def _entry(local: Path, path: str, rows: int | None = None) -> FileEntry:
-    return FileEntry(path=path, size=local.stat().st_size, sha256=sha256_of(local), rows=rows)
+def _entry(path: str, stored: Stored, rows: int | None = None) -> FileEntry:
+    return FileEntry(path=path, size=stored.size, sha256=stored.sha256, rows=rows)
+
+
+def _manifest(
+    entries: Iterable[FileEntry],
+    kind: str,
+    rows: int | None,
+    metrics: dict[str, float] | None,
+    provenance: Provenance | None,
+    made_with: dict[str, str] | None,
+) -> Manifest:
+    return Manifest(
+        kind=kind,
+        files=list(entries),
+        rows=rows,
+        metrics=metrics or {},
+        provenance=provenance or Provenance(),
+        versions=made_with or versions(),
+    )
 
 
 def _encoded(manifest: Manifest) -> bytes:

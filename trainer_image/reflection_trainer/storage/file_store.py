@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import fcntl
+import hashlib
 import os
 import shutil
 import uuid
@@ -13,11 +15,11 @@ from urllib.parse import unquote, urlparse
 
 from reflection_api.reasons import Reason
 
-from ..errors import BadConfig, DependencyAway, StageFailure
-from .store import PARTIAL
+from ..errors import NO_SPACE, BadConfig, DependencyAway, StageFailure
+from .store import ABSENT, ANY, PARTIAL, Changed, Stored
 
 _ATTEMPTS = 100
-_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_CHUNK = 1 << 20
 _REFUSED = (errno.EACCES, errno.EPERM, errno.EROFS)
 _NO_FOLDER = (errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ELOOP, errno.ENAMETOOLONG)
 
@@ -43,11 +45,13 @@ class FileStore:
             except (FileNotFoundError, NotADirectoryError):
                 return None
 
-    def write(self, path: str, data: bytes) -> None:
-        self._replace(path, lambda temporary: temporary.write_bytes(data))
+    def write(self, path: str, data: bytes, *, expected: str = ANY) -> str:
+        return self._replace(path, lambda temporary: temporary.write_bytes(data), expected)
 
-    def upload(self, local: Path, path: str) -> None:
-        self._replace(path, lambda temporary: shutil.copyfile(local, temporary))
+    def upload(self, local: Path, path: str, *, expected: str = ANY) -> Stored:
+        digest = hashlib.sha256()
+        version = self._replace(path, lambda temporary: _copy(local, temporary, digest.update), expected)
+        return Stored(version, digest.hexdigest(), int(version.rsplit("-", 1)[1]))
 
     def download(self, path: str, local: Path) -> bool:
         with _explained("read", self.uri(path)):
@@ -58,14 +62,28 @@ class FileStore:
                 return False
             return True
 
+    def versions(self, start: str) -> dict[str, str]:
+        folder = start.rpartition("/")[0]
+        with _explained("list", self.uri(folder)):
+            found = {
+                path: _version(file)
+                for file in self._at(folder).rglob("*")
+                if not file.name.startswith(PARTIAL) and file.is_file()
+                # Not the file system's own notion of a prefix: the one of object storage, character by character.
+                if (path := file.relative_to(self._folder).as_posix()).startswith(start)
+            }
+        # A file may have gone since it was listed.
+        return {path: found[path] for path in sorted(found) if found[path] != ABSENT}
+
     def list(self, prefix: str) -> Iterator[str]:
+        yield from self.versions(f"{prefix}/")
+
+    def sweep(self, prefix: str) -> int:
         with _explained("list", self.uri(prefix)):
-            found = [
-                file
-                for file in self._at(prefix).rglob("*")
-                if file.is_file() and not file.name.startswith(PARTIAL)
-            ]
-        yield from sorted(file.relative_to(self._folder).as_posix() for file in found)
+            remains = list(self._at(prefix).rglob(f"{PARTIAL}*"))
+            for file in remains:
+                file.unlink(missing_ok=True)
+        return len(remains)
 
     def delete(self, path: str) -> None:
         with _explained("delete", self.uri(path)):
@@ -77,7 +95,7 @@ class FileStore:
     def _at(self, path: str) -> Path:
         return self._folder / path
 
-    def _replace(self, path: str, fill: Callable[[Path], object]) -> None:
+    def _replace(self, path: str, fill: Callable[[Path], object], expected: str) -> str:
         target = self._at(path)
         with _explained("write", self.uri(path)):
             temporary = _new_file_beside(target)
@@ -85,9 +103,40 @@ class FileStore:
                 fill(temporary)
                 with temporary.open("rb") as written:
                     os.fsync(written.fileno())
-                temporary.replace(target)
+                with _locked(target.parent):
+                    if expected not in (ANY, _version(target)):
+                        raise Changed(self.uri(path))
+                    temporary.replace(target)
+                    return _version(target)
             finally:
                 temporary.unlink(missing_ok=True)
+
+
+def _copy(source: Path, target: Path, seen: Callable[[bytes], object]) -> None:
+    with source.open("rb") as data, target.open("wb") as copy:
+        while chunk := data.read(_CHUNK):
+            seen(chunk)
+            copy.write(chunk)
+
+
+def _version(file: Path) -> str:
+    """What changes whenever the file is replaced."""
+    try:
+        found = file.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return ABSENT
+    return f"{found.st_ino}-{found.st_mtime_ns}-{found.st_size}"
+
+
+@contextlib.contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """Hold a folder against other writers; the kernel lets go of it when this process dies."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def _new_file_beside(target: Path) -> Path:
@@ -117,7 +166,7 @@ def _explained(doing: str, uri: str) -> Iterator[None]:
 
 def _failure(error: OSError, doing: str, uri: str) -> StageFailure:
     what = f"storage: cannot {doing} {uri}: {error.strerror or error}"
-    if error.errno in _FULL:
+    if error.errno in NO_SPACE:
         return DependencyAway(f"{what}; free space there", reason=Reason.STORAGE_FULL)
     if error.errno in _REFUSED + _NO_FOLDER:
         return BadConfig(

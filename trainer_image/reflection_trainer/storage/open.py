@@ -3,21 +3,32 @@
 from __future__ import annotations
 
 from reflection_api.reasons import Reason
+from reflection_api.spec import StorageSpec
 
 from ..errors import BadConfig
 from .file_store import FileStore
 from .store import Store
+from .subject import Subject
 
 
-def open_store(uri: str) -> Store:
+def open_store(uri: str, settings: StorageSpec | None = None, subject: Subject | None = None) -> Store:
     """The store of a root URI.
+
+    Args:
+        uri: the root.
+        settings: how S3 is reached. Default: as the environment says.
+        subject: what messages say. Default: that it is the storage of the settings.
 
     Raises:
         BadConfig: the URI's scheme has no store.
     """
     if uri.startswith("file:///"):
         return FileStore(uri)
+    if uri.startswith("s3://"):
+        from .s3 import Connection, S3Store  # takes half a second, and only a trainer has it
+
+        return S3Store(uri, Connection(settings or StorageSpec(uri=uri), subject))
     raise BadConfig(
-        f"spec.storage.uri: {uri}: only file:///absolute/folder can be written by this version",
+        f"spec.storage.uri: {uri}: write s3://bucket/prefix or file:///absolute/folder",
         reason=Reason.INVALID_SPEC,
     )

@@ -40,7 +40,7 @@ class Checkpoints:
         Raises:
             BadConfig: the newest was made with other settings (reason DatasetMismatch).
         """
-        for step in sorted(self._steps(complete=True), reverse=True):
+        for step in sorted(self._steps(with_manifest=True), reverse=True):
             path = self._path(step)
             target = local / f"checkpoint-{step}"
             try:
@@ -54,24 +54,34 @@ class Checkpoints:
                 return target
         return None
 
+    def sweep(self) -> None:
+        """Remove what an attempt that was killed left half-written. Only for the one machine that stores checkpoints."""
+        if removed := self._artifacts.store.sweep(self._folder):
+            logger.info("removed %d unfinished writes of an earlier attempt", removed)
+
     def store(self, local: Path) -> None:
         """Store the checkpoint in the folder `local`, then delete all but the last few."""
         path = f"{self._folder}/{local.name}"
-        # The remains of an attempt that saved this step before must not be mixed with this one's files.
-        self._artifacts.delete_folder(path)
         self._artifacts.put_folder(local, path, kind="checkpoint", provenance=self._provenance)
         self._delete_old()
 
     def _delete_old(self) -> None:
-        complete = sorted(self._steps(complete=True))
-        oldest_kept = complete[-self._keep_last :][0]
-        for step in sorted(self._steps(complete=False)):
-            if step < oldest_kept:
+        complete = [step for step in sorted(self._steps(with_manifest=True)) if self._complete(step)]
+        kept = complete[-self._keep_last :]
+        for step in sorted(self._steps(with_manifest=False)):
+            if kept and step < kept[0]:
                 self._artifacts.delete_folder(self._path(step))
 
-    def _steps(self, *, complete: bool) -> set[int]:
-        """Steps that there are files of; with `complete`, only those with a manifest."""
-        return {step for step, name in self._files() if name == MANIFEST or not complete}
+    def _complete(self, step: int) -> bool:
+        """Whether what stands in the manifest's place is one."""
+        try:
+            return self._artifacts.manifest_of_folder(self._path(step)) is not None
+        except CorruptArtifact:
+            return False
+
+    def _steps(self, *, with_manifest: bool) -> set[int]:
+        """Steps that there are files of; on demand only those that have something in the manifest's place."""
+        return {step for step, name in self._files() if name == MANIFEST or not with_manifest}
 
     def _files(self) -> Iterator[tuple[int, str]]:
         for path in self._artifacts.store.list(self._folder):

@@ -78,6 +78,9 @@ class TrainStage:
             origin,
             keep_last=self._config.training.checkpoint.keep_last,
         )
+        if self._context.index == 0:
+            self._context.artifacts.check_writable(self._context.path(Stage.TRAIN), "0")
+            checkpoints.sweep()
         order = self._order(policy, checkpoints)
         outcome = self._train(order, checkpoints)
         if order.node > 0:

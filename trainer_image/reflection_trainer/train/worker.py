@@ -14,7 +14,7 @@ from pathlib import Path
 from reflection_api.reasons import Reason
 from reflection_api.templates import TemplateProblem
 
-from ..errors import BadConfig, StageFailure, is_out_of_memory, out_of_memory_words
+from ..errors import BadConfig, StageFailure, is_out_of_memory, out_of_memory_words, scratch_full
 from .family import die_with_parent
 from .order import RANK_VARIABLE, Outcome, WorkOrder, write_file
 
@@ -44,6 +44,8 @@ def run(order: WorkOrder) -> Outcome:
     except Exception as error:  # noqa: BLE001 - the launcher must learn of it, whatever it is
         if is_out_of_memory(error):
             return _out_of_memory(out_of_memory_words(error))
+        if full := scratch_full(error):
+            return _failed(full)
         traceback.print_exc()
         return Outcome(
             ended="failed",

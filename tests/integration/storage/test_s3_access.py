@@ -1,0 +1,303 @@
+"""Keys, permissions, buckets, regions, certificates: what a real server refuses, and what a person is told."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from reflection_api.contract import S3_CREDENTIALS_VARIABLE
+from reflection_api.reasons import Reason
+from reflection_api.stages import ExitCode
+from reflection_trainer.errors import BadConfig, DependencyAway, StageFailure
+from reflection_trainer.storage.s3.patience import Patience
+from reflection_trainer.storage.store import ABSENT
+
+from ...support import faults
+from ...support.certificates import Authority
+from ...support.s3_server import Key, S3Server
+from .files import PART, local_file
+
+NOBODY = Key("AKIANOBODYKNOWSTHIS", "secret")
+ALL = "s3:*"
+
+
+@pytest.fixture
+def user(s3_server: S3Server, bucket: str) -> Key:
+    """Somebody who may do everything in the test's bucket."""
+    user = s3_server.new_user()
+    s3_server.allow(bucket, user)
+    return user
+
+
+@pytest.fixture
+def secret(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, open_s3) -> Callable[[Key], None]:
+    """Writes the files of a mounted Secret. A pod's environment keeps what the Secret held when the pod was started."""
+    folder = tmp_path / "secret"
+    folder.mkdir()
+
+    def write(key: Key, token: str = "") -> None:
+        values = {**key.environment, "AWS_SESSION_TOKEN": token}
+        for name, value in values.items():
+            (folder / name).write_text(f"{value}\n") if value else (folder / name).unlink(missing_ok=True)
+
+    monkeypatch.setenv(S3_CREDENTIALS_VARIABLE, str(folder))
+    return write
+
+
+def failure_of(work: Callable[[], object]) -> StageFailure:
+    with pytest.raises(StageFailure) as caught:
+        work()
+    return caught.value
+
+
+def test_a_prefix_that_is_denied(s3_server, bucket, open_s3, secret, tmp_path) -> None:
+    user = s3_server.new_user()
+    s3_server.allow(bucket, user, {"": ALL, "mine/*": ALL})
+    secret(user)
+    open_s3(prefix="mine", credentialsSecret="s3-creds").write("object", b"1")
+    store = open_s3(credentialsSecret="s3-creds")
+    for action, work in (
+        ("PutObject", lambda: store.write("object", b"1")),
+        ("PutObject", lambda: store.upload(local_file(tmp_path, PART + 1), "object")),
+        ("GetObject", lambda: store.read("object")),
+        ("DeleteObject", lambda: store.delete("object")),
+    ):
+        failure = failure_of(work)
+        assert (type(failure), failure.reason) == (BadConfig, Reason.STORAGE_DENIED)
+        assert failure.exit_code == ExitCode.BAD_CONFIG
+        assert failure.message == (
+            f"storage: s3://{bucket}/team/runs: access denied (403) for s3:{action} with key AKIA...{user.id[-3:]} from "
+            "Secret s3-creds; the prefix needs GetObject, PutObject, DeleteObject, ListBucket, AbortMultipartUpload"
+        )
+
+
+def test_uploads_that_may_not_be_listed_do_not_stop_the_work(
+    s3_server, bucket, open_s3, secret, tmp_path, caplog
+) -> None:
+    user = s3_server.new_user()
+    s3_server.allow(bucket, user, {"": "s3:ListBucket", "*": ALL})
+    secret(user)
+    store = open_s3()
+    local = local_file(tmp_path, PART + 1)
+    store.upload(local, "object")
+    assert store.download("object", tmp_path / "copy")
+    assert store.sweep("folder") == 0
+    assert "unfinished uploads of earlier attempts are not looked for: storage: s3://" in caplog.text
+    assert "access denied (403) for s3:ListBucketMultipartUploads" in caplog.text
+
+
+@pytest.mark.parametrize("method", ["write", "read", "list", "upload", "versions"])
+def test_a_bucket_that_is_not_there(method, open_s3, s3_server, tmp_path) -> None:
+    store = open_s3(bucket="no-such-bucket")
+    local = local_file(tmp_path, PART + 1)
+    work = {
+        "write": lambda: store.write("object", b"1"),
+        "read": lambda: store.read("object"),
+        "list": lambda: list(store.list("folder")),
+        "upload": lambda: store.upload(local, "object"),
+        "versions": lambda: store.versions("folder/"),
+    }
+    failure = failure_of(work[method])
+    assert (type(failure), failure.reason, failure.exit_code) == (BadConfig, Reason.INVALID_SPEC, 78)
+    assert failure.message == (
+        f"storage: s3://no-such-bucket/team/runs: there is no such bucket at {s3_server.endpoint}: create it, or "
+        "correct the URI"
+    )
+
+
+@pytest.mark.parametrize(
+    ("key", "code"),
+    [(NOBODY, "InvalidAccessKeyId"), (Key("AKIAROOTOFTHETESTS", "wrong"), "SignatureDoesNotMatch")],
+)
+def test_a_key_that_never_was_right_is_refused_at_once(key, code, open_s3, bucket, secret) -> None:
+    secret(key)
+    started = time.monotonic()
+    failure = failure_of(lambda: open_s3(credentialsSecret="s3-creds", patience=Patience(60)).read("object"))
+    assert time.monotonic() - started < 30
+    assert (type(failure), failure.reason, failure.exit_code) == (BadConfig, Reason.STORAGE_DENIED, 78)
+    assert failure.message == (
+        f"storage: s3://{bucket}/team/runs: the storage refuses the key AKIA...{key.id[-3:]} from Secret s3-creds "
+        f"(403 {code}): correct or renew it"
+    )
+    assert key.secret not in failure.message
+
+
+def test_without_credentials(open_s3, bucket, monkeypatch) -> None:
+    store = open_s3()
+    for name in NOBODY.environment:
+        monkeypatch.delenv(name)
+    failure = failure_of(lambda: store.read("object"))
+    assert (failure.reason, failure.exit_code) == (Reason.STORAGE_DENIED, 78)
+    assert f"storage: s3://{bucket}/team/runs: there are no credentials (" in failure.message
+    assert "set spec.storage.credentialsSecret" in failure.message
+
+
+def test_replaced_credentials_are_taken_over(open_s3, s3_server, bucket, secret) -> None:
+    """The old key is gone before the new one is there, as when somebody rotates keys by hand."""
+    old, new = s3_server.new_user(), s3_server.new_user()
+    s3_server.allow(bucket, old)
+    secret(old)
+    store = open_s3()
+    store.write("object", b"1")
+    s3_server.allow(bucket, new)
+    s3_server.delete_user(old)
+    threading.Timer(0.5, lambda: secret(new)).start()
+    store.write("object", b"2")
+    assert store.read("object") == b"2"
+
+
+def test_credentials_that_are_not_replaced_are_named(open_s3, s3_server, bucket, user, secret) -> None:
+    secret(user)
+    store = open_s3(credentialsSecret="s3-creds", patience=Patience(0.5))
+    store.write("object", b"1")
+    s3_server.delete_user(user)
+    failure = failure_of(lambda: store.write("object", b"2"))
+    # The next pod may well find new ones.
+    assert (type(failure), failure.reason, failure.exit_code) == (DependencyAway, Reason.STORAGE_DENIED, 75)
+    assert (
+        f"refuses the key AKIA...{user.id[-3:]} from Secret s3-creds (403 InvalidAccessKeyId)"
+        in failure.message
+    )
+
+
+def test_expired_credentials_are_waited_for(open_s3, s3_proxy, s3_server, bucket, secret, user) -> None:
+    """In the middle of an upload, and with a token in the Secret, which the server then must be sent."""
+    s3_proxy.inject(
+        faults.error_answer(400, "ExpiredToken"),
+        header=f"Credential={user.id}/",
+        method="PUT",
+        after=1,
+        times=99,
+    )
+    secret(user)
+    store = open_s3(s3_proxy.endpoint)
+    store.write("object", b"1")
+    new = s3_server.new_user()
+    s3_server.allow(bucket, new)
+    threading.Timer(0.5, lambda: secret(new)).start()
+    store.write("object", b"2")
+    assert store.read("object") == b"2"
+
+
+def test_expired_credentials_that_nobody_renews(open_s3, s3_proxy, secret, user) -> None:
+    s3_proxy.inject(faults.error_answer(400, "ExpiredToken"), times=99)
+    secret(user)
+    failure = failure_of(lambda: open_s3(s3_proxy.endpoint, patience=Patience(0.5)).read("object"))
+    assert (type(failure), failure.reason, failure.exit_code) == (DependencyAway, Reason.STORAGE_DENIED, 75)
+    assert "(400 ExpiredToken)" in failure.message
+
+
+def test_a_session_token_is_sent(open_s3, s3_proxy, secret, user) -> None:
+    seen: list[str] = []
+
+    def look(exchange: faults.Exchange) -> None:
+        seen.append(exchange.request.header("x-amz-security-token"))
+        exchange.answer(exchange.forward())
+
+    s3_proxy.inject(look)
+    secret(user, "a-token")
+    failure_of(lambda: open_s3(s3_proxy.endpoint, patience=Patience(0)).read("object"))
+    assert seen == ["a-token"]
+
+
+def test_half_a_secret_is_left_to_the_environment(open_s3, secret, tmp_path) -> None:
+    """While it is being mounted."""
+    (tmp_path / "secret" / "AWS_ACCESS_KEY_ID").write_text("AKIAHALFOFAKEYONLY")
+    open_s3().write("object", b"1")
+
+
+def test_nobody_listens_at_the_endpoint(open_s3, bucket) -> None:
+    failure = failure_of(lambda: open_s3("http://127.0.0.1:9", patience=Patience(0.3)).read("object"))
+    assert (type(failure), failure.reason, failure.exit_code) == (
+        DependencyAway,
+        Reason.STORAGE_UNAVAILABLE,
+        75,
+    )
+    assert failure.message.startswith(
+        f"storage: s3://{bucket}/team/runs: http://127.0.0.1:9 did not do s3:GetObject in "
+    )
+
+
+def test_a_bucket_in_another_region(open_s3, s3_proxy) -> None:
+    s3_proxy.inject(
+        faults.error_answer(
+            400, "AuthorizationHeaderMalformed", "the region is wrong; expecting 'eu-central-1'"
+        ),
+        times=9,
+    )
+    failure = failure_of(lambda: open_s3(s3_proxy.endpoint).list("folder").__next__())
+    assert (failure.reason, failure.exit_code) == (Reason.INVALID_SPEC, 78)
+    assert "expecting 'eu-central-1'): set spec.storage.region" in failure.message
+
+
+def test_a_storage_that_does_not_know_conditional_writes(open_s3, s3_proxy) -> None:
+    s3_proxy.inject(faults.error_answer(501, "NotImplemented", "A header you provided implies functionality"))
+    failure = failure_of(lambda: open_s3(s3_proxy.endpoint).write("object", b"1", expected=ABSENT))
+    assert (failure.reason, failure.exit_code) == (Reason.INVALID_SPEC, 78)
+    assert "lacks something that is needed for s3:PutObject" in failure.message
+
+
+@pytest.fixture(scope="module")
+def secured(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[S3Server, Path]]:
+    """A server with a certificate, and the file of the authority that signed it."""
+    folder = tmp_path_factory.mktemp("tls")
+    authority = Authority(folder)
+    certificate, key = authority.server("s3")
+    with S3Server(
+        folder / "s3", options=("--cert", str(certificate), "--key", str(key)), scheme="https"
+    ) as server:
+        yield server, authority.certificate
+
+
+@pytest.mark.usefixtures("s3_server")
+def test_a_certificate_is_checked_against_the_given_authority(
+    secured, open_s3, monkeypatch, tmp_path
+) -> None:
+    server, authority = secured
+    monkeypatch.setenv("AWS_CA_BUNDLE", str(authority))
+    server.client().create_bucket(Bucket="team")
+    store = open_s3(server.endpoint, bucket="team")
+    local = local_file(tmp_path, PART + 1)
+    store.upload(local, "object", expected=ABSENT)
+    assert store.download("object", tmp_path / "copy")
+    assert (tmp_path / "copy").read_bytes() == local.read_bytes()
+
+    monkeypatch.delenv("AWS_CA_BUNDLE")
+    started = time.monotonic()
+    failure = failure_of(
+        lambda: open_s3(server.endpoint, bucket="team", patience=Patience(60)).read("object")
+    )
+    assert time.monotonic() - started < 30
+    assert (type(failure), failure.reason, failure.exit_code) == (BadConfig, Reason.INVALID_SPEC, 78)
+    assert f"the certificate of {server.endpoint} is not trusted (" in failure.message
+    assert "spec.storage.caSecret" in failure.message
+
+
+def test_an_authority_that_is_not_there(open_s3, monkeypatch) -> None:
+    monkeypatch.setenv("AWS_CA_BUNDLE", "/etc/reflect-ca/ca.crt")
+    failure = failure_of(lambda: open_s3(caSecret="minio-ca").read("object"))
+    assert (type(failure), failure.reason) == (DependencyAway, Reason.SECRET_NOT_FOUND)
+    assert "spec.storage.caSecret: there is no Secret minio-ca with the key ca.crt" in failure.message
+    failure = failure_of(lambda: open_s3().read("object"))
+    assert (failure.reason, failure.exit_code) == (Reason.INVALID_SPEC, 78)
+    assert failure.message.startswith("AWS_CA_BUNDLE=/etc/reflect-ca/ca.crt: there is no such file")
+
+
+@pytest.mark.parametrize(
+    ("style", "endpoint", "host"),
+    [
+        (None, None, "team.s3.amazonaws.com"),
+        (True, None, "s3.amazonaws.com/team"),
+        (None, "http://minio:9000", "minio:9000/team"),
+        (False, "http://minio:9000", "team.minio:9000"),
+        (True, "http://minio:9000", "minio:9000/team"),
+    ],
+)
+def test_where_the_bucket_goes(style, endpoint, host, open_s3) -> None:
+    store = open_s3(endpoint, bucket="team", pathStyle=style)
+    client = store._connection._current().client
+    url = client.generate_presigned_url("get_object", Params={"Bucket": "team", "Key": "k"})
+    assert f"//{host}/k?" in url or f"//{host.replace('.s3.', '.s3.us-east-1.')}/k?" in url
