@@ -10,6 +10,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = {
     "docs/reference/cli.md": ("reflection_operator.cli.reference",),
+    "docs/reference/operator.md": ("reflection_operator.kube.reference",),
     "docs/reference/reasons.md": ("reflection_api.reference", "reasons"),
     "docs/reference/resource.md": ("reflection_api.reference", "resource"),
     "docs/reference/verifiers.md": ("reflection_trainer.verify.reference",),

@@ -7,7 +7,11 @@ import sys
 from collections.abc import Sequence
 
 from pydantic import Field, ValidationError
-from pydantic_settings import CliApp
+
+try:
+    from pydantic_settings import CliApp
+except ModuleNotFoundError:
+    sys.exit("the operator is not installed with it: pip install 'reflect-operator[operator]'")
 
 from .children.text import to_yaml
 from .kube import rbac

@@ -81,6 +81,18 @@ class Metrics:
     def queue_depth(self, depth: Callable[[], float]) -> None:
         self._depth.set_function(depth)
 
+    def described(self) -> list[tuple[str, tuple[str, ...], str]]:
+        """Name, labels and meaning of each."""
+        every = (
+            self._requests, self._reconcile, self._errors, self._stages, self._restarts, self._trainings, self._watch_age,
+            self._leader, self._depth,
+        )  # fmt: skip
+        found = [(next(iter(metric.describe())), metric._labelnames) for metric in every]  # noqa: SLF001
+        return [
+            (each.name + ("_total" if each.type == "counter" else ""), labels, each.documentation)
+            for each, labels in found
+        ]
+
     def text(self, phases: Mapping[str, int], watch_ages: Mapping[str, float]) -> bytes:
         """Everything in Prometheus' own words."""
         self._trainings.clear()

@@ -156,6 +156,16 @@ def test_the_crd_needs_no_more_than_the_base(python: Path, tmp_path: Path) -> No
     assert answer.stdout == (ROOT / "crds/reflectiontrainings.yaml").read_text()
 
 
+def test_the_operator_says_what_it_needs(python: Path, tmp_path: Path) -> None:
+    answer = subprocess.run(
+        [python, "-m", "reflection_operator"], cwd=tmp_path, text=True, capture_output=True, check=False
+    )
+    assert answer.returncode == 1
+    assert answer.stderr == (
+        "the operator is not installed with it: pip install 'reflect-operator[operator]'\n"
+    )
+
+
 def test_what_the_report_needs_besides_is_named(python: Path, tmp_path: Path) -> None:
     answer = run(python.parent / "reflect", "report", tmp_path, cwd=tmp_path)
     assert (answer.returncode, answer.stdout) == (1, "")
