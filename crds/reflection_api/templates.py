@@ -38,7 +38,11 @@ _PROBLEM_SOLVING = Texts(
     reflection="You tried solving the problem and got the wrong answer. Reflect on what went wrong and write a short "
     "explanation that will help you do better next time."
 )
-DEFAULTS: dict[str, Texts] = {"countdown": _PROBLEM_SOLVING, "exact": _PROBLEM_SOLVING}
+DEFAULTS: dict[str, Texts] = {
+    "countdown": _PROBLEM_SOLVING,
+    "exact": _PROBLEM_SOLVING,
+    "regex": _PROBLEM_SOLVING,
+}
 """By name of the built-in verifier."""
 
 

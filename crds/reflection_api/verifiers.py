@@ -14,7 +14,10 @@ from pydantic import Field, ValidationError
 
 from .base import ApiModel
 
-BuiltinName = Literal["countdown", "exact"]
+BuiltinName = Literal["countdown", "exact", "regex"]
+
+MAX_PATTERN = 1000
+"""Characters of a regular expression."""
 
 _Switch = Annotated[bool, Field(strict=True)]
 """true or false. Strict, or YAML's quoted "no" would count as a boolean."""
@@ -33,7 +36,23 @@ class ExactOptions(ApiModel):
     ignore_case: _Switch = Field(False, description="Compare without regard to case (Unicode case folding).")
 
 
-OPTIONS: dict[str, type[ApiModel]] = {"countdown": CountdownOptions, "exact": ExactOptions}
+class RegexOptions(ApiModel):
+    """Which pattern a completion must match, and how."""
+
+    pattern: Annotated[str, Field(strict=True, min_length=1, max_length=MAX_PATTERN)] | None = Field(
+        None, description="The pattern of rows that have none of their own (RE2 syntax)."
+    )
+    search: _Switch = Field(
+        False,
+        description="Look for the pattern anywhere in the completion; otherwise it must match the whole of it.",
+    )
+
+
+OPTIONS: dict[str, type[ApiModel]] = {
+    "countdown": CountdownOptions,
+    "exact": ExactOptions,
+    "regex": RegexOptions,
+}
 """The type of each built-in verifier's options."""
 
 
@@ -77,7 +96,7 @@ def _bad_option(name: str, option: str, kind: str, message: str, value: object) 
         return InvalidVerifier(
             field, f"{_shown(value)} is not a boolean", "write true or false, without quotes"
         )
-    wanted = message.removeprefix("Input ")
+    wanted = message.removeprefix("Input ").removeprefix("String ")
     return InvalidVerifier(
         field, f"{_shown(value)} {wanted}", f"docs/reference/verifiers.md lists what {name} takes"
     )

@@ -10,7 +10,12 @@ from reflection_api.items import Item
 from reflection_trainer.verify.registry import make_verifier
 
 MILLION = 1_000_000
-ROWS = {"countdown": {"nums": [3, 4], "target": 12}, "exact": {"answer": "12"}}
+ROWS = {
+    "countdown": {"nums": [3, 4], "target": 12},
+    "exact": {"answer": "12"},
+    "regex": {"pattern": r"(?:(?:[a1\x00]+)+\s*)+(?:a?){60}a{60}[^a]"},
+}
+OPTIONS = {"exact": {"ignoreCase": True}, "regex": {"search": True}}
 HOSTILE = {
     "open parentheses": "(" * MILLION,
     "ten thousand parentheses": "<answer>" + "(" * 10_000 + "3*4" + ")" * 10_000 + "</answer>",
@@ -40,7 +45,7 @@ HOSTILE = {
 @pytest.mark.parametrize("name", ROWS)
 @pytest.mark.parametrize("completion", HOSTILE.values(), ids=HOSTILE)
 def test_bounded_and_wrong(name, completion):
-    verifier = make_verifier(name, {"ignoreCase": True} if name == "exact" else {})
+    verifier = make_verifier(name, OPTIONS.get(name))
     items = [Item(id="x", completion=completion, row=ROWS[name])]
     started = time.process_time()
     [verdict] = verifier.verify(items)
