@@ -41,6 +41,7 @@ _PROBLEM_SOLVING = Texts(
 DEFAULTS: dict[str, Texts] = {
     "countdown": _PROBLEM_SOLVING,
     "exact": _PROBLEM_SOLVING,
+    "json_schema": _PROBLEM_SOLVING,
     "regex": _PROBLEM_SOLVING,
 }
 """By name of the built-in verifier."""

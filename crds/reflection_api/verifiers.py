@@ -14,10 +14,12 @@ from pydantic import Field, ValidationError
 
 from .base import ApiModel
 
-BuiltinName = Literal["countdown", "exact", "regex"]
+BuiltinName = Literal["countdown", "exact", "json_schema", "regex"]
 
 MAX_PATTERN = 1000
 """Characters of a regular expression."""
+MAX_TEXT = 16_384
+"""Characters of a longer text in the options."""
 
 _Switch = Annotated[bool, Field(strict=True)]
 """true or false. Strict, or YAML's quoted "no" would count as a boolean."""
@@ -36,6 +38,16 @@ class ExactOptions(ApiModel):
     ignore_case: _Switch = Field(False, description="Compare without regard to case (Unicode case folding).")
 
 
+class JsonSchemaOptions(ApiModel):
+    """Which schema the JSON must conform to."""
+
+    json_schema: Annotated[str, Field(strict=True, min_length=1, max_length=MAX_TEXT)] | None = Field(
+        None,
+        alias="schema",
+        description="The JSON Schema (draft 2020-12) of rows that have none of their own, as a JSON text.",
+    )
+
+
 class RegexOptions(ApiModel):
     """Which pattern a completion must match, and how."""
 
@@ -51,6 +63,7 @@ class RegexOptions(ApiModel):
 OPTIONS: dict[str, type[ApiModel]] = {
     "countdown": CountdownOptions,
     "exact": ExactOptions,
+    "json_schema": JsonSchemaOptions,
     "regex": RegexOptions,
 }
 """The type of each built-in verifier's options."""

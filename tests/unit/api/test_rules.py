@@ -31,6 +31,7 @@ VERIFIER_OPTIONS: list[tuple[str, str, Any]] = [
     ("strip", "exact", False),
     ("pattern", "regex", "a+"),
     ("search", "regex", True),
+    ("schema", "json_schema", "{}"),
 ]
 """Option, the verifier that knows it, a value."""
 

@@ -13,6 +13,7 @@ MILLION = 1_000_000
 ROWS = {
     "countdown": {"nums": [3, 4], "target": 12},
     "exact": {"answer": "12"},
+    "json_schema": {"schema": {"type": "array", "items": {"$ref": "#"}, "uniqueItems": True}},
     "regex": {"pattern": r"(?:(?:[a1\x00]+)+\s*)+(?:a?){60}a{60}[^a]"},
 }
 OPTIONS = {"exact": {"ignoreCase": True}, "regex": {"search": True}}

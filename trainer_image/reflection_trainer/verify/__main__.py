@@ -11,6 +11,7 @@ from typing import Any
 from reflection_api.stages import ExitCode
 from reflection_api.verifiers import InvalidVerifier
 
+from ..confine.cells import CannotConfine
 from .item_lines import BadLine
 from .judge import judge_stream, summary
 from .registry import make_verifier
@@ -33,6 +34,8 @@ def main(argv: list[str] | None = None) -> int:
             given = judge_stream(verifier, sys.stdin.buffer, out)
     except BadLine as error:
         return _fail(f"standard input, {error}", ExitCode.BAD_DATA)
+    except CannotConfine as error:
+        return _fail(error.message, error.exit_code)
     except BrokenPipeError:
         return STOPPED
     except (OSError, sqlite3.OperationalError) as error:

@@ -9,12 +9,14 @@ from reflection_api.verifiers import parse_options
 
 from .countdown import Countdown
 from .exact import Exact
+from .json_schema import JsonSchema
 from .regex import Regex
 from .verifier import Verifier
 
 BUILDERS: dict[str, Callable[[Any], Verifier]] = {
     "countdown": Countdown,
     "exact": Exact,
+    "json_schema": JsonSchema,
     "regex": Regex,
 }
 """What makes each built-in verifier from its options, which have the type that `reflection_api.verifiers.OPTIONS` names."""
