@@ -38,9 +38,14 @@ _PROBLEM_SOLVING = Texts(
     reflection="You tried solving the problem and got the wrong answer. Reflect on what went wrong and write a short "
     "explanation that will help you do better next time."
 )
+_TOOL_CALLING = Texts(
+    reflection="You tried performing the task, but failed in generating the correct tool call. Reflect on what went wrong and "
+    "write a short explanation that will help you do better next time."
+)
 DEFAULTS: dict[str, Texts] = {
     "countdown": _PROBLEM_SOLVING,
     "exact": _PROBLEM_SOLVING,
+    "function_call": _TOOL_CALLING,
     "json_schema": _PROBLEM_SOLVING,
     "regex": _PROBLEM_SOLVING,
 }

@@ -14,7 +14,7 @@ from pydantic import Field, ValidationError
 
 from .base import ApiModel
 
-BuiltinName = Literal["countdown", "exact", "json_schema", "regex"]
+BuiltinName = Literal["countdown", "exact", "function_call", "json_schema", "regex"]
 
 MAX_PATTERN = 1000
 """Characters of a regular expression."""
@@ -36,6 +36,20 @@ class ExactOptions(ApiModel):
         True, description="Leave out white space at both ends of the completion and of the right answer."
     )
     ignore_case: _Switch = Field(False, description="Compare without regard to case (Unicode case folding).")
+
+
+class FunctionCallOptions(ApiModel):
+    """How literally `function_call` compares."""
+
+    ordered: _Switch = Field(False, description="The calls must come in the row's order.")
+    coerce_numbers: _Switch = Field(
+        False, description='Compare numbers by value: 3 is 3.0, and "3" counts as a number; true never does.'
+    )
+    accept_any: _Switch = Field(
+        False,
+        description="Each argument in the row is a list of accepted values, as in Berkeley's data; an empty string among "
+        "them means that the parameter may be left out.",
+    )
 
 
 class JsonSchemaOptions(ApiModel):
@@ -63,6 +77,7 @@ class RegexOptions(ApiModel):
 OPTIONS: dict[str, type[ApiModel]] = {
     "countdown": CountdownOptions,
     "exact": ExactOptions,
+    "function_call": FunctionCallOptions,
     "json_schema": JsonSchemaOptions,
     "regex": RegexOptions,
 }

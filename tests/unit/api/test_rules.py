@@ -29,6 +29,9 @@ class Case(NamedTuple):
 VERIFIER_OPTIONS: list[tuple[str, str, Any]] = [
     ("ignoreCase", "exact", True),
     ("strip", "exact", False),
+    ("ordered", "function_call", True),
+    ("coerceNumbers", "function_call", False),
+    ("acceptAny", "function_call", True),
     ("pattern", "regex", "a+"),
     ("search", "regex", True),
     ("schema", "json_schema", "{}"),

@@ -13,6 +13,7 @@ MILLION = 1_000_000
 ROWS = {
     "countdown": {"nums": [3, 4], "target": 12},
     "exact": {"answer": "12"},
+    "function_call": {"answers": [{"name": "f", "arguments": {}}]},
     "json_schema": {"schema": {"type": "array", "items": {"$ref": "#"}, "uniqueItems": True}},
     "regex": {"pattern": r"(?:(?:[a1\x00]+)+\s*)+(?:a?){60}a{60}[^a]"},
 }
@@ -29,6 +30,15 @@ HOSTILE = {
     "one number between tags": "<answer>" + "9" * MILLION + "</answer>",
     "a tower": "<answer>" + "**".join(["9"] * 300_000) + "</answer>",
     "a product": "<answer>" + "*".join(["9"] * 2_000) + "</answer>",
+    "open lists, then numbers": "[" * 900 + "1," * 49_000,
+    "calls cut off": '{"name": "f", "arguments": {"a": [' * 2_900,
+    "an object that closes early": '{"name": "f", "arguments": {}}}' * 3_000
+    + '{"name": "g", "arguments": {}}',
+    "opening calls": "<tool_call>" * (MILLION // 11),
+    "empty calls": "<tool_call></tool_call>" * 4_000,
+    "fences": "```\n" * (MILLION // 4),
+    "json fences": "```json\n[\n```\n" * (MILLION // 14),
+    "backticks": "`" * MILLION,
     "opening tags": "<answer>" * (MILLION // 8),
     "closing tags": "</answer>" * (MILLION // 9),
     "empty pairs": "<answer></answer>" * (MILLION // 17),

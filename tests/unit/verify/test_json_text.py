@@ -84,4 +84,4 @@ def test_types_are_part_of_a_value():
     ],
 )
 def test_fenced_blocks(completion, blocks):
-    assert fenced_blocks(completion) == blocks
+    assert list(fenced_blocks(completion)) == blocks

@@ -44,13 +44,12 @@ class Fenced(NamedTuple):
     text: str
 
 
-def fenced_blocks(completion: str) -> list[Fenced]:
+def fenced_blocks(completion: str) -> Iterator[Fenced]:
     """The fenced code blocks of a completion, in order. A block that is never closed (a completion cut off) is none.
 
     A fence is a line that begins with three or more backticks after at most three spaces. The closing one has at least as many
     backticks as the opening one and nothing else.
     """
-    blocks: list[Fenced] = []
     fence, language, begin, at = "", "", 0, 0
     while at <= len(completion):
         end = completion.find("\n", at)
@@ -58,12 +57,11 @@ def fenced_blocks(completion: str) -> list[Fenced]:
         ticks = _ticks(completion[at:end])
         rest = completion[at:end].strip()[len(ticks) :] if ticks else ""
         if fence and len(ticks) >= len(fence) and not rest:
-            blocks.append(Fenced(language, completion[begin : max(begin, at - 1)]))
+            yield Fenced(language, completion[begin : max(begin, at - 1)])
             fence = ""
         elif ticks and not fence and "`" not in rest:
             fence, language, begin = ticks, (rest.split(None, 1) or [""])[0].lower(), end + 1
         at = end + 1
-    return blocks
 
 
 def _ticks(line: str) -> str:

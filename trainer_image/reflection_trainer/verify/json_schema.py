@@ -129,8 +129,11 @@ def _text_of(schema: Any) -> str:
 
 def _read(completion: str) -> tuple[Any, str]:
     """The JSON value of a completion, or the reason why there is none."""
-    blocks = [block.text for block in fenced_blocks(completion) if block.language in ("", "json")]
-    text = (blocks[-1] if blocks else completion).strip()
+    text = completion
+    for block in fenced_blocks(completion):
+        if block.language in ("", "json"):
+            text = block.text
+    text = text.strip()
     if not text:
         return None, NO_ANSWER
     if len(text) > MAX_CHARACTERS:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import math
+import re
+from collections.abc import Iterator
 from typing import Any, NoReturn
 
 MAX_CHARACTERS = 100_000
@@ -16,6 +18,17 @@ MAX_DIGITS = 400
 
 class NotJson(ValueError):
     """The text is not one JSON value, or one that these bounds refuse."""
+
+    def __init__(self, problem: str, consumed: int = 0) -> None:
+        super().__init__(problem)
+        self.consumed = consumed
+        """Characters that were read to find out, at most."""
+
+
+BROKEN = object()
+"""Instead of a value that cannot be read."""
+
+_OPENING = re.compile(r"[\[{]")
 
 
 def read_json(text: str) -> Any:
@@ -43,10 +56,29 @@ def read_json_at(text: str, start: int) -> tuple[Any, int]:
     """
     try:
         value, end = _DECODER.raw_decode(text, start)
+        _refuse_depth(value)
+    except json.JSONDecodeError as error:
+        raise NotJson(str(error), error.pos - start + 1) from error
     except (ValueError, RecursionError) as error:
-        raise NotJson(str(error)) from error
-    _refuse_depth(value)
+        raise NotJson(str(error), len(text) - start) from error
     return value, end
+
+
+def json_values(text: str) -> Iterator[tuple[int, Any]]:
+    """The lists and objects that stand in a text, from left to right, with their places; what is inside one is part of it.
+
+    Where text only begins like one, `BROKEN` stands in its place, and what is inside it comes next. In all at most ten times
+    the bound of one text is read, so that nothing can make this slow: what comes after that is not seen.
+    """
+    at, left = 0, 10 * MAX_CHARACTERS
+    while left > 0 and (found := _OPENING.search(text, at)):
+        start = found.start()
+        try:
+            value, at = read_json_at(text, start)
+        except NotJson as error:
+            value, at = BROKEN, start + 1
+            left -= error.consumed
+        yield start, value
 
 
 def canonical(value: Any) -> str:

@@ -9,6 +9,7 @@ from reflection_api.verifiers import parse_options
 
 from .countdown import Countdown
 from .exact import Exact
+from .function_call import FunctionCall
 from .json_schema import JsonSchema
 from .regex import Regex
 from .verifier import Verifier
@@ -16,6 +17,7 @@ from .verifier import Verifier
 BUILDERS: dict[str, Callable[[Any], Verifier]] = {
     "countdown": Countdown,
     "exact": Exact,
+    "function_call": FunctionCall,
     "json_schema": JsonSchema,
     "regex": Regex,
 }
