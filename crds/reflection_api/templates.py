@@ -43,10 +43,13 @@ _TOOL_CALLING = Texts(
     "write a short explanation that will help you do better next time."
 )
 DEFAULTS: dict[str, Texts] = {
+    "code": _PROBLEM_SOLVING,
     "countdown": _PROBLEM_SOLVING,
     "exact": _PROBLEM_SOLVING,
     "function_call": _TOOL_CALLING,
     "json_schema": _PROBLEM_SOLVING,
+    "math": _PROBLEM_SOLVING,
+    "reasoning_gym": _PROBLEM_SOLVING,
     "regex": _PROBLEM_SOLVING,
 }
 """By name of the built-in verifier."""

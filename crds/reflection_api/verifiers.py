@@ -14,7 +14,9 @@ from pydantic import Field, ValidationError
 
 from .base import ApiModel
 
-BuiltinName = Literal["countdown", "exact", "function_call", "json_schema", "regex"]
+BuiltinName = Literal[
+    "code", "countdown", "exact", "function_call", "json_schema", "math", "reasoning_gym", "regex"
+]
 
 MAX_PATTERN = 1000
 """Characters of a regular expression."""
@@ -23,6 +25,20 @@ MAX_TEXT = 16_384
 
 _Switch = Annotated[bool, Field(strict=True)]
 """true or false. Strict, or YAML's quoted "no" would count as a boolean."""
+
+
+class CodeOptions(ApiModel):
+    """The tests, and what a program may use."""
+
+    tests: Annotated[str, Field(strict=True, min_length=1, max_length=MAX_TEXT)] | None = Field(
+        None, description="The tests of rows that have none of their own, as Python source."
+    )
+    cpu_seconds: Annotated[int, Field(strict=True, ge=1, le=60)] = Field(
+        4, description="Seconds of a processor for a program and its tests together."
+    )
+    memory_megabytes: Annotated[int, Field(strict=True, ge=64, le=4096)] = Field(
+        256, description="Memory of a program, and again of its tests."
+    )
 
 
 class CountdownOptions(ApiModel):
@@ -62,6 +78,18 @@ class JsonSchemaOptions(ApiModel):
     )
 
 
+class MathOptions(ApiModel):
+    """Math has no options: its rule is that of math-verify."""
+
+
+class ReasoningGymOptions(ApiModel):
+    """Whose scorer judges."""
+
+    dataset: Annotated[str, Field(strict=True, min_length=1, max_length=64)] | None = Field(
+        None, description="The dataset of rows whose entry does not name one, for example basic_arithmetic."
+    )
+
+
 class RegexOptions(ApiModel):
     """Which pattern a completion must match, and how."""
 
@@ -75,10 +103,13 @@ class RegexOptions(ApiModel):
 
 
 OPTIONS: dict[str, type[ApiModel]] = {
+    "code": CodeOptions,
     "countdown": CountdownOptions,
     "exact": ExactOptions,
     "function_call": FunctionCallOptions,
     "json_schema": JsonSchemaOptions,
+    "math": MathOptions,
+    "reasoning_gym": ReasoningGymOptions,
     "regex": RegexOptions,
 }
 """The type of each built-in verifier's options."""

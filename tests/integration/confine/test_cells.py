@@ -182,10 +182,10 @@ def test_the_server_killed_takes_its_children_along():
     finally:
         sys.path.remove(SUPPORT)
     os.set_blocking(writer, False)
-    assert ask(child, writer, b'"result = 1"', reader, Allowance.of(5)) == b"1"
+    assert ask([child], writer, b'"result = 1"', reader, Allowance.of(5)) == b"1"
     os.kill(cells._server.pid, signal.SIGKILL)
     with pytest.raises(Refused):
-        ask(child, writer, b'"while True: pass"', reader, Allowance.of(30))
+        ask([child], writer, b'"while True: pass"', reader, Allowance.of(30))
     with pytest.raises(CannotConfine, match="the server of cell_for_tests has died"):
         cells.spawn("batch", [], 60)
     cells.close()

@@ -56,7 +56,7 @@ def test_options_reach_the_verifier_with_their_defaults():
         (
             "xyz",
             {},
-            'name: there is no built-in verifier "xyz"; known are countdown, exact, function_call, json_schema, regex',
+            f'name: there is no built-in verifier "xyz"; known are {", ".join(get_args(BuiltinName))}',
         ),
         (
             "exact",

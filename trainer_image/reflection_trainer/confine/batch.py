@@ -107,7 +107,7 @@ class _Link:
 
     def ask(self, question: Any, allowance: Allowance) -> str:
         line = json.dumps(question).encode()
-        return ask(self._child, self._writer, line, self._reader, allowance).decode(errors="replace")
+        return ask([self._child], self._writer, line, self._reader, allowance).decode(errors="replace")
 
 
 def answer_lines(answer: Callable[[Any], str], requests: int, replies: int) -> None:

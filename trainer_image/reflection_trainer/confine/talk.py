@@ -5,11 +5,14 @@ from __future__ import annotations
 import os
 import select
 import time
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from .cells import Child
 
 _CHUNK = 65536
+IDLE_SECONDS = 5.0
+"""A child that is asked for something and uses no processor time at all for so long waits for what never comes."""
 
 
 class Allowance(NamedTuple):
@@ -18,7 +21,7 @@ class Allowance(NamedTuple):
     cpu_seconds: float
     """Of the processor: what counts, since it is the same on an idle and on a busy machine."""
     wall_seconds: float
-    """By the clock: for a child that waits for something that never comes."""
+    """By the clock, as a guard."""
     most: int
     """Bytes of the answer."""
 
@@ -36,13 +39,15 @@ class Refused(Exception):
         self.late = late
 
 
-def ask(child: Child, writer: int, question: bytes, reader: int, allowance: Allowance) -> bytes:
+def ask(children: Sequence[Child], writer: int, question: bytes, reader: int, allowance: Allowance) -> bytes:
     """Write one line and return the line that comes back, without its end. Both pipes must not block.
+
+    The children share the allowance: one may be working for the other.
 
     Raises:
         Refused: none comes.
     """
-    watch = _Watch(child, allowance)
+    watch = _Watch(children, allowance)
     poll = select.poll()
     poll.register(reader, select.POLLIN)
     rest = memoryview(question + b"\n")
@@ -79,9 +84,13 @@ def _write(writer: int, rest: memoryview) -> memoryview:
 
 
 class _Watch:
-    def __init__(self, child: Child, allowance: Allowance) -> None:
-        self._child, self._allowance = child, allowance
-        self._cpu, self._wall = child.cpu_seconds(), time.monotonic()
+    def __init__(self, children: Sequence[Child], allowance: Allowance) -> None:
+        self._children, self._allowance = children, allowance
+        self._used_before = self._used = self._cpu_seconds()
+        self._started = self._moved = time.monotonic()
+
+    def _cpu_seconds(self) -> float:
+        return sum(child.cpu_seconds() for child in self._children)
 
     def milliseconds(self) -> float:
         """How long to wait before looking again.
@@ -89,8 +98,12 @@ class _Watch:
         Raises:
             Refused: time ran out.
         """
-        cpu = self._allowance.cpu_seconds - (self._child.cpu_seconds() - self._cpu)
-        wall = self._allowance.wall_seconds - (time.monotonic() - self._wall)
-        if cpu <= 0 or wall <= 0:
+        now, used = time.monotonic(), self._cpu_seconds()
+        if used != self._used:
+            self._used, self._moved = used, now
+        cpu = self._allowance.cpu_seconds - (used - self._used_before)
+        wall = self._allowance.wall_seconds - (now - self._started)
+        idle = IDLE_SECONDS - (now - self._moved)
+        if min(cpu, wall, idle) <= 0:
             raise Refused(late=True)
-        return max(1.0, 1000 * min(cpu, wall))
+        return max(1.0, 1000 * min(cpu, wall, idle))
