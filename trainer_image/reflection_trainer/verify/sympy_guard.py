@@ -29,7 +29,11 @@ _ALLOWED = (
 )  # fmt: skip
 
 
-_SKIPPED = {"tests", "benchmarks", "testing", "conftest", "this", "__main__"}
+_SKIPPED = {
+    "tests", "benchmarks", "testing", "conftest", "this", "__main__",
+    # Physics, and bridges to other libraries (torch among them): no mathematics of an answer leads there.
+    "physics", "plotting", "interactive", "lark", "aesaracode", "llvmjitcode", "pytorch", "tensorflow", "theanocode",
+}  # fmt: skip
 
 
 class Refused(ValueError):
@@ -64,16 +68,18 @@ def install() -> None:
 
 
 def preload(package: ModuleType = sympy) -> None:
-    """Import every module of sympy: much is imported where it is first used, and a locked-down process can open no file."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}.", onerror=lambda _: None):
-            if not _SKIPPED.isdisjoint(module.name.split(".")):
-                continue
-            try:
-                importlib.import_module(module.name)
-            except Exception:  # noqa: BLE001, S112 - an optional part, whose dependency is not installed
-                continue
+    """Import the modules of sympy: much is imported where it is first used, and a locked-down process can open no file."""
+    for module in pkgutil.iter_modules(package.__path__, f"{package.__name__}."):
+        if module.name.rpartition(".")[2] in _SKIPPED:
+            continue
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                found = importlib.import_module(module.name)
+        except ImportError:  # an optional part, whose dependency is not installed
+            continue
+        if module.ispkg:
+            preload(found)
 
 
 def _is_mathematics(name: str, value: Any) -> bool:
