@@ -22,16 +22,17 @@ demo: setup ## A tiny model learns to reflect, here, in minutes; the result is i
 	@$(BIN)/python examples/countdown/demo.py
 
 .PHONY: test
-test: setup ## Everything this machine can check, and a list of what it left out
+test: deps-system setup ## Everything this machine can check, and a list of what it left out
 	@$(BIN)/python scripts/check.py
 
 .PHONY: setup
-setup: deps-system ## Make .venv from the lock file; instant when nothing changed
+setup: ## Make .venv from the lock file; instant when nothing changed
+	@sh scripts/deps-system.sh
 	@"$$(sh scripts/find-python.sh)" scripts/set_up.py
 
 .PHONY: deps-system
-deps-system: ## Install missing system packages where this user can, else list them
-	@sh scripts/deps-system.sh
+deps-system: ## Install missing system packages where this user can, else list them; check for Go
+	@sh scripts/deps-system.sh tests
 
 .PHONY: lint
 lint: setup ## Style and import layers
@@ -54,6 +55,10 @@ crd: setup ## Generate crds/reflectiontrainings.yaml from the types
 docs: setup ## Generate docs/reference/ from the code
 	@$(BIN)/python scripts/docs.py
 
+.PHONY: report-page
+report-page: deps-system setup ## Figures and pictures of the page on the report, from the run that make demo left
+	@$(BIN)/python scripts/report_page.py
+
 .PHONY: lock
 lock: setup ## Compile the lock files anew; LOCK_FLAGS=--upgrade takes newer versions
 	$(LOCK) $(LINUX) --python-version 3.11 --override requirements/cpu.overrides \
@@ -68,6 +73,10 @@ lock: setup ## Compile the lock files anew; LOCK_FLAGS=--upgrade takes newer ver
 bench: setup ## Run the benchmarks of bench/, or one: make bench ONLY=name
 	@for file in $(if $(ONLY),bench/$(ONLY).py,$(wildcard bench/[a-z]*.py)); do \
 		echo "== $$file"; $(BIN)/python "$$file" || exit; done
+
+.PHONY: soak
+soak: setup ## Long tests that `make test` leaves to this: all, or one: make soak ONLY=name
+	@$(BIN)/pytest $(if $(ONLY),tests/soak/test_$(ONLY).py,tests/soak)
 
 .PHONY: clean
 clean: ## Remove what the other targets made, except .venv and the cache folder

@@ -1,13 +1,33 @@
 #!/bin/sh
 # Installs the few system packages that are missing, where this user can; else says which ones and stops.
-# Silent and instant when nothing is missing.
+# Silent and instant when nothing is missing. With the word `tests` it asks for what only the tests need, too.
 set -eu
 cd "$(dirname "$0")/.."
+
+# The servers that tests run against are built from pinned Go modules (tests/tools); Debian's Go is too old for them.
+if [ "${1:-}" = tests ]; then
+    found=$(go env GOVERSION 2>/dev/null || echo none)
+    case $found in
+    go1.2[6-9]* | go1.[3-9][0-9]* | go1.[1-9][0-9][0-9]* | go[2-9]*) ;;
+    *)
+        echo "the tests need Go 1.26 or newer on PATH, found: $found. Install it (https://go.dev/dl), then run make again" >&2
+        exit 1
+        ;;
+    esac
+fi
 
 missing=""
 need() {
     missing="$missing $1"
 }
+
+# The report is looked at in a real browser.
+lacks_browser() {
+    [ "$1" = tests ] && ! sh scripts/find-chromium.sh >/dev/null
+}
+if lacks_browser "${1:-}"; then
+    need chromium
+fi
 
 if python=$(sh scripts/find-python.sh); then
     version=$("$python" -c 'import sys; print("python%d.%d" % sys.version_info[:2])')
@@ -40,5 +60,9 @@ apt-get update -qq
 apt-get install -y -qq --no-install-recommends $missing >/dev/null
 if ! sh scripts/find-python.sh >/dev/null; then
     echo "this system's python3 is older than 3.11: install Python 3.11 or newer and name it, make PYTHON=/path/to/python3.11" >&2
+    exit 1
+fi
+if lacks_browser "${1:-}"; then
+    echo "this system's package chromium brings no working Chromium: install it or Google Chrome, then run make again" >&2
     exit 1
 fi

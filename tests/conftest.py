@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import importlib.util
 import ipaddress
 import os
 import shutil
@@ -107,7 +108,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         return QUICK_FIRST.index(name) if name in QUICK_FIRST else len(QUICK_FIRST)
 
     items.sort(key=room)
+    without_vllm = pytest.mark.skip(reason="vLLM is not installed: see docs/machine.md")
+    vllm_is_there = importlib.util.find_spec("vllm") is not None
     for item in items:
+        if not vllm_is_there and item.get_closest_marker("vllm"):
+            item.add_marker(without_vllm)
         if room(item) > 0:
             item.add_marker(pytest.mark.filterwarnings("default"), append=False)
 

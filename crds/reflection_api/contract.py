@@ -121,6 +121,9 @@ class StageResult(ApiModel):
         description="Of the closed vocabulary in reasons.py."
     )
     message: Annotated[str, Field(max_length=1024)] = ""
+    note: Annotated[str, Field(max_length=1024)] = Field(
+        "", description="What whoever made the resource should know although nothing failed."
+    )
     metrics: Annotated[dict[str, float], Field(max_length=32)] = Field(default_factory=dict)
     artifacts: Annotated[list[ArtifactRef], Field(max_length=8)] = Field(default_factory=list)
 

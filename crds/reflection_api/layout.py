@@ -4,7 +4,7 @@
                                                       verify/failures-00000-of-00004.parquet, verify/manifest.json
                                                       train/checkpoint-<step>/manifest.json, train/model/manifest.json
                                                       evaluate/result.json
-                                           /report/report.json, report/report.md
+                                           /report/index.html, report/report.json, report/report.md
 
 uid8 is the first eight characters of the resource's uid.
 """

@@ -8,6 +8,9 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import NamedTuple
 
+NEW_RESOURCE = "create a new ReflectionTraining"
+"""How to begin again where a resource has ended or cannot change. `reflect run` has words of its own for it."""
+
 
 class Fault(StrEnum):
     """Who can mend it."""
@@ -94,6 +97,10 @@ class Meaning(NamedTuple):
     remedy: str
     """What the reader can do, as the end of a sentence; empty where there is nothing to do."""
 
+    def remedy_with(self, begin_again: str) -> str:
+        """The remedy, for a reader who begins again in another way than by a new resource."""
+        return self.remedy.replace(NEW_RESOURCE, begin_again)
+
 
 MEANINGS: dict[Reason, Meaning] = {
     Reason.ACCEPTED: Meaning(Fault.NONE, ""),
@@ -106,16 +113,10 @@ MEANINGS: dict[Reason, Meaning] = {
         Fault.NONE, "the model answers everything right: use harder prompts if it should learn more"
     ),
     Reason.CHECKPOINT_SAVED: Meaning(Fault.NONE, ""),
-    Reason.INVALID_SPEC: Meaning(Fault.USER, "create a new ReflectionTraining with the field corrected"),
-    Reason.INVALID_MODEL: Meaning(
-        Fault.USER, "correct spec.model or the model's files and create a new ReflectionTraining"
-    ),
-    Reason.INVALID_PROMPTS: Meaning(
-        Fault.USER, "correct the prompts file and create a new ReflectionTraining"
-    ),
-    Reason.INVALID_TEMPLATE: Meaning(
-        Fault.USER, "correct spec.task.templates and create a new ReflectionTraining"
-    ),
+    Reason.INVALID_SPEC: Meaning(Fault.USER, f"correct the field and {NEW_RESOURCE}"),
+    Reason.INVALID_MODEL: Meaning(Fault.USER, f"correct spec.model or the model's files and {NEW_RESOURCE}"),
+    Reason.INVALID_PROMPTS: Meaning(Fault.USER, f"correct the prompts file and {NEW_RESOURCE}"),
+    Reason.INVALID_TEMPLATE: Meaning(Fault.USER, f"correct spec.task.templates and {NEW_RESOURCE}"),
     Reason.DATASET_EMPTY: Meaning(Fault.USER, "give a prompts file with at least one question"),
     Reason.DATASET_MISMATCH: Meaning(
         Fault.USER,
@@ -150,13 +151,9 @@ MEANINGS: dict[Reason, Meaning] = {
     Reason.ARTIFACT_CORRUPT: Meaning(
         Fault.PROGRAM, "delete the artefact named in the message; it is then made again"
     ),
-    Reason.DEADLINE_EXCEEDED: Meaning(
-        Fault.LIMIT, "raise spec.activeDeadlineSeconds in a new ReflectionTraining"
-    ),
+    Reason.DEADLINE_EXCEEDED: Meaning(Fault.LIMIT, f"raise spec.activeDeadlineSeconds and {NEW_RESOURCE}"),
     Reason.PENDING_DEADLINE_EXCEEDED: Meaning(
-        Fault.LIMIT, "free or add capacity, or raise spec.pendingDeadlineSeconds, in a new ReflectionTraining"
+        Fault.LIMIT, f"free or add capacity, or raise spec.pendingDeadlineSeconds, and {NEW_RESOURCE}"
     ),
-    Reason.MAX_RESTARTS_REACHED: Meaning(
-        Fault.LIMIT, "mend the cause in the message and create a new ReflectionTraining"
-    ),
+    Reason.MAX_RESTARTS_REACHED: Meaning(Fault.LIMIT, f"mend the cause in the message and {NEW_RESOURCE}"),
 }

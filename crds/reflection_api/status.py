@@ -169,6 +169,11 @@ class ReflectionTrainingStatus(ApiModel):
         default_factory=dict,
         description="Headline figures of the newest stage, for example reward and deadGroupShare.",
     )
+    notes: Annotated[dict[str, Annotated[str, Field(max_length=512)]], Field(max_length=5)] = Field(
+        default_factory=dict,
+        description="By stage, what to know of its newest results although nothing failed, "
+        "for example that the data have fewer rows than the limit.",
+    )
     dataset: DatasetStatus | None = Field(None, description="The newest dataset of failures.")
     checkpoint: CheckpointStatus | None = Field(None, description="The newest complete checkpoint.")
     evaluation: EvaluationStatus | None = Field(

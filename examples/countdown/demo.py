@@ -7,6 +7,7 @@ reflections say before and after. Started again, it carries on, or says that all
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import subprocess
 import sys
@@ -75,12 +76,11 @@ def run(workdir: Path, seed: int, overrides: list[str]) -> tuple[int, dict[str, 
 def memory_of(pid: int) -> int:
     """Bytes that a process and its descendants hold, shared pages counted once."""
     total = 0
-    try:
+    with contextlib.suppress(psutil.Error):
         root = psutil.Process(pid)
         for process in [root, *root.children(recursive=True)]:
-            total += process.memory_full_info().pss
-    except psutil.Error:
-        pass
+            with contextlib.suppress(psutil.Error):  # it has just ended; the others count all the same
+                total += process.memory_full_info().pss
     return total
 
 

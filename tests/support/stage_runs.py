@@ -89,10 +89,10 @@ def run_stage_here(
     return StageRun(exit_code, StageResult.model_validate_json((scratch / "termination-log").read_text()), "")
 
 
-def run_stage(config: StageConfig, scratch: Path, **how: Any) -> StageRun:
+def run_stage(config: StageConfig, scratch: Path, *, timeout: float = 240, **how: Any) -> StageRun:
     """Run `python -m reflection_trainer <stage>` to its end. `how` goes to `start_stage`."""
     process = start_stage(config, scratch, **how)
-    _, stderr = process.communicate(timeout=240)
+    _, stderr = process.communicate(timeout=timeout)
     log = scratch / "termination-log"
     assert log.exists(), stderr
     return StageRun(process.returncode, StageResult.model_validate_json(log.read_text()), stderr)

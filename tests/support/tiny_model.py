@@ -17,9 +17,14 @@ WORDS = [
 
 
 def save_tiny_model(
-    folder: Path, *, seed: int = 0, context: int = 64, chat_template: str | None = CHAT_TEMPLATE
+    folder: Path,
+    *,
+    seed: int = 0,
+    context: int = 64,
+    head_size: int = 16,
+    chat_template: str | None = CHAT_TEMPLATE,
 ) -> Path:
-    """Write a Llama of 30,000 parameters and its tokenizer in Hugging Face format."""
+    """Write a Llama of 30,000 parameters and its tokenizer in Hugging Face format; vLLM takes heads of 32 and more."""
     import torch
     from tokenizers import AddedToken, Tokenizer, models, pre_tokenizers
     from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
@@ -47,6 +52,7 @@ def save_tiny_model(
             num_hidden_layers=2,
             num_attention_heads=2,
             num_key_value_heads=2,
+            head_dim=head_size,
             max_position_embeddings=context,
             initializer_range=0.3,
             bos_token_id=None,

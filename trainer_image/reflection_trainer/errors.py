@@ -5,8 +5,13 @@ Whatever else is raised is a defect of ours: the harness logs its traceback and 
 
 from __future__ import annotations
 
+import errno
+
 from reflection_api.reasons import Reason
 from reflection_api.stages import ExitCode
+
+NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+"""How the system says that there is no room for a file."""
 
 
 class StageFailure(Exception):
@@ -45,3 +50,33 @@ class CorruptArtifact(StageFailure):
 
     def __init__(self, message: str) -> None:
         super().__init__(message, reason=Reason.ARTIFACT_CORRUPT)
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether memory could not be had: Python's own, or PyTorch's on a GPU or on the host."""
+    named = isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError"
+    return named or "DefaultCPUAllocator" in str(error)
+
+
+def scratch_full(error: BaseException) -> DependencyAway | None:
+    """The failure that an error is where there was no room for a file outside storage, whose own say so themselves."""
+    if not (isinstance(error, OSError) and error.errno in NO_SPACE):
+        return None
+    where = f" for {error.filename}" if error.filename else ""
+    return DependencyAway(
+        f"there is no room{where} on this machine or in this pod: {error.strerror or error}; free space below "
+        "$REFLECT_WORKDIR, or raise ephemeral-storage in spec.pods",
+        reason=Reason.STORAGE_FULL,
+    )
+
+
+def out_of_memory_words(error: BaseException) -> str:
+    """What an error of memory says; Python's own says nothing."""
+    return first_line(error) if str(error) else "the process ran out of memory"
+
+
+def first_line(error: BaseException) -> str:
+    """The first line of an error's text; its kind where it has none, and before the mere name that a KeyError is."""
+    kind = type(error).__name__
+    line = next(iter(str(error).strip().splitlines()), "")
+    return f"{kind}: {line}" if line and isinstance(error, KeyError) else line or kind

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import math
 import os
 import sys
 import traceback
@@ -21,11 +22,13 @@ from reflection_api.reasons import Reason
 from reflection_api.stages import ExitCode, Stage
 
 from .context import StageContext
-from .errors import BadConfig, StageFailure
+from .errors import BadConfig, StageFailure, is_out_of_memory, out_of_memory_words, scratch_full
 
 logger = logging.getLogger(__name__)
 
 StageFunction = Callable[[StageContext], StageResult]
+
+_MEMORY_REMEDY = "raise the memory limit in spec.pods, or lower the token limits"
 
 CRASHED = {
     Stage.ROLLOUT: Reason.ROLLOUT_CRASHED,
@@ -66,13 +69,9 @@ def run_stage(stage: Stage, config_path: Path, function: StageFunction) -> int:
         result = function(StageContext.create(load_config(config_path, stage)))
         code = int(ExitCode.DONE)
     except StageFailure as failure:
-        print(f"error: {failure.message}", file=sys.stderr, flush=True)
-        result, code = _failed(stage, failure.reason, failure.message), int(failure.exit_code)
-    except MemoryError:
-        result, code = _failed(stage, Reason.OUT_OF_MEMORY, "the process ran out of memory"), 1
+        result, code = _explained(stage, failure)
     except Exception as error:  # noqa: BLE001 - whatever it is, the stage must say that it crashed
-        traceback.print_exc()
-        result, code = _failed(stage, CRASHED[stage], f"{type(error).__name__}: {error}"), 1
+        result, code = _crashed(stage, error)
     write_result(result)
     return code
 
@@ -80,10 +79,28 @@ def run_stage(stage: Stage, config_path: Path, function: StageFunction) -> int:
 def write_result(result: StageResult) -> None:
     """Leave the result where the kubelet (or the local runner) reads it; without such a place it goes to the log."""
     target = os.environ.get(TERMINATION_LOG_VARIABLE, "/dev/termination-log")
-    text = _bounded(result)
+    # JSON has no word for what is no number, and one such figure must not cost the whole message.
+    figures = {name: value for name, value in result.metrics.items() if math.isfinite(value)}
+    text = _bounded(result.model_copy(update={"metrics": figures}))
     with contextlib.suppress(OSError):
         Path(target).write_text(text)
     logger.info("%s", text)
+
+
+def _explained(stage: Stage, failure: StageFailure) -> tuple[StageResult, int]:
+    print(f"error: {failure.message}", file=sys.stderr, flush=True)
+    return _failed(stage, failure.reason, failure.message), int(failure.exit_code)
+
+
+def _crashed(stage: Stage, error: Exception) -> tuple[StageResult, int]:
+    """What the machine lacks is named like any other failure; all else is a defect of ours."""
+    if is_out_of_memory(error):
+        words = f"{out_of_memory_words(error)}; {_MEMORY_REMEDY}"
+        return _explained(stage, StageFailure(words, reason=Reason.OUT_OF_MEMORY))
+    if failure := scratch_full(error):
+        return _explained(stage, failure)
+    traceback.print_exc()
+    return _failed(stage, CRASHED[stage], f"{type(error).__name__}: {error}"), 1
 
 
 def _failed(stage: Stage, reason: Reason, message: str) -> StageResult:
@@ -91,11 +108,13 @@ def _failed(stage: Stage, reason: Reason, message: str) -> StageResult:
 
 
 def _bounded(result: StageResult) -> str:
-    """The JSON in at most 4 KiB: the artefacts go first, then the message, never the outcome."""
+    """The JSON in at most 4 KiB: the artefacts go first, then most words, never the outcome."""
     text = result.to_json()
     if len(text.encode()) <= MAX_TERMINATION_MESSAGE:
         return text
     text = result.model_copy(update={"artifacts": []}).to_json()
     if len(text.encode()) <= MAX_TERMINATION_MESSAGE:
         return text
-    return result.model_copy(update={"artifacts": [], "message": result.message[:200]}).to_json()
+    return result.model_copy(
+        update={"artifacts": [], "message": result.message[:200], "note": result.note[:200]}
+    ).to_json()

@@ -7,6 +7,7 @@ from typing import Annotated
 from pydantic import ConfigDict, Field
 
 from ..base import ApiModel
+from ..reasons import NEW_RESOURCE
 from ..rules import Rule, schema_rules
 from .evaluation import EvaluationSpec, GatesSpec
 from .fields import CONTROLLER, MAX_INT32, Seconds
@@ -17,6 +18,8 @@ from .storage import StorageSpec
 from .task import BuiltinVerifierSpec, FailuresSpec, PromptsSpec, TaskSpec, TemplatesSpec, VerifierSpec
 from .training import CheckpointSpec, LoraSpec, MethodSpec, Precision, TrainingSpec
 
+IMMUTABLE = f"is immutable: {NEW_RESOURCE} with the changed value"
+"""What the API server says of a change that it refuses."""
 OUR_MANAGER = "reflection.training/operator"
 """`spec.managedBy` of the resources that this operator reconciles (also where it is absent)."""
 
@@ -24,7 +27,7 @@ OUR_MANAGER = "reflection.training/operator"
 def _immutable(field: str, path: str | None = None) -> Rule:
     return Rule(
         rule=f"self.{field} == oldSelf.{field}",
-        message="is immutable: create a new ReflectionTraining with the changed value",
+        message=IMMUTABLE,
         field_path=f".{path or field}",
     )
 
@@ -32,7 +35,7 @@ def _immutable(field: str, path: str | None = None) -> Rule:
 def _immutable_optional(field: str) -> Rule:
     return Rule(
         rule=f"has(self.{field}) == has(oldSelf.{field}) && (!has(self.{field}) || self.{field} == oldSelf.{field})",
-        message="is immutable: create a new ReflectionTraining with the changed value",
+        message=IMMUTABLE,
         field_path=f".{field}",
     )
 
@@ -104,6 +107,7 @@ class ReflectionTrainingSpec(ApiModel):
 
 
 __all__ = [
+    "IMMUTABLE",
     "OUR_MANAGER",
     "BuiltinVerifierSpec",
     "CheckpointSpec",

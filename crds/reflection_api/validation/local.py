@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote, urlparse
 
 from ..rules import LOCAL_SCHEME
 
@@ -18,3 +19,8 @@ def absolute_uris(value: Any, folder: Path) -> None:
             value["uri"] = (folder.resolve() / uri.removeprefix(_RELATIVE)).as_uri()
         for child in value.values():
             absolute_uris(child, folder)
+
+
+def local_path(uri: str) -> Path | None:
+    """The path of a `file://` URI; None for another."""
+    return Path(unquote(urlparse(uri).path)) if uri.startswith(LOCAL_SCHEME) else None

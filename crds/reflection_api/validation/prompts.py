@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from pathlib import Path as FilePath
 from typing import Any
-from urllib.parse import unquote, urlparse
 
 from ..resource import ReflectionTraining
-from ..rules import LOCAL_SCHEME
 from ..spec import PromptsSpec, TaskSpec
 from ..templates import VARIABLES, TemplateProblem, check_template, render, resolve_templates
+from .local import local_path
 from .problem import Finding
 
 _MAX_LINE = 16 << 20
@@ -33,7 +31,7 @@ def template_findings(value: dict[str, Any]) -> Iterator[Finding]:
                 yield _finding(name, problem)
 
 
-def local_findings(resource: ReflectionTraining) -> Iterator[Finding]:
+def prompts_findings(resource: ReflectionTraining) -> Iterator[Finding]:
     """Prompts files that are not there, and templates that do not fit the first row of the task's."""
     task, held_out = resource.spec.task, resource.spec.evaluation.prompts
     yield from _missing(task.prompts, (*_TASK, "prompts", "uri"))
@@ -76,14 +74,14 @@ def _variables(row: dict[str, Any], names: dict[str, str]) -> dict[str, Any]:
 
 
 def _missing(prompts: PromptsSpec, path: tuple[str, ...]) -> Iterator[Finding]:
-    file = _local_file(prompts)
+    file = local_path(prompts.uri)
     if file is not None and not file.is_file():
         yield Finding(path, f"there is no file {file}; correct the path")
 
 
 def _first_row(prompts: PromptsSpec) -> dict[str, Any] | None:
     """The first row of a local JSON lines file, if it is one: a malformed file is the rollout's to explain."""
-    file = _local_file(prompts)
+    file = local_path(prompts.uri)
     if file is None or file.suffix != ".jsonl":
         return None
     try:
@@ -92,9 +90,3 @@ def _first_row(prompts: PromptsSpec) -> dict[str, Any] | None:
     except (OSError, ValueError, RecursionError):
         return None
     return row if isinstance(row, dict) else None
-
-
-def _local_file(prompts: PromptsSpec) -> FilePath | None:
-    if not prompts.uri.startswith(LOCAL_SCHEME):
-        return None
-    return FilePath(unquote(urlparse(prompts.uri).path))

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import copy
+from collections.abc import Callable, Sequence
 from pathlib import Path as FilePath
 from typing import Any, NamedTuple
 
 from ..resource import API_VERSION, GROUP, KIND, ReflectionTraining
 from .check import schema_findings, stored_form
 from .documents import MAX_BYTES, Document, Unreadable, read_documents
+from .here import local_findings
 from .local import absolute_uris
 from .problem import Finding, Problem, dotted, shown
-from .prompts import local_findings, template_findings
-from .settings import Setting, apply_setting, parse_setting
+from .prompts import template_findings
+from .settings import BadSetting, Setting, apply_setting, parse_setting
 from .unknown import nearest
 
 _OWN_METADATA = ("name", "namespace", "uid", "labels", "annotations")
@@ -26,6 +28,11 @@ class Checked(NamedTuple):
     problems: list[Problem]
     notes: list[str]
     """What was left out, and why."""
+
+
+class _Judged(NamedTuple):
+    resource: ReflectionTraining | None
+    findings: list[Finding]
 
 
 class InvalidResources(ValueError):
@@ -107,7 +114,7 @@ def check_text(
 def _check_document(
     document: Document,
     file: str,
-    settings: list[Setting],
+    settings: Sequence[Setting],
     folder: FilePath | None,
     checked: Checked,
     *,
@@ -120,17 +127,54 @@ def _check_document(
     if stranger is not None:
         checked.notes.append(stranger)
         return
+
+    def judged(chosen: Sequence[Setting]) -> _Judged:
+        return _judged(_with(document.value, chosen, folder), local=local)
+
+    resource, findings = judged(settings)
+    if resource is not None:
+        checked.resources.append(resource)
+    for finding in findings:
+        problem = _placed(finding, document, file, settings)
+        if problem.line is not None:
+            # The line in the file is right about the field, but perhaps not about what made it wrong.
+            problem = problem._replace(message=problem.message + _blamed(finding, settings, judged))
+        checked.problems.append(problem)
+
+
+def _with(value: dict[str, Any], settings: Sequence[Setting], folder: FilePath | None) -> dict[str, Any]:
+    """A copy of the resource as written, with settings and absolute URIs."""
+    changed = copy.deepcopy(value)
     for setting in settings:
-        apply_setting(document.value, setting)
+        apply_setting(changed, setting)
     if folder is not None:
-        absolute_uris(document.value, folder)
-    findings = [*schema_findings(document.value, local=local), *template_findings(document.value)]
-    if not findings:
-        resource = _resource(document.value)
-        findings = list(local_findings(resource)) if local else []
-        if not findings:
-            checked.resources.append(resource)
-    checked.problems.extend(_placed(finding, document, file, settings) for finding in findings)
+        absolute_uris(changed, folder)
+    return changed
+
+
+def _judged(value: dict[str, Any], *, local: bool) -> _Judged:
+    """The resource, where nothing is wrong with it, and what is wrong."""
+    findings = [*schema_findings(value, local=local), *template_findings(value)]
+    if findings:
+        return _Judged(None, findings)
+    resource = _resource(value)
+    findings = list(local_findings(resource)) if local else []
+    return _Judged(None if findings else resource, findings)
+
+
+def _blamed(
+    finding: Finding, settings: Sequence[Setting], judged: Callable[[Sequence[Setting]], _Judged]
+) -> str:
+    """The settings without which the finding would not be there, in words; a rule may look at several fields."""
+    blamed = []
+    for left_out in settings:
+        try:
+            same = finding in judged([setting for setting in settings if setting is not left_out]).findings
+        except BadSetting:  # one setting may need the other
+            same = False
+        if not same:
+            blamed.append(f"--set {left_out.text}")
+    return f" (with {', '.join(blamed)})" if blamed else ""
 
 
 def _stranger(document: Document, file: str) -> Problem | str | None:
@@ -163,7 +207,7 @@ def _resource(value: dict[str, Any]) -> ReflectionTraining:
     return ReflectionTraining.model_validate({**stored, "metadata": metadata})
 
 
-def _placed(finding: Finding, document: Document, file: str, settings: list[Setting]) -> Problem:
+def _placed(finding: Finding, document: Document, file: str, settings: Sequence[Setting]) -> Problem:
     field = dotted(finding.path)
     for setting in reversed(settings):
         if finding.path[: len(setting.path)] == setting.path:

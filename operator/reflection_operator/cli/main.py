@@ -25,6 +25,7 @@ COMMANDS = {
     "render": "Print the objects that the operator would create.",
     "run": "Run a ReflectionTraining on this machine: rollout, verify, train, evaluate, report.",
     "verify": "Judge items with a built-in verifier, JSON lines in and out.",
+    "report": "Write the report of a run as one HTML file.",
     "crd": "Print the CustomResourceDefinition.",
 }
 

@@ -19,7 +19,9 @@ def run(
     ],
     workdir: Annotated[
         Path | None,
-        typer.Option(help="Folder that this run is remembered in, with its logs. Default: .reflect/<name>."),
+        typer.Option(
+            help="Folder that this run is remembered in, with its logs. Default: .reflect/NAMESPACE-NAME."
+        ),
     ] = None,
     settings: Annotated[
         list[str] | None,
@@ -37,27 +39,37 @@ def run(
     from reflection_api.status import Phase
     from reflection_api.validation import BadSetting, InvalidResources
 
+    from ..local.artefacts import ArtefactsGone, check_kept
     from ..local.display import Display
-    from ..local.records import Records
-    from ..local.resource import accept, load
+    from ..local.installed import ExtraMissing, check_installed
+    from ..local.records import Records, WorkdirUnusable
+    from ..local.resource import accept, default_workdir, load
     from ..local.runner import AlreadyRunning, LocalRun, locked
     from ..local.summary import print_summary, summary
     from ..settings import OperatorSettings
 
     console = Console(stderr=output is Format.JSON)
-    # The stages work in folders of their own, where a relative path would lead elsewhere.
-    folder = (workdir or Path(".reflect") / file.stem).resolve()
     try:
-        resource = load(file, settings or [], folder)
-        records = Records(folder)
+        resource = load(file, settings or [])
+        check_installed("trainer", by="reflect run")
+        # The stages work in folders of their own, where a relative path would lead elsewhere.
+        records = Records((workdir or default_workdir(resource)).resolve())
         with locked(records):
             resource = accept(resource, records, file)
             done = resource.status is not None and resource.status.phase is Phase.SUCCEEDED
             with Display(console) as display:
                 if done:
+                    check_kept(resource, records.workdir)
                     display.line(f"{resource.metadata.name}: all is done already")
                 resource = LocalRun(resource, records, display, OperatorSettings()).until_ended()
-    except (InvalidResources, BadSetting, AlreadyRunning) as error:
+    except (
+        InvalidResources,
+        BadSetting,
+        ExtraMissing,
+        WorkdirUnusable,
+        AlreadyRunning,
+        ArtefactsGone,
+    ) as error:
         typer.echo(str(error), err=True)
         raise typer.Exit(FAILED) from None
     except KeyboardInterrupt:

@@ -50,7 +50,7 @@ def environment(
     container = stage_container(job)
     literal = {entry["name"]: str(entry["value"]) for entry in container.get("env", []) if "value" in entry}
     processes = int(job["spec"].get("parallelism", 1))
-    values = {**os.environ, "OMP_NUM_THREADS": str(max(1, (os.cpu_count() or 1) // processes)), **literal}
+    values = {"OMP_NUM_THREADS": str(max(1, (os.cpu_count() or 1) // processes)), **os.environ, **literal}
     values |= {
         CONFIG_VARIABLE: str(config),
         TERMINATION_LOG_VARIABLE: str(folder / "termination.json"),

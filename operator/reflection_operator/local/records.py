@@ -14,8 +14,13 @@ import json
 import os
 import shutil
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+
+class WorkdirUnusable(Exception):
+    """The working folder cannot be written, or is not one of ours."""
 
 
 def write_json(path: Path, value: Any) -> None:
@@ -37,12 +42,33 @@ def read_json(path: Path) -> Any | None:
 
 
 class Records:
-    """The files of one run below its working folder."""
+    """The files of one run below its working folder.
+
+    Raises:
+        WorkdirUnusable: there can be no such folder.
+    """
 
     def __init__(self, workdir: Path) -> None:
         self.workdir = workdir
         self.logs = workdir / "logs"
-        self.logs.mkdir(parents=True, exist_ok=True)
+        with self.writing():
+            self.logs.mkdir(parents=True, exist_ok=True)
+
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """Say of what cannot be written which option it comes from.
+
+        Raises:
+            WorkdirUnusable: the file system refuses.
+        """
+        try:
+            yield
+        except OSError as error:
+            place = self.workdir if error.filename is None else error.filename
+            raise WorkdirUnusable(
+                f"--workdir {self.workdir}: cannot write {place}: {error.strerror}; give a folder that can be written, on a "
+                "disk with room"
+            ) from error
 
     @property
     def resource(self) -> Path:

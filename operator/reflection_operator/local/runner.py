@@ -6,13 +6,13 @@ import fcntl
 import json
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 
+from reflection_api.contract import ProgressReport
 from reflection_api.layout import child_name
 from reflection_api.resource import ReflectionTraining
-from reflection_api.stages import Stage
 from reflection_api.status import Phase, ReflectionTrainingStatus
 
 from ..children.build import build
@@ -26,10 +26,12 @@ from .display import Display
 from .processes import Lifeline
 from .progress import merged
 from .records import Records, write_json
+from .stages import stage_lines
 
 _POLL_SECONDS = 0.2
 _LOOK_SECONDS = 1.0
 """Progress is shown this often; `decide` is asked at least as often, which costs nothing here."""
+_BEGIN_AGAIN = "run the same command again"
 _GRACE_SECONDS = 6.0
 """Patience with stages on Ctrl-C: enough to save a small checkpoint, and nothing is left ten seconds later."""
 
@@ -44,8 +46,11 @@ def locked(records: Records) -> Iterator[None]:
 
     Raises:
         AlreadyRunning: another runner holds it.
+        WorkdirUnusable: the folder cannot be written.
     """
-    with (records.workdir / "lock").open("a+") as file:
+    with records.writing():
+        file = (records.workdir / "lock").open("a+")
+    with file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
@@ -104,7 +109,8 @@ class LocalRun:
         for name in decision.delete:
             self._cluster.delete(name, grace=_GRACE_SECONDS)
         for attempt in decision.create:
-            self._cluster.create(self._manifests(attempt))
+            with self._records.writing():
+                self._cluster.create(self._manifests(attempt))
         self._save(decision.status)
         for event in decision.events:
             self._publish(event.type, event.reason, event.message)
@@ -113,24 +119,27 @@ class LocalRun:
     def _observe(self) -> Observed:
         jobs = [job for item in self._cluster.job_objects() if (job := job_from_object(item)) is not None]
         pods = [pod for item in self._cluster.pod_objects() if (pod := pod_from_object(item)) is not None]
-        current, stage = self._current()
-        report = merged(self._cluster.progress_files(current)) if current else None
-        self._display.progress(current, stage, report)
+        reports = {job.name: merged(self._cluster.progress_files(job.name)) for job in jobs}
+        now = datetime.now(UTC)
+        current = self._resource.status.current if self._resource.status else None
+        retry_at = current.retry_at if current else None
+        self._display.progress(stage_lines(jobs, reports, now, retry_at=retry_at))
         return Observed(
             resource=self._resource,
             jobs=tuple(jobs),
             pods=tuple(pods),
-            progress=report,
-            now=datetime.now(UTC),
+            progress=self._current(reports),
+            now=now,
+            begin_again=_BEGIN_AGAIN,
         )
 
-    def _current(self) -> tuple[str | None, Stage | None]:
-        """Job and stage that the run is at, from its status."""
+    def _current(self, reports: Mapping[str, ProgressReport | None]) -> ProgressReport | None:
+        """The newest report of the attempt that the run is at, from its status."""
         status, metadata = self._resource.status, self._resource.metadata
         if status is None or status.current is None:
-            return None, None
+            return None
         at = status.current
-        return child_name(metadata.name, metadata.uid, at.round, at.stage, at.attempt), at.stage
+        return reports.get(child_name(metadata.name, metadata.uid, at.round, at.stage, at.attempt))
 
     def _manifests(self, attempt: Attempt) -> list[dict[str, object]]:
         return build(
@@ -141,11 +150,12 @@ class LocalRun:
         if status == self._resource.status:
             return
         self._resource = self._resource.model_copy(update={"status": status})
-        write_json(self._records.resource, self._resource.to_dict())
+        with self._records.writing():
+            write_json(self._records.resource, self._resource.to_dict())
 
     def _publish(self, kind: str, reason: str, message: str) -> None:
         at = datetime.now(UTC)
-        with self._records.events.open("a") as file:
+        with self._records.writing(), self._records.events.open("a") as file:
             file.write(
                 json.dumps({"at": at.isoformat(), "type": kind, "reason": reason, "message": message}) + "\n"
             )

@@ -4,44 +4,21 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote, urlparse
 
 from reflection_api.conditions import Condition, ConditionType
 from reflection_api.evaluation import EvaluationResult
-from reflection_api.layout import model_path, run_uri, stage_path
+from reflection_api.layout import model_path, stage_path
+from reflection_api.reasons import Reason
 from reflection_api.resource import ReflectionTraining
 from reflection_api.stages import Stage
-from reflection_api.status import Comparison
+from reflection_api.status import Comparison, ReflectionTrainingStatus
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
+
+from .artefacts import evaluation_of, folder_of, newest_model, uri_of
 
 _NOTE = "* on the same failed answers of the base model; the last two rows are controls"
-
-
-def folder_of(resource: ReflectionTraining) -> Path:
-    """The run's folder on this machine."""
-    uri = run_uri(
-        resource.spec.storage.uri, resource.metadata.namespace, resource.metadata.name, resource.metadata.uid
-    )
-    return Path(unquote(urlparse(uri).path))
-
-
-def evaluation_of(resource: ReflectionTraining) -> EvaluationResult | None:
-    """The newest round's evaluation, where it is there."""
-    for number in range(resource.spec.rounds, 0, -1):
-        file = folder_of(resource) / stage_path(number, Stage.EVALUATE) / "result.json"
-        if file.is_file():
-            return EvaluationResult.model_validate_json(file.read_bytes())
-    return None
-
-
-def newest_model(resource: ReflectionTraining) -> Path | None:
-    """The folder of the newest trained model."""
-    for number in range(resource.spec.rounds, 0, -1):
-        folder = folder_of(resource) / model_path(number)
-        if folder.is_dir():
-            return folder
-    return None
 
 
 def summary(resource: ReflectionTraining, logs: Path) -> dict[str, Any]:
@@ -54,29 +31,45 @@ def summary(resource: ReflectionTraining, logs: Path) -> dict[str, Any]:
         "reason": ended.reason if ended else None,
         "message": ended.message if ended else None,
         "evaluation": result.to_dict() if result else None,
-        **{name.lower(): str(place) if place else None for name, place in _places(resource, logs)},
+        "notes": _notes(resource),
+        **{name.lower(): place for name, place in _places(resource, logs)},
     }
 
 
 def print_summary(console: Console, resource: ReflectionTraining, logs: Path) -> None:
-    """Print the comparison table and the places of report, model and logs."""
+    """Print the comparison table, what to know beside it, and the places of report, model and logs."""
     result = evaluation_of(resource)
+    if console.is_terminal:
+        console.print()  # after the stages
     if result is not None:
         console.print(_table(result))
         if result.retry_success is not None:
             console.print(_NOTE, highlight=False, soft_wrap=True)
+    for stage, note in _notes(resource).items():
+        console.print(Text(f"Note    {stage}: {note}"), highlight=False, soft_wrap=True)
     for name, place in _places(resource, logs):
         if place is not None:
-            console.print(f"{name:<8}{place}", highlight=False, soft_wrap=True)
+            console.print(Text(f"{name:<8}{place}"), highlight=False, soft_wrap=True)
 
 
-def _places(resource: ReflectionTraining, logs: Path) -> list[tuple[str, Path | None]]:
-    report = folder_of(resource) / stage_path(1, Stage.REPORT) / "report.md"
+def _places(resource: ReflectionTraining, logs: Path) -> list[tuple[str, str | None]]:
+    """Report, model and logs: paths on this machine, URIs of a storage that is elsewhere."""
+    status = resource.status or ReflectionTrainingStatus()
+    folder = folder_of(resource)
+    if folder is None:
+        learnt = status.verdict is not None and status.verdict.reason == Reason.COMPLETED
+        model = f"{uri_of(resource)}/{model_path(resource.spec.rounds)}" if learnt else None
+        return [("Report", status.report_uri), ("Model", model), ("Logs", str(logs))]
+    report, trained = folder / stage_path(1, Stage.REPORT) / "index.html", newest_model(resource)
     return [
-        ("Report", report if report.is_file() else None),
-        ("Model", newest_model(resource)),
-        ("Logs", logs),
+        ("Report", str(report) if report.is_file() else None),
+        ("Model", str(trained) if trained else None),
+        ("Logs", str(logs)),
     ]
+
+
+def _notes(resource: ReflectionTraining) -> dict[str, str]:
+    return resource.status.notes if resource.status else {}
 
 
 def _conditions(resource: ReflectionTraining) -> list[Condition]:

@@ -13,7 +13,7 @@ from reflection_api.status import Comparison, Cursor, ReflectionTrainingStatus
 
 from .conditions import became_true
 from .decision import EventRecord
-from .text import number, sentence
+from .text import many, number, sentence
 
 
 def started(
@@ -37,7 +37,7 @@ def _start(resource: ReflectionTraining, at: Cursor) -> tuple[EventReason, str]:
 
 
 def _rollout(spec: ReflectionTrainingSpec) -> tuple[EventReason, str]:
-    words = f"{_many(spec.rollout.workers, 'worker')}, {_many(spec.rollout.attempts_per_prompt, 'attempt')} per prompt"
+    words = f"{many(spec.rollout.workers, 'worker')}, {many(spec.rollout.attempts_per_prompt, 'attempt')} per prompt"
     return EventReason.ROLLOUT_JOB_CREATED, words
 
 
@@ -47,15 +47,15 @@ def _verify(spec: ReflectionTrainingSpec) -> tuple[EventReason, str]:
 
 def _train(spec: ReflectionTrainingSpec) -> tuple[EventReason, str]:
     training = spec.training
-    devices = _many(training.gpus_per_node, "GPU") if training.gpus_per_node else "CPU"
+    devices = many(training.gpus_per_node, "GPU") if training.gpus_per_node else "CPU"
     return (
         EventReason.TRAINING_STARTED,
-        f"{_many(training.nodes, 'node')} x {devices}, {_many(training.max_steps, 'step')}",
+        f"{many(training.nodes, 'node')} x {devices}, {many(training.max_steps, 'step')}",
     )
 
 
 def _evaluate(spec: ReflectionTrainingSpec) -> tuple[EventReason, str]:
-    words = f"{_many(spec.evaluation.attempts_per_prompt, 'attempt')} per held-out prompt"
+    words = f"{many(spec.evaluation.attempts_per_prompt, 'attempt')} per held-out prompt"
     return EventReason.EVALUATION_JOB_CREATED, words
 
 
@@ -77,24 +77,34 @@ def results(old: ReflectionTrainingStatus, new: ReflectionTrainingStatus) -> Ite
     if became_true(ConditionType.ROLLOUTS_COMPLETE, old, new):
         answers = new.metrics.get("attempts")
         words = f"{number(answers)} answers" if answers is not None else "all shards are written"
-        yield EventRecord("Normal", EventReason.ROLLOUTS_COMPLETE, words)
+        yield EventRecord("Normal", EventReason.ROLLOUTS_COMPLETE, sentence(words, _note(new, Stage.ROLLOUT)))
     if new.dataset and new.dataset != old.dataset:
         data = new.dataset
         share = f" ({data.failures / data.attempts:.0%})" if data.attempts else ""
-        words = f"{number(data.attempts)} attempts, {number(data.failures)} failures{share} -> {data.uri}"
+        counts = f"{number(data.attempts)} attempts, {number(data.failures)} failures{share}"
+        words = f"{sentence(counts, _note(new, Stage.VERIFY))} -> {data.uri}"
         yield EventRecord("Normal", EventReason.FAILURES_DATASET_WRITTEN, words)
     if new.checkpoint and new.checkpoint != old.checkpoint:
         words = f"step {new.checkpoint.step} -> {new.checkpoint.uri}"
         yield EventRecord("Normal", EventReason.CHECKPOINT_SAVED, words)
     if became_true(ConditionType.TRAINING_COMPLETE, old, new):
-        yield EventRecord("Normal", EventReason.TRAINING_COMPLETE, "the model is written")
+        yield EventRecord(
+            "Normal", EventReason.TRAINING_COMPLETE, sentence("the model is written", _note(new, Stage.TRAIN))
+        )
     if new.evaluation and new.evaluation != old.evaluation:
         words = sentence(
-            _figures("second try", new.evaluation.second_try), _figures("first try", new.evaluation.first_try)
+            _figures("second try", new.evaluation.second_try),
+            _figures("first try", new.evaluation.first_try),
+            _note(new, Stage.EVALUATE),
+            new.evaluation.uri,
         )
-        yield EventRecord("Normal", EventReason.EVALUATION_COMPLETE, sentence(words, new.evaluation.uri))
+        yield EventRecord("Normal", EventReason.EVALUATION_COMPLETE, words)
     if new.report_uri and new.report_uri != old.report_uri:
         yield EventRecord("Normal", EventReason.REPORT_WRITTEN, new.report_uri)
+
+
+def _note(status: ReflectionTrainingStatus, stage: Stage) -> str:
+    return status.notes.get(stage, "")
 
 
 def _figures(label: str, figures: Comparison | None) -> str:
@@ -102,7 +112,3 @@ def _figures(label: str, figures: Comparison | None) -> str:
         return ""
     low, high = figures.interval
     return f"{label} {figures.base:.3f} -> {figures.trained:.3f} ({figures.change:+.3f} [{low:+.3f}, {high:+.3f}])"
-
-
-def _many(count: int, noun: str) -> str:
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"

@@ -10,6 +10,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from reflection_api.contract import ProgressReport
+from reflection_api.reasons import NEW_RESOURCE
 from reflection_api.resource import ReflectionTraining
 from reflection_api.stages import Stage
 
@@ -126,6 +127,8 @@ class Observed:
     """The newest report of a pod of this run, if any."""
     now: datetime
     """The time, with its zone."""
+    begin_again: str = NEW_RESOURCE
+    """What its reader does to begin a failed run again, as words of a remedy."""
 
     def __post_init__(self) -> None:
         """A time without a zone would fail only later, in the first comparison with a Job's."""

@@ -18,6 +18,7 @@ from reflection_api.status import (
     ReflectionTrainingStatus,
 )
 
+from .notes import noted
 from .results import artifact, count, headline, metrics_of
 
 
@@ -37,6 +38,7 @@ def recorded(
     """The status with the results of a finished stage in it; unknown results change nothing."""
     if at.stage is Stage.REPORT:
         return status.model_copy(update={"report_uri": uri_of(resource, at)})
+    status = status.model_copy(update={"notes": noted(status.notes, at.stage, parts or ())})
     if parts is None:
         return status
     figures = metrics_of(at.stage, parts)

@@ -38,8 +38,8 @@ def after_failure(run: Observed, status: ReflectionTrainingStatus, at: Cursor, f
         # The result is known and kept: a report that cannot be written does not change it.
         return Step(status, ending=verdict_of(run, status, at))
     if failure.final:
-        return Step(status, ending=failed(failure.reason, failure.message))
-    return Step(status, ending=failed(Reason.MAX_RESTARTS_REACHED, _exhausted(at, failure, limit)))
+        return Step(status, ending=failed(run, failure.reason, failure.message))
+    return Step(status, ending=failed(run, Reason.MAX_RESTARTS_REACHED, _exhausted(at, failure, limit)))
 
 
 def backoff(failure: Failure, restarts: int) -> timedelta:

@@ -25,6 +25,7 @@ def fitting(status: ReflectionTrainingStatus) -> ReflectionTrainingStatus:
         _newest_attempt_only,
         _in_brief,
         _without_metrics,
+        _without_notes,
         _without_attempts,
         _in_short,
     ):
@@ -51,6 +52,10 @@ def _without_attempts(status: ReflectionTrainingStatus) -> ReflectionTrainingSta
 
 def _without_metrics(status: ReflectionTrainingStatus) -> ReflectionTrainingStatus:
     return status.model_copy(update={"metrics": {}})
+
+
+def _without_notes(status: ReflectionTrainingStatus) -> ReflectionTrainingStatus:
+    return status.model_copy(update={"notes": {}})
 
 
 def _in_brief(status: ReflectionTrainingStatus) -> ReflectionTrainingStatus:

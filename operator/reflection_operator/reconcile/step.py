@@ -8,6 +8,7 @@ from datetime import timedelta
 from reflection_api.reasons import MEANINGS, Reason
 from reflection_api.status import ReflectionTrainingStatus, Verdict
 
+from .observed import Observed
 from .text import one_line, sentence
 
 _MAX_MESSAGE = 1200
@@ -25,7 +26,7 @@ class Step:
     """Something is not seen yet: look again so soon before anything is concluded."""
 
 
-def failed(reason: Reason, *words: str) -> Verdict:
+def failed(run: Observed, reason: Reason, *words: str) -> Verdict:
     """The end of a run that cannot go on, with what its reader can do."""
-    message = sentence(*words, MEANINGS[reason].remedy)
+    message = sentence(*words, MEANINGS[reason].remedy_with(run.begin_again))
     return Verdict(succeeded=False, reason=reason, message=one_line(message, _MAX_MESSAGE))

@@ -39,5 +39,10 @@ def number(count: float) -> str:
     return f"{count:,.0f}"
 
 
+def many(count: int, noun: str) -> str:
+    """A count of things."""
+    return f"{number(count)} {noun}" if count == 1 else f"{number(count)} {noun}s"
+
+
 def _harmless(character: str) -> bool:
     return character.isspace() or not unicodedata.category(character).startswith("C")

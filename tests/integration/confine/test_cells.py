@@ -23,6 +23,13 @@ SUPPORT = str(Path(__file__).parents[2] / "support")
 EPERM = "[Errno 1] Operation not permitted"
 
 
+@pytest.fixture(scope="module", autouse=True)
+def several_lanes():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("OMP_NUM_THREADS", "3")
+        yield
+
+
 @pytest.fixture(scope="module")
 def batch():
     sys.path.insert(0, SUPPORT)

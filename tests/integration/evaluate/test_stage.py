@@ -150,7 +150,7 @@ def test_where_everything_is_right_there_is_nothing_to_retry(
     right = greedy | {"evaluation.prompts": prompts("right.jsonl", answers)}
     run = run_stage_here(evaluation(tmp_path / "right", **right), tmp_path / "2", monkeypatch)
     assert run.exit_code == 0
-    assert "the base model failed nowhere" in run.result.message
+    assert "the base model failed nowhere" in run.result.note
     result = result_in(stage_folder(tmp_path / "right"))
     assert (result.second_try.base, result.second_try.trained, result.fixed_failures) == (1, 1, 0)
     assert [name for name in COMPARISONS if getattr(result, name) is None] == [*COMPARISONS[2:]]
@@ -281,7 +281,7 @@ def test_second_tries_without_room_are_told_to_people(
     assert run.exit_code == 0
     result = result_in(stage_folder(tmp_path))
     assert 0 < result.too_long < 2 * result.fixed_failures
-    assert f"{result.too_long} second tries count as wrong" in run.result.message
+    assert f"{result.too_long} second tries count as wrong" in run.result.note
 
 
 def test_the_example_s_model_is_there() -> None:

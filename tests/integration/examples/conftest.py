@@ -11,7 +11,7 @@ COUNTDOWN = Path(__file__).parents[3] / "examples" / "countdown"
 sys.path.insert(0, str(COUNTDOWN))
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def countdown() -> Path:
     """The folder of the example."""
     return COUNTDOWN

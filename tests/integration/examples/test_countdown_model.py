@@ -18,7 +18,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 MAX_NEW_TOKENS = 12
 SAMPLES = 4
-# The README's figures and four standard errors of what is sampled here.
+# What the demo measures (docs/results/demo-seeds.md) and four standard errors of what is sampled here.
 FIRST_TRY = (0.28, 0.44)
 RETRY = (0.24, 0.40)
 

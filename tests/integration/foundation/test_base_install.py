@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import resource
 import runpy
 import subprocess
 import sys
@@ -18,6 +20,19 @@ ROOT = Path(__file__).parents[3]
 BIN = Path(sys.executable).parent
 PACKAGES = {"reflection_api", "reflection_operator", "reflection_trainer"}
 HEAVY = ["torch", "vllm", "transformers", "trl", "datasets", "kopf", "kubernetes", "boto3", "numpy"]
+
+
+TASK = """\
+apiVersion: reflection.training/v1alpha1
+kind: ReflectionTraining
+metadata: {name: tiny}
+spec:
+  model: {uri: file://./model}
+  task:
+    prompts: {uri: file://./train.jsonl}
+    verifier: {builtin: {name: countdown}}
+  storage: {uri: file://./runs}
+"""
 
 
 def uv(*command: str | Path, cache: Path | None = None) -> subprocess.CompletedProcess[str]:
@@ -99,7 +114,59 @@ def test_imports_nothing_heavy_even_where_it_is_installed(module: str, python: P
         assert json.loads(answer.stdout) == []
 
 
+@pytest.fixture
+def task(tmp_path: Path) -> Path:
+    """A resource that nothing is wrong with."""
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model/config.json").write_text("{}")
+    (tmp_path / "train.jsonl").write_text('{"prompt": "make 6 from 2 3", "nums": [2, 3], "target": 6}\n')
+    file = tmp_path / "run.yaml"
+    file.write_text(TASK)
+    return file
+
+
+def test_run_says_what_it_needs_before_it_begins(python: Path, task: Path) -> None:
+    """Not only when a stage has crashed for want of it, as often as it may be started again."""
+    answer = run(python.parent / "reflect", "run", task, cwd=task.parent)
+    assert (answer.returncode, answer.stdout) == (1, "")
+    assert re.fullmatch(
+        r"reflect run needs the extra trainer, of which accelerate, .* and \d+ more are not installed: "
+        r"pip install 'reflect-operator\[trainer\]'\n",
+        answer.stderr,
+    )
+    assert not (task.parent / ".reflect").exists()
+
+
+def test_validate_is_quick(python: Path, task: Path, record_property: Callable[[str, object], None]) -> None:
+    """In seconds of the processor, which other work on the machine does not lengthen: measured 0.6."""
+    durations = []
+    for _ in range(3):
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        answer = run(python.parent / "reflect", "validate", "--local", task, cwd=task.parent)
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        assert (answer.returncode, answer.stdout) == (0, "default/tiny: valid\n"), answer.stderr
+        durations.append(after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime)
+    record_property("seconds", min(durations))
+    assert min(durations) < 2
+
+
 def test_the_crd_needs_no_more_than_the_base(python: Path, tmp_path: Path) -> None:
     answer = run(python.parent / "reflect", "crd", cwd=tmp_path)
     assert answer.returncode == 0, answer.stderr
     assert answer.stdout == (ROOT / "crds/reflectiontrainings.yaml").read_text()
+
+
+def test_what_the_report_needs_besides_is_named(python: Path, tmp_path: Path) -> None:
+    answer = run(python.parent / "reflect", "report", tmp_path, cwd=tmp_path)
+    assert (answer.returncode, answer.stdout) == (1, "")
+    assert re.fullmatch(
+        r"reflect report needs the extra trainer, of which accelerate, .*: pip install 'reflect-operator\[trainer\]'\n",
+        answer.stderr,
+    )
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_page_of_the_report_is_in_the_wheel(wheel: Path) -> None:
+    with zipfile.ZipFile(wheel) as archive:
+        names = {Path(name).name for name in archive.namelist() if "/report/page/" in name}
+    assert names == {file.name for file in (ROOT / "trainer_image/reflection_trainer/report/page").iterdir()}

@@ -10,9 +10,11 @@ import time
 
 import psutil
 import pytest
+from reflection_operator.local import cluster as cluster_module
 from reflection_operator.local.cluster import LocalCluster
 from reflection_operator.local.processes import MARK, Lifeline, end_marked, marked
 from reflection_operator.local.records import Records
+from reflection_operator.reconcile.failure import diagnose
 from reflection_operator.reconcile.observed import JobState
 from reflection_operator.reconcile.parse import job_from_object, pod_from_object
 
@@ -107,6 +109,29 @@ def test_a_signal_is_reported_as_a_container_runtime_does_with_the_end_of_the_lo
     assert pod.terminated.exit_code == 137
     assert pod.terminated.reason == "Error"
     assert "last words" in pod.terminated.message
+
+
+@pytest.mark.parametrize(
+    ("signal_number", "kills", "reason"),
+    [("SIGKILL", 1, "OOMKilled"), ("SIGKILL", 0, "Error"), ("SIGTERM", 1, "Error")],
+)
+def test_a_kill_for_memory_is_told_from_others_by_the_kernels_count(
+    cluster, monkeypatch, signal_number, kills, reason
+):
+    """Memory is not really used up: that would end whatever the kernel finds largest on this machine."""
+    count = cluster_module.oom_kills()
+    monkeypatch.setattr(cluster_module, "oom_kills", lambda: count)
+    cluster.create(manifests(f"import os, signal; os.kill(os.getpid(), signal.{signal_number})"))
+    monkeypatch.setattr(cluster_module, "oom_kills", lambda: count + kills)
+    run_to_end(cluster)
+    (pod,) = pods_of(cluster)
+    assert (pod.terminated.exit_code, pod.terminated.reason) == (
+        128 + getattr(signal, signal_number), reason,
+    )  # fmt: skip
+    if reason == "OOMKilled":
+        failure = diagnose(job_of(cluster), (pod,))
+        assert failure.reason == "OutOfMemory"
+        assert "was killed for using too much memory" in failure.message
 
 
 def test_creating_a_job_twice_starts_it_once(cluster, records):

@@ -221,9 +221,7 @@ def test_a_limit_beyond_the_data_is_a_note(tiny_model: Path, prompts: Path, tmp_
     )  # fmt: skip
     run = run_stage(config, tmp_path / "scratch")
     assert run.exit_code == 0
-    assert run.result.message.endswith(
-        "; spec.task.prompts.limit is 5000, train.jsonl has 81 rows: all are used"
-    )
+    assert run.result.note == "spec.task.prompts.limit is 5000, train.jsonl has 81 rows: all are used"
     assert run.result.metrics["prompts"] == 72
 
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import shutil
 from pathlib import Path
 
 import pytest
+from reflection_trainer.errors import is_out_of_memory
 from reflection_trainer.train import session as sessions
-from reflection_trainer.train.worker import is_out_of_memory, run
+from reflection_trainer.train.worker import run
 
 from . import tiny
 from .sessions import make_order, taking_checkpoints
@@ -45,7 +47,7 @@ def test_weights_that_are_not_the_configurations(tmp_path, broken):
     file = broken / "config.json"
     file.write_text(json.dumps(json.loads(file.read_text()) | {"hidden_size": 24, "head_dim": 12}))
     found = outcome(tmp_path, broken)
-    assert_failed(found, reason="InvalidModel", exit_code=78, words="cannot be trained")
+    assert_failed(found, reason="InvalidModel", exit_code=78, words="does not fit its config.json: ")
 
 
 def test_a_context_that_is_too_short_for_any_conversation(tmp_path):
@@ -128,6 +130,15 @@ def test_memory_that_cannot_be_had(tmp_path, model, monkeypatch, error):
     monkeypatch.setattr(sessions, "train", broken)
     found = outcome(tmp_path, model)
     assert_failed(found, reason="OutOfMemory", exit_code=1, words="lower spec.training.microBatchSize")
+
+
+def test_a_disk_that_is_full(tmp_path, model, monkeypatch):
+    def broken(_order):
+        raise OSError(errno.ENOSPC, "No space left on device", "/work/checkpoint-1")
+
+    monkeypatch.setattr(sessions, "train", broken)
+    words = "there is no room for /work/checkpoint-1 on this machine or in this pod"
+    assert_failed(outcome(tmp_path, model), reason="StorageFull", exit_code=75, words=words)
 
 
 def test_not_every_error_is_one_of_memory():

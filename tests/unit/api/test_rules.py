@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
@@ -218,8 +219,9 @@ def test_a_managed_resource_can_neither_be_taken_over_nor_let_go() -> None:
     assert taken.field == let_go.field == "spec.managedBy"
 
 
-def test_only_the_rules_against_file_uris_are_relaxed_locally() -> None:
-    files = {f"spec__{place}__uri": "file:///data/x" for place in ("model", "storage")}
+def test_only_the_rules_against_file_uris_are_relaxed_locally(tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text("{}")
+    files = {f"spec__{place}__uri": tmp_path.as_uri() for place in ("model", "storage")}
     assert [problem.field for problem in problems(resource(**files))] == [
         "spec.model.uri",
         "spec.storage.uri",

@@ -37,6 +37,8 @@ class TestLocal:
     @pytest.fixture
     def folder(self, tmp_path: Path) -> Path:
         (tmp_path / "train.jsonl").write_text('{"prompt": "make 6 from 2 3", "nums": [2, 3], "target": 6}\n')
+        (tmp_path / "model").mkdir()
+        (tmp_path / "model/config.json").write_text("{}")
         return tmp_path
 
     def write(self, folder: Path, **fields: Any) -> Path:
@@ -74,6 +76,28 @@ class TestLocal:
         assert self.problems(folder) == [
             f"spec.task.prompts.uri: there is no file {folder}/train.jsonl; correct the path"
         ]
+
+    def test_a_missing_model(self, folder: Path) -> None:
+        (folder / "model/config.json").unlink()
+        assert self.problems(folder) == [
+            f"spec.model.uri: there is no config.json in {folder}/model; give a folder with a model in Hugging Face format"
+        ]
+        (folder / "model").rmdir()
+        assert self.problems(folder) == [
+            f"spec.model.uri: there is no folder {folder}/model; correct the path"
+        ]
+        (folder / "model").write_text("no folder")
+        assert "there is no folder" in self.problems(folder)[0]
+
+    def test_what_nobody_would_take_up_here(self, folder: Path) -> None:
+        assert self.problems(folder, spec__managedBy="kueue.x-k8s.io/multikueue", spec__suspend=True) == [
+            'spec.managedBy: "kueue.x-k8s.io/multikueue" leaves the resource to another controller, and there is none here; '
+            "remove the field",
+            "spec.suspend: true holds the run, and nothing would be done here; remove the field, then run the same command "
+            "again",
+        ]
+        ours = {"spec__managedBy": "reflection.training/operator", "spec__suspend": False}
+        assert load_resources(self.write(folder, **ours), local=True)
 
     def test_missing_held_out_prompts(self, folder: Path) -> None:
         assert self.problems(folder, spec__evaluation={"prompts": {"uri": "file:///no/where.jsonl"}}) == [
@@ -139,6 +163,39 @@ class TestSettings:
             "--set spec.rounds=0: spec.rounds: 0 is too small; expected a whole number from 1 to 10",
             "--set spec.training.maxStep=7: spec.training.maxStep: unknown field; did you mean spec.training.maxSteps?",
         ]
+
+    def problems(self, text: str, *settings: str) -> list[str]:
+        return sorted(
+            map(str, check_text(text.encode(), "run.yaml", local=False, settings=settings).problems)
+        )
+
+    def test_a_rule_on_several_fields_names_the_setting_beside_the_line(self) -> None:
+        text = GOOD + "  training:\n    failuresPerStep: 30\n"
+        rounds, processes = "spec.rounds=2", "spec.training.processesPerNode=4"
+        assert self.problems(text, rounds, processes) == [
+            "run.yaml:11: spec.training.failuresPerStep: 30 cannot be shared by 4 processes (nodes 1): use a multiple of 4, "
+            "for example 32 (with --set spec.training.processesPerNode=4)"
+        ]
+        nodes = "spec.training.nodes=2"
+        (problem,) = self.problems(text, rounds, processes, nodes)
+        assert problem.endswith(f" (with --set {processes}, --set {nodes})")
+
+    def test_a_fault_of_the_file_is_not_blamed_on_a_setting(self) -> None:
+        (problem,) = self.problems(GOOD + "  rollout: {worker: 4}\n", "spec.rounds=2")
+        assert (
+            problem == "run.yaml:10: spec.rollout.worker: unknown field; did you mean spec.rollout.workers?"
+        )
+
+    def test_settings_that_need_each_other(self) -> None:
+        text = GOOD + "  pods: none\n  training: {failuresPerStep: 30}\n"
+        settings = (
+            "spec.pods=null",
+            "spec.pods.common.serviceAccountName=x",
+            "spec.training.processesPerNode=4",
+        )
+        (problem,) = self.problems(text, *settings)
+        assert problem.startswith("run.yaml:11: spec.training.failuresPerStep: 30 cannot be shared")
+        assert "--set spec.training.processesPerNode=4" in problem
 
     @pytest.mark.parametrize(
         "text", ["", "spec", "spec.rounds", "rounds=2", "spec..rounds=2", "=2", "kind=x"]

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from reflection_api.evaluation import EvaluationResult
 from reflection_api.manifests import Manifest
-from reflection_trainer.evaluate.result import build_result, metrics_of, summary
+from reflection_trainer.evaluate.result import build_result, metrics_of, note
 from reflection_trainer.evaluate.tally import Tally
 from reflection_trainer.evaluate.transcripts import TOO_LONG, FirstAnswer, Transcript, read_rows, write_rows
 
@@ -108,7 +108,7 @@ def test_without_failures_the_comparisons_on_failures_are_absent():
     assert values(result.second_try) == (1.0, 1.0, 2, 2)
     assert set(json.loads(result.to_json())) & set(COMPARISONS) == {"firstTry", "secondTry"}
     assert "retryBase" not in metrics_of(result)
-    assert "failed nowhere" in summary(result)
+    assert "failed nowhere" in note(result)
 
 
 def test_one_question_says_nothing_about_the_next():
@@ -137,10 +137,10 @@ def test_second_tries_without_room_are_counted_and_the_remedy_is_named():
     trained.add([first("c", 0, True)], [second("c", 0, False, fixed=True, fresh=False)])
     result = build_result(base, trained)
     assert result.too_long == 1
-    assert "1 second tries count as wrong" in summary(result)
+    assert "1 second tries count as wrong" in note(result)
     assert (
         "lower spec.rollout.sampling.maxTokens, spec.training.reflectionMaxTokens or retryMaxTokens"
-        in summary(result)
+        in note(result)
     )
     assert result.reflections_base.tokens == 4  # one that was never written has no length
 

@@ -43,9 +43,9 @@ esac"""
     def provide_apt(self) -> None:
         self.provide("apt-get", f'echo "$@" >> {self.log}')
 
-    def run(self, script: str, **env: str) -> subprocess.CompletedProcess[str]:
+    def run(self, script: str, *words: str, **env: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            ["/bin/sh", f"scripts/{script}"], cwd=ROOT, env={"PATH": str(self.bin), **env},
+            ["/bin/sh", f"scripts/{script}", *words], cwd=ROOT, env={"PATH": str(self.bin), **env},
             text=True, capture_output=True, check=False,
         )  # fmt: skip
 
@@ -121,9 +121,61 @@ def test_a_system_whose_python_stays_too_old_says_so(machine: Machine) -> None:
     assert "make PYTHON=" in answer.stderr
 
 
+@pytest.mark.parametrize(("found", "enough"), [
+    ("go1.26", True), ("go1.26.8", True), ("go1.27rc1", True), ("go1.100", True), ("go2.0", True),
+    ("go1.19.8", False), ("go1.25.9", False), ("go1.3", False),
+])  # fmt: skip
+def test_the_tests_need_a_go_that_is_new_enough(machine: Machine, found: str, enough: bool) -> None:
+    machine.provide_python("python3", "3.11")
+    machine.provide("go", f"echo {found}")
+    machine.provide("chromium", "true")
+    answer = machine.run("deps-system.sh", "tests")
+    assert (answer.returncode == 0) is enough
+    assert (f"need Go 1.26 or newer on PATH, found: {found}. Install it" in answer.stderr) is not enough
+
+
+def test_without_go_the_demo_goes_on_and_the_tests_do_not(machine: Machine) -> None:
+    machine.provide_python("python3", "3.11")
+    assert machine.run("deps-system.sh").returncode == 0
+    answer = machine.run("deps-system.sh", "tests")
+    assert answer.returncode == 1
+    assert "found: none" in answer.stderr
+
+
+def with_go(machine: Machine) -> Machine:
+    machine.provide_python("python3", "3.11")
+    machine.provide("go", "echo go1.26")
+    machine.provide_apt()
+    return machine
+
+
+def test_the_tests_need_a_browser_and_the_demo_does_not(machine: Machine) -> None:
+    with_go(machine).provide(
+        "apt-get", f'echo "$@" >> {machine.log}; /bin/ln -sf /bin/true {machine.bin}/chromium'
+    )
+    assert machine.run("deps-system.sh").stdout == ""
+    answer = machine.run("deps-system.sh", "tests")
+    assert (answer.returncode, answer.stdout) == (0, "system packages: chromium\n"), answer.stderr
+    assert machine.run("deps-system.sh", "tests").stdout == ""
+
+
+def test_a_browser_that_does_not_start_is_none(machine: Machine) -> None:
+    """As on a system whose package only says where else to get it."""
+    with_go(machine).provide("chromium-browser", "echo 'install the snap' >&2; exit 1")
+    answer = machine.run("deps-system.sh", "tests")
+    assert answer.returncode == 1
+    assert "brings no working Chromium: install it or Google Chrome" in answer.stderr
+
+
+def test_another_browser_of_the_family_will_do(machine: Machine) -> None:
+    with_go(machine).provide("google-chrome", "true")
+    assert machine.run("find-chromium.sh").stdout == f"{machine.bin}/google-chrome\n"
+    assert machine.run("deps-system.sh", "tests").stdout == ""
+
+
 def test_the_real_machine_of_this_run_has_everything() -> None:
     answer = subprocess.run(
-        ["/bin/sh", "scripts/deps-system.sh"], cwd=ROOT, text=True, capture_output=True, check=False,
+        ["/bin/sh", "scripts/deps-system.sh", "tests"], cwd=ROOT, text=True, capture_output=True, check=False,
         env={"PATH": os.environ["PATH"], "PYTHON": sys.executable},
     )  # fmt: skip
     assert (answer.returncode, answer.stdout) == (0, ""), answer.stderr

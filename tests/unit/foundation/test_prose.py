@@ -12,9 +12,16 @@ import pytest
 
 from ...support.pages import PAGES, ROOT, anchors, fences, label, links
 
-OURS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "docs/machine.md"]
+OURS = [
+    ROOT / "README.md",
+    ROOT / "CONTRIBUTING.md",
+    ROOT / "docs/machine.md",
+    ROOT / "examples/smollm2/README.md",
+]
 HEAVY = {"run"}
 """Commands of `reflect` that take minutes: the integration tests carry them out, here their words are checked."""
+OTHERS = {".venv/bin/python"}
+"""Scripts that take minutes too, carried out by tests/integration/examples."""
 
 
 def commands(page: Path) -> list[list[str]]:
@@ -38,7 +45,7 @@ def run(*command: str) -> subprocess.CompletedProcess[str]:
 def test_only_known_programs_are_shown() -> None:
     """A command of another program would be one that no test here looks at."""
     shown = {command[0] for page in OURS for command in commands(page)}
-    assert shown <= {"make", ".venv/bin/reflect"}
+    assert shown <= {"make", ".venv/bin/reflect", *OTHERS}
     assert {"make", ".venv/bin/reflect"} <= {command[0] for command in commands(ROOT / "README.md")}
 
 
@@ -62,6 +69,11 @@ def test_reflect_understands_the_command(command: list[str]) -> None:
     else:
         answer = run(reflect, *words)
     assert answer.returncode == 0, answer.stderr
+
+
+@pytest.mark.parametrize("command", of(".venv/bin/python"), ids=" ".join)
+def test_the_scripts_that_are_shown_exist(command: list[str]) -> None:
+    assert (ROOT / command[1]).is_file()
 
 
 def test_make_help_names_every_target() -> None:

@@ -97,11 +97,10 @@ def crashed(of: ObservedJob, code: int = 1, index: int = 0, *, at: float = 60, *
     return pod(of, index, phase=PodPhase.FAILED, terminated=end, **fields)
 
 
-def succeeded(of: ObservedJob, index: int = 0, **metrics: float) -> ObservedPod:
+def succeeded(of: ObservedJob, index: int = 0, note: str = "", **metrics: float) -> ObservedPod:
     """A pod that ended well and said so."""
-    end = Terminated(
-        exit_code=0, reason="Completed", message=said(of.stage, metrics=metrics), finished_at=after(60)
-    )
+    message = said(of.stage, metrics=metrics, note=note)
+    end = Terminated(exit_code=0, reason="Completed", message=message, finished_at=after(60))
     return pod(of, index, phase=PodPhase.SUCCEEDED, terminated=end)
 
 

@@ -51,7 +51,7 @@ def test_the_message_says_how_long_and_what_to_do():
     assert succeeded_.reason == "DeadlineExceeded"
     assert succeeded_.message == (
         "the run was active for 600 s (spec.activeDeadlineSeconds) and is at train of round 1; "
-        "raise spec.activeDeadlineSeconds in a new ReflectionTraining"
+        "raise spec.activeDeadlineSeconds and create a new ReflectionTraining"
     )
 
 

@@ -42,7 +42,7 @@ def test_what_a_reader_of_describe_sees():
     decision = decided(run, [done], [succeeded(done, attempts=143201, failures=96114)])
     assert texts(decision) == [
         f"Normal FailuresDatasetWritten: 143,201 attempts, 96,114 failures (67%) -> {FOLDER}/round-1/verify",
-        "Normal TrainingStarted: round 1 of 1: 1 node x 8 GPUs, 1000 steps",
+        "Normal TrainingStarted: round 1 of 1: 1 node x 8 GPUs, 1,000 steps",
     ]
 
 

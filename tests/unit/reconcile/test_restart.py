@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 from reflection_api.conditions import ConditionType
-from reflection_api.reasons import Reason
+from reflection_api.reasons import MEANINGS, Reason
 from reflection_api.stages import Stage
+from reflection_operator.reconcile.decide import decide
 from reflection_operator.reconcile.failure import Failure
 from reflection_operator.reconcile.restart import MAX_BACKOFF, backoff
 
@@ -20,6 +22,7 @@ from .builders import (
     cursor_of,
     decided,
     failed,
+    look,
     pod,
     resource,
     said,
@@ -108,6 +111,21 @@ def test_the_limit_quotes_the_last_failure():
         f"train of round 1 failed 4 times and maxRestarts is 3; the last time: pod {down.name}-0-abcde on node node-1 ended "
         "with exit code 1: ValueError: no; mend the cause in the message and create a new ReflectionTraining"
     )
+
+
+def test_whoever_carries_the_decision_out_says_how_to_begin_again():
+    down = failed(Stage.ROLLOUT)
+    message = said(Stage.ROLLOUT, "Failed", "InvalidPrompts", "train.jsonl:3: row has no target")
+    seen = look(resource(status_at(Stage.ROLLOUT)), [down], [crashed(down, 65, message=message)])
+    decision = decide(replace(seen, begin_again="run the same command again"))
+    words = said_of(decision, ConditionType.SUCCEEDED).message
+    assert words.endswith("; correct the prompts file and run the same command again")
+    assert decision.events[-1].message == f"InvalidPrompts: {words}"
+
+
+@pytest.mark.parametrize("reason", Reason)
+def test_no_remedy_asks_for_a_new_resource_where_there_is_none(reason):
+    assert "new ReflectionTraining" not in MEANINGS[reason].remedy_with("run the same command again")
 
 
 def test_disruptions_never_end_a_run():

@@ -45,6 +45,7 @@ def full(character: str, letters: int) -> ReflectionTrainingStatus:
         ),
         attempts=[record] * 5,
         metrics={f"m{number}" * 16: 1 / 3 for number in range(10, 26)},
+        notes={stage.value: words[:480] for stage in Stage},
         dataset=DatasetStatus(uri=uri, failures=2**53 - 1, attempts=2**53 - 1, sha256="f" * 64),
         checkpoint=CheckpointStatus(uri=uri, step=10**7, saved_at=NOW),
         evaluation=EvaluationStatus(uri=uri),

@@ -20,8 +20,6 @@ from reflection_trainer.storage import Artifacts, open_store
 from ..evaluate.scripted import config, question
 from ..evaluate.test_result import tallies
 
-HOSTILE = "``` </td><script>alert(1)</script> | ![x](http://evil.example/x.png) \x1b[31m\u202e\n\n# Heading\n"
-
 
 def context_of(folder: Path, round_number: int = 1, **changes: Any) -> StageContext:
     settings = config(folder, **{"stage": "report", "round": round_number, "rounds": 2} | changes)
@@ -30,7 +28,13 @@ def context_of(folder: Path, round_number: int = 1, **changes: Any) -> StageCont
     return StageContext(settings, Artifacts(open_store(settings.run_uri)), work, 0)
 
 
-def leave_rollout(context: StageContext, number: int = 1) -> None:
+def leave_rollout(
+    context: StageContext,
+    number: int = 1,
+    *,
+    made_with: dict[str, str] | None = None,
+    provenance: Provenance | None = None,
+) -> None:
     for index in range(2):
         local = context.workdir / "attempts.parquet"
         local.write_bytes(b"rows")
@@ -39,6 +43,8 @@ def leave_rollout(context: StageContext, number: int = 1) -> None:
             context.path(Stage.ROLLOUT, f"attempts-{index:05d}-of-00002.parquet", round_number=number),
             kind="attempts",
             metrics={"tokens": 700, "truncated": 1, "seconds": 2.5},
+            made_with=made_with,
+            provenance=provenance,
         )
 
 
@@ -52,7 +58,15 @@ def leave_failures(
     )
 
 
-def leave_training(context: StageContext, number: int = 1, *, steps: int = 40) -> None:
+def leave_training(
+    context: StageContext,
+    number: int = 1,
+    *,
+    steps: int = 40,
+    shares: dict[str, float] | None = None,
+    made_with: dict[str, str] | None = None,
+    provenance: Provenance | None = None,
+) -> None:
     lines = [
         {
             "step": step,
@@ -61,18 +75,19 @@ def leave_training(context: StageContext, number: int = 1, *, steps: int = 40) -
             "seconds": 0.25,
             "tokensReflect": 60.0,
             "tokensRetry": 40.0,
+            **(shares or {}),
         }
         for step in range(1, steps + 1)
     ]
     local = context.workdir / "metrics.jsonl"
     local.write_text("".join(json.dumps(line) + "\n" for line in lines))
     path = context.path(Stage.TRAIN, "metrics.jsonl", round_number=number)
-    context.artifacts.put_file(local, path, kind="metrics")
+    context.artifacts.put_file(local, path, kind="metrics", made_with=made_with, provenance=provenance)
     model = context.workdir / "model"
     model.mkdir(exist_ok=True)
     (model / "config.json").write_text("{}")
     path = context.path(Stage.TRAIN, "model", round_number=number)
-    context.artifacts.put_folder(model, path, kind="model")
+    context.artifacts.put_folder(model, path, kind="model", made_with=made_with, provenance=provenance)
 
 
 def leave_evaluation(

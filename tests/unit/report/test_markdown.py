@@ -12,84 +12,13 @@ from pathlib import Path
 from hypothesis import example, given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
-from reflection_api.evaluation import EvaluationResult
-from reflection_trainer.report.content import Report, Round
-from reflection_trainer.report.gather import summarised
 from reflection_trainer.report.markdown import render_markdown
 from reflection_trainer.report.safe_text import code, name
 
-from .runs import HOSTILE
+from ...support.reports import HOSTILE, comparison, contrast, report
 
 GOLDEN = Path(__file__).parent / "golden" / "report.md"
 PARSER = MarkdownIt("commonmark", {"html": True}).enable("table")
-
-
-def comparison(base, trained, low, high, questions=214, samples=1070):
-    return {
-        "base": base, "trained": trained, "change": round(trained - base, 3), "interval": [low, high],
-        "questions": questions, "samples": samples,
-    }  # fmt: skip
-
-
-def contrast(reflection, control, low, high):
-    return {
-        "reflection": reflection, "control": control, "difference": round(reflection - control, 3),
-        "interval": [low, high], "questions": 190, "samples": 713,
-    }  # fmt: skip
-
-
-RESULT = {
-    "firstTry": comparison(0.328, 0.402, 0.041, 0.108),
-    "secondTry": comparison(0.509, 0.809, 0.262, 0.338),
-    "retrySuccess": comparison(0.274, 0.779, 0.468, 0.541, 190, 713),
-    "freshTry": comparison(0.368, 0.408, 0.003, 0.078, 190, 713),
-    "shuffled": comparison(0.241, 0.284, 0.001, 0.085, 190, 713),
-    "reflectionAgainstFresh": contrast(0.779, 0.408, 0.33, 0.41),
-    "reflectionAgainstShuffled": contrast(0.779, 0.284, 0.45, 0.54),
-    "reflectionsBase": {"tokens": 5.25, "truncated": 0.01, "leaks": 0.0},
-    "reflectionsTrained": {"tokens": 4.1, "truncated": 0.0, "leaks": 0.052},
-    "fixedFailures": 713,
-    "tooLong": 3,
-    "errorClassesBase": {"correct": 351, "wrong_result": 700, "no_answer": 19},
-    "errorClassesTrained": {"correct": 430, "wrong_result": 640},
-}
-
-
-def report(text="i should use subtract", **changes):
-    transcript = {
-        "question": f"make 24 from 8 3 {text}", "failed": "8 + 3", "reason": "wrong_result",
-        "baseReflection": text, "baseRetry": "8 - 3", "baseCorrect": False,
-        "trainedReflection": "next time use multiply", "trainedRetry": "8 * 3", "trainedCorrect": True,
-    }  # fmt: skip
-    lines = [{"step": float(n), "reward": n / 250, "deadGroupShare": 0.4} for n in range(1, 251)]
-    first = Round.model_validate(
-        {
-            "round": 1,
-            "failures": {"attempts": 3448, "correct": 1259, "failures": 2189, "reason.wrong_result": 2189},
-            "training": summarised(lines),
-            "evaluation": EvaluationResult.model_validate(RESULT | changes),
-            "transcripts": [transcript],
-            "costs": [
-                {"stage": "rollout", "seconds": 22.04, "tokens": 17240},
-                {"stage": "train", "seconds": 192.0, "tokens": 560000},
-                {"stage": "evaluate", "seconds": 31.5},
-            ],
-            "modelUri": "file:///runs/countdown/round-1/train/model",
-        }
-    )
-    return Report(
-        name="countdown-tiny",
-        namespace="default",
-        uri="file:///runs/countdown",
-        model={"uri": "file:///models/tiny"},
-        task={"prompts": {"uri": "file:///data/train.jsonl"}, "verifier": {"builtin": {"name": "countdown"}}},
-        rollout={},
-        training={},
-        evaluation={"gates": {"minGain": 0.1}},
-        planned_rounds=1,
-        rounds=[first],
-        versions={"reflect-operator": "0.1.0", "trl": "1.16.0"},
-    )
 
 
 def test_the_report_is_as_written_out():
@@ -175,8 +104,8 @@ def test_names_hold_nothing_that_has_an_effect(text):
 def test_a_control_that_reflection_does_not_beat_is_not_called_a_success():
     near = contrast(0.42, 0.408, -0.02, 0.05)
     text = render_markdown(report(reflectionAgainstFresh=near))
-    assert "Was it the reflection? Not shown: against a fresh try +0.012 [-0.020, +0.050] (n = 713)" in text
-    assert "Was it the reflection? Yes" in render_markdown(report())
+    assert "Not shown to be better than a fresh try: +0.012 [-0.020, +0.050] (n = 713)" in text
+    assert "Can I trust it? Yes" in render_markdown(report())
 
 
 def test_a_loss_is_called_a_loss():

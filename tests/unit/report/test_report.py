@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 from reflection_api.stages import Stage
 from reflection_trainer.errors import CorruptArtifact
 from reflection_trainer.evaluate.result import build_result
-from reflection_trainer.report.content import Report
+from reflection_trainer.report import told
+from reflection_trainer.report.content import Outcomes, Phrase, Report
 from reflection_trainer.report.stage import run
 
+from ...support.reports import HOSTILE
 from ..evaluate.test_result import tallies
 from .runs import (
-    HOSTILE,
     context_of,
     leave_evaluation,
     leave_failures,
@@ -26,7 +28,11 @@ def reported(context):
     """The two files of the report."""
     result = run(context)
     assert result.outcome == "Succeeded"
-    assert [artifact.uri.rsplit("/", 1)[1] for artifact in result.artifacts] == ["report.json", "report.md"]
+    assert [artifact.uri.rsplit("/", 1)[1] for artifact in result.artifacts] == [
+        "index.html",
+        "report.json",
+        "report.md",
+    ]
     folder = context.workdir / "read"
     for name in ("report.json", "report.md"):
         assert context.artifacts.get_file(f"report/{name}", folder / name)
@@ -92,7 +98,7 @@ def test_a_run_without_failures_says_so(tmp_path):
 def test_a_run_that_left_nothing_has_a_report_too(tmp_path):
     report, text = reported(context_of(tmp_path))
     assert report.final is None
-    assert "It ended before its evaluation." in text
+    assert "Did it learn? Not known. There is no evaluation" in text
 
 
 @pytest.mark.parametrize(
@@ -143,7 +149,8 @@ def test_a_second_round_without_failures_keeps_the_figures_of_the_first(tmp_path
     assert "These are the figures of round 1. Round 2: Nothing to learn (NoFailures)" in text
 
 
-def test_the_transcripts_are_a_sample_that_does_not_change(tmp_path):
+def test_the_transcripts_are_a_sample_that_does_not_change(tmp_path, monkeypatch):
+    monkeypatch.setattr(told, "_SAMPLE", 20)
     context = context_of(tmp_path)
     full_round(context, failures=100)
     first, again = (reported(context)[0].rounds[0].transcripts for _ in range(2))
@@ -153,6 +160,63 @@ def test_the_transcripts_are_a_sample_that_does_not_change(tmp_path):
     assert all(row.base_reflection == "base reflects plain" and not row.base_correct for row in first)
     other = context_of(tmp_path, **{"task.prompts.seed": 7})
     assert reported(other)[0].rounds[0].transcripts != first
+
+
+def test_what_is_counted_is_counted_over_all_of_them(tmp_path, monkeypatch):
+    """The sample is smaller; half of the failures are learned, and each model says one thing all the time."""
+    monkeypatch.setattr(told, "_SAMPLE", 20)
+    context = context_of(tmp_path)
+    full_round(context, failures=100)
+    [only] = reported(context)[0].rounds
+    assert only.outcomes == Outcomes(trained_only=50, neither=50)
+    assert only.phrases_base == [Phrase(text="base reflects plain", count=100, right=0)]
+    assert only.phrases_trained == [Phrase(text="trained reflects plain", count=100, right=50)]
+
+
+def test_long_texts_are_cut_and_many_of_them_are_left_out(tmp_path):
+    context = context_of(tmp_path)
+    full_round(context, failures=300, text="x" * 5000)
+    rows = reported(context)[0].rounds[0].transcripts
+    assert 100 < len(rows) < 300
+    assert sum(len(row.to_json()) for row in rows) < 4_400_000
+    assert all(
+        re.fullmatch(r"question \d+ x+\n\[\.\.\. 1,01\d more characters\]", row.question) for row in rows
+    )
+
+
+def test_groups_are_counted(tmp_path):
+    context = context_of(tmp_path, **{"training.failuresPerStep": 8, "training.method.numGenerations": 4})
+    dead = {"deadGroupShare": 0.625, "allRightShare": 0.5, "allWrongShare": 0.125}
+    leave_training(context, steps=40, shares=dead)
+    made = reported(context)[0].rounds[0].training
+    assert made.reflections_per_step == 32
+    assert (made.groups, made.all_right_groups, made.all_wrong_groups, made.live_groups) == (
+        320,
+        160,
+        40,
+        120,
+    )
+
+
+def test_seconds_on_graphics_cards_are_counted_as_such(tmp_path):
+    gpus = {"training.nodes": 2, "training.gpusPerNode": 4, "rollout.gpusPerWorker": 1}
+    context = context_of(tmp_path, **gpus)
+    full_round(context)
+    report, text = reported(context)
+    assert {cost.stage: cost.gpus for cost in report.rounds[0].costs} == {
+        Stage.ROLLOUT: 1, Stage.TRAIN: 8, Stage.EVALUATE: 1,
+    }  # fmt: skip
+    hours = (5.0 * 1 + 10.0 * 8 + 9.0 * 1) / 3600
+    assert f"What did it cost? {hours:.2f} GPU-hours." in text
+
+
+def test_versions_are_those_that_made_the_artefacts(tmp_path):
+    context = context_of(tmp_path)
+    leave_rollout(context, made_with={"reflect-operator": "0.0.9", "vllm": "0.31.0"})
+    leave_training(context, made_with={"reflect-operator": "0.1.0", "trl": "1.16.0"})
+    assert reported(context)[0].versions == {
+        "reflect-operator": "0.0.9, 0.1.0", "trl": "1.16.0", "vllm": "0.31.0",
+    }  # fmt: skip
 
 
 def test_changed_bytes_are_not_reported(tmp_path):

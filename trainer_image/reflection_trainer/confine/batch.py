@@ -15,6 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from typing import Any
 
+from ..cpus import available_cpus
 from .cells import Cells, Child
 from .talk import Allowance, Refused, ask
 
@@ -24,11 +25,6 @@ LATE, BROKEN = "late", "broken"
 _QUESTIONS_PER_CHILD = 500
 """Then a fresh one takes over, so that what libraries remember does not grow."""
 _CPU_SECONDS_OF_A_LIFE = 3600
-
-
-def available_cpus() -> int:
-    """Processors that this process may use."""
-    return len(os.sched_getaffinity(0))
 
 
 class Batch:

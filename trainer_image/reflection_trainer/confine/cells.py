@@ -7,7 +7,6 @@ import os
 import socket
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 import weakref
@@ -120,7 +119,7 @@ class Cells:
         if not sys.platform.startswith("linux"):
             raise CannotConfine(f"this is {sys.platform}")
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        with theirs, tempfile.TemporaryFile() as errors:
+        with theirs, os.fdopen(os.memfd_create("errors"), "w+b") as errors:
             command = [
                 sys.executable,
                 "-P",

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import os
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import psutil
+
+from .invalid import invalid
+
+if TYPE_CHECKING:
+    from .model import ModelFolder
 
 _LEAST_CACHE = 256 << 20
 _SEQUENCES_IN_CACHE = 16
@@ -25,6 +30,23 @@ def prepare_environment() -> None:
     """Set vLLM's variables: they count only when set before its first import; what is set already stays."""
     for name, value in _ENVIRONMENT.items():
         os.environ.setdefault(name, value)
+
+
+def check_attention(model: ModelFolder) -> None:
+    """Refuse attention heads that vLLM cannot compute on a processor: it would say so only at the first answer.
+
+    Raises:
+        BadConfig: the model has such heads (reason InvalidModel).
+    """
+    from vllm.v1.attention.backends.cpu_attn import CPUAttentionBackend
+
+    sizes = CPUAttentionBackend.get_supported_head_sizes()
+    if model.head_size not in sizes:
+        raise invalid(
+            model.uri,
+            f"has attention heads of {model.head_size} numbers, and vLLM computes heads of {', '.join(map(str, sizes))} "
+            "on a processor: set spec.rollout.engine: transformers, or use GPUs or another model",
+        )
 
 
 def engine_arguments(*, context_length: int, cache_bytes_per_token: int) -> dict[str, Any]:

@@ -26,9 +26,7 @@ _CACHE_BYTES = 1 << 30
 class TransformersEngine:
     """`generate` of transformers. Batches go by length, so that little is padded."""
 
-    def __init__(
-        self, model: ModelFolder, *, context_length: int, gpus: int, trust_remote_code: bool
-    ) -> None:
+    def __init__(self, model: ModelFolder, *, context_length: int, gpus: int) -> None:
         self.tokenizer = model.tokenizer
         self.context_length = context_length
         self.throughput = Throughput()
@@ -36,7 +34,7 @@ class TransformersEngine:
         self._device = torch.device("cuda" if gpus else "cpu")
         # Typed as Any: the stubs of `to` and `generate` contradict their use.
         loaded: Any = AutoModelForCausalLM.from_pretrained(
-            model.path, dtype="auto" if gpus else torch.float32, trust_remote_code=trust_remote_code
+            model.path, dtype="auto" if gpus else torch.float32, trust_remote_code=model.trust_remote_code
         )
         self._model = loaded.to(self._device).eval()
         self._end_tokens = _end_tokens(loaded.generation_config, self.tokenizer.eos_token_id)

@@ -33,19 +33,20 @@ class VllmEngine:
         context_length: int,
         tensor_parallel_size: int,
         gpus: int,
-        trust_remote_code: bool,
     ) -> None:
         self.tokenizer = model.tokenizer
         self.context_length = context_length
         self.throughput = Throughput()
         _prepare_environment(gpus)
         vllm = _import_vllm(gpus)
+        if not gpus:
+            cpu.check_attention(model)
         settings: dict[str, Any] = {
             "model": str(model.path),
             "tokenizer": str(model.path),
             "max_model_len": context_length,
             "tensor_parallel_size": tensor_parallel_size,
-            "trust_remote_code": trust_remote_code,
+            "trust_remote_code": model.trust_remote_code,
             "enable_prefix_caching": True,
             "disable_log_stats": True,
             "use_tqdm_on_load": False,

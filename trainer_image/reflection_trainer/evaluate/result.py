@@ -75,11 +75,16 @@ def metrics_of(result: EvaluationResult) -> dict[str, float]:
 
 
 def summary(result: EvaluationResult) -> str:
-    """The result in a sentence or two, with what a reader should know although nothing failed."""
-    parts = [
+    """The result in a sentence."""
+    return (
         f"{result.second_try.questions:,} held-out questions, {result.second_try.samples:,} answers of each model: "
         f"second try {_words(result.second_try)}, first try {_words(result.first_try)}"
-    ]
+    )
+
+
+def note(result: EvaluationResult) -> str:
+    """What a reader of the result should know although nothing failed."""
+    parts = []
     if not result.fixed_failures:
         parts.append("the base model failed nowhere: there is nothing to retry, and the controls are absent")
     if result.too_long:

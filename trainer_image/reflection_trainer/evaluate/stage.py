@@ -35,7 +35,7 @@ from .held_out import held_out_questions
 from .length import room_needed
 from .origin import answers_origin
 from .part import BASE, TRAINED, Part
-from .result import build_result, metrics_of, summary
+from .result import build_result, metrics_of, note, summary
 from .tally import Tally
 from .transcripts import FirstAnswer, Transcript
 from .work import Work
@@ -71,6 +71,7 @@ def _published(context: StageContext, result: EvaluationResult) -> StageResult:
         outcome="Succeeded",
         reason=Reason.COMPLETED.value,
         message=summary(result),
+        note=note(result),
         metrics=figures,
         artifacts=[artifact],
     )
@@ -146,11 +147,10 @@ class Evaluation:
         inspected = inspect_model(folder, uri=model.uri, trust_remote_code=model.trust_remote_code)
         engine = open_engine(
             rollout.engine,
-            folder,
+            inspected,
             tensor_parallel_size=rollout.tensor_parallel_size,
             gpus=rollout.gpus_per_worker,
             max_model_len=room_needed(self._questions, inspected, self._config),
-            trust_remote_code=model.trust_remote_code,
         )
         with closing(engine):
             yield engine

@@ -7,11 +7,15 @@ from collections.abc import Iterator, Sequence
 from reflection_api.evaluation import EvaluationResult
 from reflection_api.status import Comparison
 
+from .answers import answers
+from .comparisons import comparisons
 from .content import Cost, Report, Round, Training, Transcript
-from .headline import headline
 from .safe_text import code, name
+from .settings import trained_on, verifier_name
 
 _REASON = "reason."
+_TRANSCRIPTS = 20
+"""Transcripts that are shown: report.json and index.html have more."""
 _FIGURES = {
     "reward": "reward of a reflection",
     "deadGroupShare": "share of dead groups, which teach nothing",
@@ -31,21 +35,27 @@ def render_markdown(report: Report) -> str:
 
 
 def _lines(report: Report) -> Iterator[str]:
-    verifier = report.task["verifier"]["builtin"]["name"]
+    model, prompts = trained_on(report)
     yield f"# {name(report.name)}"
     yield ""
     yield (
-        f"{code(report.model['uri'])} on {code(report.task['prompts']['uri'])}, judged by {name(verifier)}; "
+        f"{code(model)} on {code(prompts)}, judged by {name(verifier_name(report.task))}; "
         f"round {report.rounds[-1].round} of {report.planned_rounds}."
     )
     yield ""
     yield "## In short"
     yield ""
-    yield from headline(report)
+    yield from _answers(report)
     yield ""
     for number in report.rounds:
         yield from _round(number)
     yield from _made_with(report)
+
+
+def _answers(report: Report) -> Iterator[str]:
+    for answer in answers(report):
+        yield f"- {answer.question} {answer.word}. {answer.text}"
+        yield from (f"  - {check.word}: {check.text}" for check in answer.checks)
 
 
 def _round(number: Round) -> Iterator[str]:
@@ -91,14 +101,7 @@ def _training(training: Training) -> Iterator[str]:
 def _evaluation(result: EvaluationResult) -> Iterator[str]:
     yield "### Held-out questions"
     yield ""
-    comparisons = [
-        ("first try", result.first_try),
-        ("second try (cumulative)", result.second_try),
-        ("retry after reflection, fixed failures", result.retry_success),
-        ("control: fresh try instead", result.fresh_try),
-        ("control: reflection on another question", result.shuffled),
-    ]
-    rows = [_comparison(label, row) for label, row in comparisons if row is not None]
+    rows = [_comparison(label, row) for label, row in comparisons(result)]
     yield from _table(["", "base", "trained", "change [95%]", "questions", "samples"], rows)
     yield from _classes(result)
     yield from _reflections(result)
@@ -134,9 +137,10 @@ def _reflections(result: EvaluationResult) -> Iterator[str]:
 
 
 def _transcripts(transcripts: Sequence[Transcript]) -> Iterator[str]:
-    yield f"### {len(transcripts)} of the fixed failures, drawn by seed"
+    shown = transcripts[:_TRANSCRIPTS]
+    yield f"### {len(shown)} of the fixed failures, drawn by seed"
     yield ""
-    for row in transcripts:
+    for row in shown:
         yield f"- question: {code(row.question)}, failed answer ({name(row.reason)}): {code(row.failed)}"
         yield f"  - base: {code(row.base_reflection)}, then {code(row.base_retry)}: {_right(row.base_correct)}"
         yield f"  - trained: {code(row.trained_reflection)}, then {code(row.trained_retry)}: {_right(row.trained_correct)}"

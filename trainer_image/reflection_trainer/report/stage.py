@@ -1,4 +1,4 @@
-"""The report stage: gathers what the run left in storage and writes report.json and report.md."""
+"""The report stage: gathers what the run left in storage and writes it for browsers, programs and people at a terminal."""
 
 from __future__ import annotations
 
@@ -7,18 +7,30 @@ from reflection_api.reasons import Reason
 from reflection_api.stages import Stage
 
 from ..context import StageContext
+from .content import Report
 from .gather import gather
+from .html import render_html
 from .markdown import render_markdown
+from .settings import settings_of
 
 
 def run(context: StageContext) -> StageResult:
     """Write the report; it is made anew each time, from whatever the run left."""
-    report = gather(context)
+    config = context.config
+    report = gather(context.artifacts, settings_of(config), config.round, context.workdir)
     artifacts = []
-    for name, text in (("report.json", report.to_json(indent=1)), ("report.md", render_markdown(report))):
+    for name, text in _files(report).items():
         local = context.workdir / name
         local.write_text(text, encoding="utf-8")
         artifacts.append(context.artifacts.put_file(local, context.path(Stage.REPORT, name), kind="report"))
     return StageResult(
         stage=Stage.REPORT, outcome="Succeeded", reason=Reason.COMPLETED.value, artifacts=artifacts
     )
+
+
+def _files(report: Report) -> dict[str, str]:
+    return {
+        "index.html": render_html(report),
+        "report.json": report.to_json(indent=1),
+        "report.md": render_markdown(report),
+    }

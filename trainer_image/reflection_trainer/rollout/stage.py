@@ -10,7 +10,6 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import closing
-from pathlib import Path
 
 from reflection_api.contract import StageResult
 from reflection_api.manifests import Provenance
@@ -19,7 +18,7 @@ from reflection_api.stages import Stage
 
 from ..context import StageContext
 from ..engines import Engine, open_engine
-from ..engines.model import inspect_model
+from ..engines.model import ModelFolder, inspect_model
 from ..prompts import Question
 from ..provenance import dataset_provenance
 from ..sources.fetch import fetch_model, fetch_prompts
@@ -45,7 +44,7 @@ def run(context: StageContext) -> StageResult:
     model = inspect_model(model_dir, uri=config.policy.uri, trust_remote_code=config.policy.trust_remote_code)
     context_length = longest_conversation(questions, model, config.rollout.sampling.max_tokens)
     provenance = dataset_provenance(config, verifier, model_dir=model_dir, prompts_file=prompts_file)
-    return Rollout(context, questions, provenance).run(model_dir, context_length, note)
+    return Rollout(context, questions, provenance).run(model, context_length, note)
 
 
 class Rollout:
@@ -65,7 +64,7 @@ class Rollout:
         self._progress = context.progress(unit="answers", total=self._attempts(self._shards))
         self._progress.skip(self._progress.total - self._attempts(self._missing))
 
-    def run(self, model_dir: Path, context_length: int, note: str) -> StageResult:
+    def run(self, model: ModelFolder, context_length: int, note: str) -> StageResult:
         """Make the shards that are missing; without any, no engine is started."""
         skipped = len(self._shards) - len(self._missing)
         logger.info("%d shards to make, %d are there already", len(self._missing), skipped)
@@ -74,16 +73,17 @@ class Rollout:
             self._context.artifacts.check_writable(
                 self._context.path(Stage.ROLLOUT), str(self._context.index)
             )
-            with closing(self._open_engine(model_dir, context_length)) as engine:
+            with closing(self._open_engine(model, context_length)) as engine:
                 for shard in self._missing:
                     self._make(shard, engine)
                 tokens_per_second = engine.throughput.tokens_per_second
-        answers = f"{self._attempts(self._shards)} answers in {len(self._shards)} shards"
+        message = f"{self._attempts(self._shards)} answers in {len(self._shards)} shards"
         return StageResult(
             stage=Stage.ROLLOUT,
             outcome="Succeeded",
             reason=Reason.COMPLETED.value,
-            message=f"{answers}; {note}" if note else answers,
+            message=message,
+            note=note,
             metrics={
                 "prompts": sum(len(shard.questions) for shard in self._shards),
                 "attempts": self._attempts(self._shards),
@@ -95,16 +95,15 @@ class Rollout:
             },
         )
 
-    def _open_engine(self, model_dir: Path, context_length: int) -> Engine:
+    def _open_engine(self, model: ModelFolder, context_length: int) -> Engine:
         self._progress.update(self._progress.done, message="loading the model", force=True)
         rollout = self._context.config.rollout
         return open_engine(
             rollout.engine,
-            model_dir,
+            model,
             tensor_parallel_size=rollout.tensor_parallel_size,
             gpus=rollout.gpus_per_worker,
             max_model_len=context_length,
-            trust_remote_code=self._context.config.policy.trust_remote_code,
         )
 
     def _make(self, shard: Shard, engine: Engine) -> None:

@@ -20,7 +20,7 @@ from huggingface_hub.errors import (
 from reflection_api.reasons import Reason
 from reflection_api.spec import ModelSpec
 
-from ..errors import BadConfig, DependencyAway, StageFailure
+from ..errors import BadConfig, DependencyAway, StageFailure, first_line
 
 _MODEL_FILES = ["*.json", "*.safetensors", "*.model", "*.txt", "*.jinja", "*.py"]
 """What a model needs here; other weight formats are left out."""
@@ -82,7 +82,8 @@ def _failure(error: Exception, field: str, uri: str, revision: str | None, reaso
             reason=Reason.DEPENDENCY_UNAVAILABLE,
         )
     return DependencyAway(
-        f"{field}.uri: {uri}: the hub did not answer ({_first_line(error)}); check the network, HF_ENDPOINT and HF_HUB_OFFLINE",
+        f"{field}.uri: {uri}: the hub did not answer ({first_line(_root(error))}); "
+        "check the network, HF_ENDPOINT and HF_HUB_OFFLINE",
         reason=Reason.DEPENDENCY_UNAVAILABLE,
     )
 
@@ -99,7 +100,7 @@ def _problem_of_user(error: Exception, revision: str | None) -> str:
         case EntryNotFoundError() if not isinstance(error, LocalEntryNotFoundError):
             return "there is no such file in the repository; check the name"
         case ValueError() if not isinstance(error, OSError):
-            return f"this is not the name of a repository: {_first_line(error)}"
+            return f"this is not the name of a repository: {first_line(error)}"
         case _ if _status(error) in _FORBIDDEN:
             return f"access is denied ({_status(error)}): give {_TOKEN} that may read it"
         case _:
@@ -115,5 +116,8 @@ def _status(error: BaseException | None) -> int | None:
     return None
 
 
-def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+def _root(error: BaseException) -> BaseException:
+    """What began it: the library's own words are about its cache."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return error

@@ -13,11 +13,10 @@ from urllib.parse import unquote, urlparse
 
 from reflection_api.reasons import Reason
 
-from ..errors import BadConfig, DependencyAway, StageFailure
+from ..errors import NO_SPACE, BadConfig, DependencyAway, StageFailure
 from .store import PARTIAL
 
 _ATTEMPTS = 100
-_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _REFUSED = (errno.EACCES, errno.EPERM, errno.EROFS)
 _NO_FOLDER = (errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ELOOP, errno.ENAMETOOLONG)
 
@@ -117,7 +116,7 @@ def _explained(doing: str, uri: str) -> Iterator[None]:
 
 def _failure(error: OSError, doing: str, uri: str) -> StageFailure:
     what = f"storage: cannot {doing} {uri}: {error.strerror or error}"
-    if error.errno in _FULL:
+    if error.errno in NO_SPACE:
         return DependencyAway(f"{what}; free space there", reason=Reason.STORAGE_FULL)
     if error.errno in _REFUSED + _NO_FOLDER:
         return BadConfig(

@@ -14,7 +14,7 @@ from reflection_api.reasons import Reason
 from reflection_api.spec import LoraSpec
 from transformers import AutoConfig, AutoModelForCausalLM, GenerationConfig, PreTrainedModel
 
-from ..errors import BadConfig
+from ..errors import BadConfig, first_line, is_out_of_memory
 
 if TYPE_CHECKING:
     from transformers import PretrainedConfig, PreTrainedTokenizerBase
@@ -44,9 +44,10 @@ def load_policy(folder: Path, *, uri: str, trust_remote_code: bool) -> Policy:
             folder, config=_without_dropout(config), dtype=torch.float32, trust_remote_code=trust_remote_code
         )
     except (OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
-        first_line = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        if is_out_of_memory(error):
+            raise
         raise BadConfig(
-            f"model {uri} cannot be trained: {first_line}; give a model that AutoModelForCausalLM loads",
+            f"model {uri} cannot be trained: {first_line(error)}; give a model that AutoModelForCausalLM loads",
             reason=Reason.INVALID_MODEL,
         ) from error
     return Policy(

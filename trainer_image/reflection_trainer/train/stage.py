@@ -209,7 +209,7 @@ class TrainStage:
             stage=Stage.TRAIN,
             outcome="Succeeded",
             reason=Reason.COMPLETED.value,
-            message=outcome.note,
+            note=outcome.note,
             metrics=figures,
             artifacts=artifacts,
         )

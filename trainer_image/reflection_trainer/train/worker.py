@@ -14,7 +14,7 @@ from pathlib import Path
 from reflection_api.reasons import Reason
 from reflection_api.templates import TemplateProblem
 
-from ..errors import BadConfig, StageFailure
+from ..errors import BadConfig, StageFailure, is_out_of_memory, out_of_memory_words, scratch_full
 from .family import die_with_parent
 from .order import RANK_VARIABLE, Outcome, WorkOrder, write_file
 
@@ -41,22 +41,17 @@ def run(order: WorkOrder) -> Outcome:
         return _failed(failure)
     except TemplateProblem as problem:
         return _failed(BadConfig(str(problem), reason=Reason.INVALID_TEMPLATE))
-    except MemoryError:
-        return _out_of_memory("the process ran out of memory")
     except Exception as error:  # noqa: BLE001 - the launcher must learn of it, whatever it is
-        traceback.print_exc()
         if is_out_of_memory(error):
-            return _out_of_memory(str(error).strip().splitlines()[0])
+            return _out_of_memory(out_of_memory_words(error))
+        if full := scratch_full(error):
+            return _failed(full)
+        traceback.print_exc()
         return Outcome(
             ended="failed",
             reason=Reason.TRAINER_CRASHED.value,
             message=f"{type(error).__name__}: {error}"[:1024],
         )
-
-
-def is_out_of_memory(error: Exception) -> bool:
-    """Whether PyTorch could not allocate, on a GPU or on the host."""
-    return type(error).__name__ == "OutOfMemoryError" or "DefaultCPUAllocator" in str(error)
 
 
 def _failed(failure: StageFailure) -> Outcome:

@@ -13,9 +13,9 @@ from typing import ClassVar, NamedTuple
 from reflection_api.items import Item, Verdict
 from reflection_api.verifiers import CodeOptions, InvalidVerifier
 
-from ..confine.batch import available_cpus
 from ..confine.cells import Cells
 from ..confine.talk import Allowance, Refused, ask
+from ..cpus import available_cpus
 from . import code_judge
 from .answers import fenced_blocks
 from .rows import column, kind, shown

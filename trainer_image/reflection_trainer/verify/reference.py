@@ -43,8 +43,9 @@ $ echo '{"id": "a", "completion": "<answer>3 * 4</answer>", "row": {"nums": [3, 
 ```
 
 Completions are hostile input. Time and memory are bounded whatever they hold. Only `code` executes anything of them, in a
-locked-down process; `reasoning_gym`, `math` and `json_schema` judge in such a process, too, since the libraries that they stand on
-are easily brought to execute text or to run without an end. [`code`](#code) says what the lock is, and what it does not cover.
+locked-down process; `reasoning_gym`, `math` and `json_schema` judge in such a process, too, since the libraries that they
+stand on are easily brought to execute text or to run without an end. [`code`](#code) says what the lock is, and what it does
+not cover.
 """
 
 

@@ -47,6 +47,7 @@ def run(context: StageContext) -> StageResult:
         outcome="Succeeded",
         reason=(Reason.COMPLETED if counts["failures"] else Reason.NO_FAILURES).value,
         message=_summary(counts),
+        note=_note(counts),
         metrics=dict(counts),
         artifacts=[artifact],
     )
@@ -112,10 +113,16 @@ def _shared_provenance(context: StageContext, answers: dict[str, Manifest]) -> P
     return first[1].provenance
 
 
+def _note(counts: Counter[str]) -> str:
+    if not counts["duplicates"]:
+        return ""
+    what = "1 duplicate" if counts["duplicates"] == 1 else f"{counts['duplicates']:,} duplicates"
+    return f"{what} left out (spec.task.failures.deduplicate)"
+
+
 def _summary(counts: Counter[str]) -> str:
     if not counts["failures"]:
         return (
             f"all {counts['attempts']} answers are right: there is nothing to learn from; use harder prompts"
         )
-    dropped = f" ({counts['duplicates']} duplicates left out)" if counts["duplicates"] else ""
-    return f"{counts['attempts']} answers: {counts['correct']} right, {counts['failures']} failures{dropped}"
+    return f"{counts['attempts']} answers: {counts['correct']} right, {counts['failures']} failures"

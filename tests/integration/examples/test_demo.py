@@ -1,0 +1,81 @@
+"""`make demo` as a newcomer runs it: real vLLM, real training, and what it must show."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+MIN_GAIN, MIN_BASE = 0.25, 0.2
+MAX_BYTES = 6e9
+COMPARISONS = ("firstTry", "secondTry", "retrySuccess", "freshTry", "shuffled")
+COMPARED = {"base", "trained", "change", "interval", "questions", "samples"}
+
+pytestmark = [pytest.mark.slow, pytest.mark.vllm, pytest.mark.training, pytest.mark.timeout(1800)]
+
+
+def demo(countdown: Path, workdir: Path) -> str:
+    """With as many threads as a user's shell gives it, unlike other tests."""
+    environment = {name: value for name, value in os.environ.items() if name != "OMP_NUM_THREADS"}
+    done = subprocess.run(
+        [sys.executable, str(countdown / "demo.py"), "--workdir", str(workdir)],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def shown(tmp_path_factory: pytest.TempPathFactory, countdown: Path) -> tuple[Path, str, dict[str, Any]]:
+    """Working folder, output and result of a finished demo."""
+    workdir = tmp_path_factory.mktemp("demo")
+    output = demo(countdown, workdir)
+    return workdir, output, json.loads((workdir / "result.json").read_text())
+
+
+def test_the_model_learns_to_reflect(shown: tuple[Path, str, dict[str, Any]]) -> None:
+    _, _, result = shown
+    retry = result["retrySuccess"]
+    assert retry["base"] >= MIN_BASE
+    assert retry["change"] >= MIN_GAIN
+    assert retry["interval"][0] > 0
+    for control in ("reflectionAgainstFresh", "reflectionAgainstShuffled"):
+        assert result[control]["reflection"] == pytest.approx(retry["trained"], abs=0.01)
+        assert result[control]["interval"][0] > 0, control
+
+
+def test_the_result_holds_what_it_promises(shown: tuple[Path, str, dict[str, Any]]) -> None:
+    workdir, _, result = shown
+    assert all(result[name].keys() == COMPARED for name in COMPARISONS)
+    [stored] = workdir.glob("storage/*/*/round-1/evaluate/result.json")
+    own = {"seeds", "seconds", "downloadSeconds", "peakMemoryBytes"}
+    assert {key: value for key, value in result.items() if key not in own} == json.loads(stored.read_text())
+    assert result["seeds"] == [0]
+    assert result["seconds"] > 0  # how many is a figure of bench/demo_seeds.py
+    assert 5e8 < result["peakMemoryBytes"] <= MAX_BYTES
+    assert "downloadSeconds" in result
+
+
+def test_it_says_what_changed(shown: tuple[Path, str, dict[str, Any]]) -> None:
+    _, output, result = shown
+    assert f"{result['retrySuccess']['change']:+.3f}" in output
+    assert "the most common reflection" in output
+    assert "Traceback" not in output
+
+
+def test_the_second_time_all_is_done(shown: tuple[Path, str, dict[str, Any]], countdown: Path) -> None:
+    workdir, _, _ = shown
+    before = {path: path.stat().st_mtime_ns for path in (workdir / "storage").rglob("*") if path.is_file()}
+    result = (workdir / "result.json").read_bytes()
+    assert "all is done already" in demo(countdown, workdir)
+    after = {path: path.stat().st_mtime_ns for path in (workdir / "storage").rglob("*") if path.is_file()}
+    assert after == before
+    assert (workdir / "result.json").read_bytes() == result

@@ -1,0 +1,99 @@
+"""`reflect run` on the countdown example with limits small enough for a test."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[3]
+EXAMPLE = ROOT / "examples/countdown/reflectiontraining.yaml"
+REFLECT = Path(sys.executable).parent / "reflect"
+
+SMALL = {
+    "spec.rollout.engine": "transformers",
+    "spec.rollout.attemptsPerPrompt": 4,
+    "spec.task.prompts.limit": 144,  # three shards of answers
+    "spec.evaluation.prompts.limit": 20,
+    "spec.evaluation.attemptsPerPrompt": 1,
+    "spec.evaluation.gates.minGain": -1,
+    "spec.evaluation.gates.maxFirstTryLoss": 1,
+    "spec.training.failuresPerStep": 4,
+    "spec.training.microBatchSize": 32,
+    "spec.training.maxSteps": 8,
+    "spec.training.checkpoint.everySteps": 2,
+}
+
+
+class Loop:
+    """One run in a folder of its own."""
+
+    def __init__(self, folder: Path, **changes: object) -> None:
+        self.workdir, self.storage = folder / "work", folder / "storage"
+        self.output, self.seconds = "", 0.0
+        self._settings = SMALL | {"spec.storage.uri": self.storage.as_uri()} | changes
+
+    @property
+    def mark(self) -> str:
+        """The mark of its processes."""
+        return str(self.workdir.resolve())
+
+    @property
+    def command(self) -> list[str]:
+        """`reflect run` with all settings."""
+        sets = [word for path, value in self._settings.items() for word in ("--set", f"{path}={value}")]
+        return [str(REFLECT), "run", str(EXAMPLE), "--workdir", str(self.workdir), *sets]
+
+    def start(self, log: Path) -> subprocess.Popen[bytes]:
+        """Start it in the background, output appended to a file."""
+        with log.open("ab") as output:
+            return subprocess.Popen(self.command, stdout=output, stderr=output)
+
+    def run(self) -> subprocess.CompletedProcess[str]:
+        """Run it to its end."""
+        return subprocess.run(self.command, capture_output=True, text=True, check=False)
+
+    @property
+    def run_folder(self) -> Path:
+        """The run's folder in storage."""
+        (folder,) = self.storage.glob("default/countdown-*")
+        return folder
+
+    def file(self, path: str) -> Path:
+        """An artefact."""
+        return self.run_folder / path
+
+    def events(self) -> list[dict[str, str]]:
+        """The events so far."""
+        return [json.loads(line) for line in (self.workdir / "events.jsonl").read_text().splitlines()]
+
+    def dataset(self) -> dict[str, str]:
+        """SHA-256 of every shard of the dataset of failures."""
+        shards = sorted(self.file("round-1/verify").glob("*.parquet"))
+        return {shard.name: hashlib.sha256(shard.read_bytes()).hexdigest() for shard in shards}
+
+    def weights(self) -> str:
+        """SHA-256 of the trained weights."""
+        return hashlib.sha256(self.file("round-1/train/model/model.safetensors").read_bytes()).hexdigest()
+
+    def artefacts(self) -> set[str]:
+        """Relative paths of everything in storage."""
+        return {
+            path.relative_to(self.run_folder).as_posix()
+            for path in self.run_folder.rglob("*")
+            if path.is_file()
+        }
+
+    def finished(self) -> dict[str, int]:
+        """The manifest of every complete artefact, with its inode: what is written again gets another one."""
+        return {
+            path.relative_to(self.storage).as_posix(): path.stat().st_ino
+            for path in self.storage.rglob("*manifest.json")
+        }
+
+    def result(self) -> dict[str, object]:
+        """evaluate/result.json of round 1."""
+        value: dict[str, object] = json.loads(self.file("round-1/evaluate/result.json").read_text())
+        return value

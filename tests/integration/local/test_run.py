@@ -1,0 +1,213 @@
+"""The whole loop as a user runs it, with real stages: to the end, again, stopped, killed."""
+
+from __future__ import annotations
+
+import json
+import random
+import signal
+import time
+
+import psutil
+import pytest
+from reflection_operator.local.processes import end_marked, marked
+
+from .loop import Loop
+
+GUARD = 600.0
+KILLS = 20
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory):
+    """A run that nothing disturbs, to its end."""
+    loop = Loop(tmp_path_factory.mktemp("undisturbed"))
+    started = time.monotonic()
+    done = loop.run()
+    loop.seconds = time.monotonic() - started
+    assert done.returncode == 0, done.stdout + done.stderr
+    loop.output = done.stdout
+    return loop
+
+
+def until(condition, what):
+    deadline = time.monotonic() + GUARD
+    while not condition():
+        assert time.monotonic() < deadline, f"never came: {what}"
+        time.sleep(0.1)
+
+
+@pytest.mark.slow
+@pytest.mark.training
+@pytest.mark.timeout(900)
+def test_the_loop_ends_with_every_artefact_whole(undisturbed):
+    folder = undisturbed.run_folder
+    for path in (
+        "round-1/verify/manifest.json",
+        "round-1/train/model/manifest.json",
+        "round-1/evaluate/result.json.manifest.json",
+        "report/report.json.manifest.json",
+        "report/index.html",
+        "report/report.md",
+    ):
+        assert (folder / path).is_file(), path
+    reasons = [event["reason"] for event in undisturbed.events()]
+    assert reasons.index("FailuresDatasetWritten") < reasons.index("TrainingStarted")
+    assert "AttemptRestarted" not in reasons
+    assert {"firstTry", "secondTry", "retrySuccess", "freshTry", "shuffled"} <= undisturbed.result().keys()
+    assert "retry after reflection *" in undisturbed.output
+    assert "\x1b[" not in undisturbed.output, "colour codes in a pipe"
+
+
+@pytest.mark.slow
+@pytest.mark.training
+def test_plain_datasets_and_transformers_read_the_artefacts(undisturbed):
+    import datasets
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    shards = [str(path) for path in sorted(undisturbed.file("round-1/verify").glob("failures-*.parquet"))]
+    failures = datasets.load_dataset(
+        "parquet", data_files=shards, split="train", cache_dir=str(undisturbed.workdir / "cache")
+    )
+    assert {"id", "messages", "completion", "reason", "attempt", "seed", "row"} <= set(failures.column_names)
+    assert len(failures) > 0
+    model = undisturbed.file("round-1/train/model")
+    AutoModelForCausalLM.from_pretrained(model)
+    assert AutoTokenizer.from_pretrained(model).chat_template
+
+
+@pytest.mark.slow
+@pytest.mark.training
+def test_the_second_call_says_that_all_is_done(undisturbed):
+    before = undisturbed.artefacts()
+    events = undisturbed.events()
+    again = undisturbed.run()
+    assert again.returncode == 0
+    assert "all is done already" in again.stdout
+    assert "retry after reflection *" in again.stdout
+    assert undisturbed.artefacts() == before
+    assert undisturbed.events() == events
+
+
+@pytest.mark.slow
+@pytest.mark.training
+def test_a_changed_field_is_refused_with_the_field_named(undisturbed):
+    changed = Loop(undisturbed.workdir.parent, **{"spec.training.maxSteps": 9})
+    refused = changed.run()
+    assert refused.returncode == 1
+    assert "spec.training" in refused.stderr
+    assert "immutable" in refused.stderr
+    assert "Traceback" not in refused.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.training
+@pytest.mark.timeout(900)
+def test_ctrl_c_leaves_nothing_running_and_the_same_command_carries_on(tmp_path, undisturbed):
+    loop = Loop(tmp_path)
+    runner = loop.start(tmp_path / "log")
+    try:
+        until(
+            lambda: list(tmp_path.glob("storage/*/*/round-1/train/checkpoint-*/manifest.json")),
+            "a checkpoint",
+        )
+        runner.send_signal(signal.SIGINT)
+        stopped = time.monotonic()
+        assert runner.wait(GUARD) == 130
+        assert time.monotonic() - stopped < 10
+        assert list(marked(loop.mark)) == []
+        assert "Traceback" not in (tmp_path / "log").read_text()
+        assert "The same command carries on" in (tmp_path / "log").read_text()
+        done = loop.run()
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert [event["reason"] for event in loop.events()].count("FailuresDatasetWritten") == 1
+        assert loop.dataset() == undisturbed.dataset()
+        assert loop.weights() == undisturbed.weights()
+    finally:
+        runner.kill()
+        runner.wait()
+        end_marked(loop.mark)
+
+
+def kill_one_of_the_stage(loop, rng):
+    """A random process of the running stage, the launcher's and its workers' included."""
+    found = []
+
+    def some():
+        found[:] = sorted(marked(loop.mark), key=lambda process: process.pid)
+        return found
+
+    until(some, "a stage that runs")
+    rng.choice(found).kill()
+    _, left = psutil.wait_procs(found, timeout=10)
+    assert left == []
+
+
+@pytest.mark.slow
+@pytest.mark.training
+@pytest.mark.timeout(1800)
+def test_killed_at_twenty_random_moments_it_ends_with_the_same_dataset_and_result(tmp_path, undisturbed):
+    """The runner is killed, and every fifth time a process of the stage that is running; SIGKILL each time."""
+    rng = random.Random(20)
+    loop = Loop(tmp_path, **{"spec.failurePolicy.maxRestarts": 100})
+    log = tmp_path / "log"
+    finished: dict[str, int] = {}
+    runner = loop.start(log)
+    try:
+        for kill in range(1, KILLS + 1):
+            # A share of what the whole takes here, so that neither a fast nor a slow machine ends too early or never.
+            moment = time.monotonic() + rng.uniform(0.2, undisturbed.seconds / 5)
+            until(lambda: time.monotonic() >= moment or runner.poll() is not None, "a moment to kill")  # noqa: B023
+            assert runner.poll() is None, f"it ended before kill {kill}:\n{log.read_text()}"
+            if kill % 5 == 0:
+                kill_one_of_the_stage(loop, rng)
+                continue
+            runner.kill()
+            runner.wait()
+            killed = time.monotonic()
+            until(lambda: not list(marked(loop.mark)), "the end of every process")
+            assert time.monotonic() - killed < 10
+            finished |= loop.finished()
+            runner = loop.start(log)
+        assert runner.wait(GUARD) == 0, log.read_text()
+        at_the_end = loop.finished()
+        again = [path for path, inode in finished.items() if at_the_end.get(path, inode) != inode]
+        assert again == [], "what was finished was made again"
+        assert len(finished) >= 8
+        assert loop.dataset() == undisturbed.dataset()
+        assert loop.weights() == undisturbed.weights()
+        assert loop.result() == undisturbed.result()
+        assert loop.artefacts() == undisturbed.artefacts()
+    finally:
+        runner.kill()
+        runner.wait()
+        end_marked(loop.mark)
+
+
+@pytest.mark.slow
+@pytest.mark.training
+@pytest.mark.timeout(900)
+def test_the_second_round_collects_its_failures_with_the_first_rounds_model(tmp_path):
+    loop = Loop(tmp_path, **{"spec.rounds": 2, "spec.training.maxSteps": 2})
+    done = loop.run()
+    assert done.returncode == 0, done.stdout + done.stderr
+    provenance = json.loads(loop.file("round-2/verify/manifest.json").read_text())["provenance"]
+    assert provenance["model"]["uri"].endswith("/round-1/train/model")
+    first = json.loads(loop.file("round-1/verify/manifest.json").read_text())["provenance"]
+    assert provenance["model"]["sha256"] != first["model"]["sha256"]
+    assert loop.file("round-2/train/model/model.safetensors").is_file()
+    assert loop.file("round-2/evaluate/result.json").is_file()
+
+
+def test_two_runners_cannot_work_in_one_folder(tmp_path):
+    loop = Loop(tmp_path)
+    first = loop.start(tmp_path / "log")
+    try:
+        until(lambda: list(marked(loop.mark)), "the first stage")
+        second = loop.run()
+        assert second.returncode == 1
+        assert f"process {first.pid} is running this already" in second.stderr
+        assert psutil.pid_exists(first.pid)
+    finally:
+        first.kill()
+        first.wait()
+        end_marked(loop.mark)

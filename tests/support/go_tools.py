@@ -1,0 +1,99 @@
+"""Builds the Go programs that tests run against: real servers, pinned by a wrapper module in tests/tools/.
+
+A wrapper is a folder with a go.mod that names the program's module (and requires or replaces what it needs) and the go.sum of
+everything below it. What is built is kept in the project's cache folder, outside the repository, for the next checkout.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+TOOLS = Path(__file__).parents[1] / "tools"
+_FILES = ("go.mod", "go.sum")
+_BUILD_LIMIT_S = 3600
+
+
+class GoToolMissing(RuntimeError):
+    """A sentence for the person at the terminal."""
+
+
+def cache_folder() -> Path:
+    """Where downloads and builds are kept: the Makefile's CACHE."""
+    if chosen := os.environ.get("REFLECT_CACHE"):
+        return Path(chosen).expanduser()
+    return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "reflect-operator"
+
+
+def go_tool(wrapper: str, package: str, *, ldflags: str = "-s -w") -> Path:
+    """The program of a Go package, built unless it is in the cache already.
+
+    Several processes may ask at once: one builds, the others wait for it.
+
+    Args:
+        wrapper: name of the wrapper module's folder in tests/tools/.
+        package: import path of the main package; the program is named after its last part.
+        ldflags: what `go build -ldflags` gets.
+
+    Raises:
+        GoToolMissing: there is no Go, or the build failed.
+    """
+    module = TOOLS / wrapper
+    program = (
+        cache_folder() / "tools" / f"{wrapper}-{_key(module, package, ldflags)}" / package.rsplit("/", 1)[-1]
+    )
+    if program.exists():
+        return program
+    program.parent.mkdir(parents=True, exist_ok=True)
+    with _locked(program.with_suffix(".lock")):
+        if not program.exists():
+            _build(module, package, ldflags, program)
+    return program
+
+
+def _key(module: Path, package: str, ldflags: str) -> str:
+    """Changes with whatever decides what is built."""
+    digest = hashlib.sha256("\0".join([_go_version(), package, ldflags]).encode())
+    for name in _FILES:
+        digest.update((module / name).read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def _go_version() -> str:
+    if shutil.which("go") is None:
+        raise GoToolMissing("there is no go on PATH: install Go 1.26 or newer, https://go.dev/dl")
+    return subprocess.run(
+        ["go", "env", "GOVERSION"], check=True, text=True, capture_output=True
+    ).stdout.strip()
+
+
+def _build(module: Path, package: str, ldflags: str, program: Path) -> None:
+    """Build beside the target and rename: what is in the cache is whole."""
+    unfinished = program.with_suffix(".new")
+    command = ["nice", "-n", "10", "go", "build", "-mod=readonly", "-trimpath", "-buildvcs=false"]
+    answer = subprocess.run(
+        [*command, "-ldflags", ldflags, "-o", str(unfinished), package],
+        cwd=module,
+        env={**os.environ, "CGO_ENABLED": "0"},
+        text=True,
+        capture_output=True,
+        timeout=_BUILD_LIMIT_S,
+        check=False,
+    )
+    if answer.returncode:
+        raise GoToolMissing(f"go build {package} in {module} failed:\n{answer.stderr[-4000:]}")
+    unfinished.replace(program)
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    """Held by one process at a time; the kernel lets go of it when that process dies."""
+    with path.open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield

@@ -1,0 +1,57 @@
+"""The figures over the seeds, from results made by hand."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import demo_seeds
+import pytest
+
+
+def result(seed: int, change: float, *, failures: str = "a") -> dict[str, Any]:
+    comparison = {"base": 0.3, "trained": 0.3 + change, "change": change}
+    contrast = {"interval": [change - 0.1, change + 0.1]}
+    return {
+        **dict.fromkeys(demo_seeds.FIGURES.values(), comparison),
+        "reflectionAgainstFresh": contrast,
+        "reflectionAgainstShuffled": contrast,
+        "seeds": [seed],
+        "seconds": 100.0 + seed,
+        "peakMemoryBytes": 2_000_000_000,
+        "failures": failures,
+    }
+
+
+def summary(*changes: float) -> dict[str, Any]:
+    results = [result(seed, change) for seed, change in enumerate(changes)]
+    return demo_seeds.summarise(list(range(len(changes))), results)
+
+
+def test_the_interval_is_students() -> None:
+    """By hand: mean 0.5, standard deviation 0.1, 4.303 * 0.1 / sqrt(3) on each side."""
+    figure = summary(0.4, 0.5, 0.6)["details"]["figures"]["first try"]
+    assert figure["change"] == pytest.approx(0.5)
+    assert figure["interval"] == pytest.approx([0.5 - 0.24844, 0.5 + 0.24844], abs=1e-4)
+
+
+def test_aims_are_met_or_not() -> None:
+    good, bad = summary(0.4, 0.5, 0.6), summary(0.05, 0.5, 0.6)
+    assert all(metric["meets"] for metric in good["metrics"])
+    missed = {metric["name"] for metric in bad["metrics"] if not metric["meets"]}
+    assert missed == {
+        "retry success gain, worst seed",
+        "reflection minus a fresh try, lowest end of a seed's interval",
+        "reflection minus shuffled reflections, lowest end of a seed's interval",
+    }
+
+
+def test_different_failures_are_no_seeds_of_the_same() -> None:
+    with pytest.raises(SystemExit, match="different failures"):
+        demo_seeds.summarise([0, 1], [result(0, 0.4), result(1, 0.5, failures="b")])
+
+
+def test_the_page_says_where_it_ran() -> None:
+    page = demo_seeds.page(summary(0.4, 0.5, 0.6))
+    assert "| first try | 0.300 | 0.800 | +0.500 [+0.252, +0.748] | +0.400, +0.500, +0.600 |" in page
+    assert "cores of" in page
+    assert "| 2 | 102 | 2.00 GB |" in page

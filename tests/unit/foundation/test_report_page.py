@@ -1,0 +1,71 @@
+"""docs/did-the-reflection-do-it.md quotes a real run: every figure on it stands in what scripts/report_page.py wrote."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from ...support.pages import ROOT
+
+PAGE = (ROOT / "docs/did-the-reflection-do-it.md").read_text()
+FIGURES = json.loads((ROOT / "docs/results/countdown-report.json").read_text())
+NUMBER = re.compile(r"[+-]?\d[\d,]*(?:\.\d+)?%?(?![\w.-])")
+OTHERS = {"24", "8", "3", "95%", "0", "0.7", "400"}
+"""The example of a question, the level of the intervals, the seed, the model's size and words."""
+
+
+def written(value: Any) -> Iterator[str]:
+    """Every way in which the page may write the numbers in a JSON value."""
+    if isinstance(value, dict):
+        for part in value.values():
+            yield from written(part)
+    elif isinstance(value, list):
+        for part in value:
+            yield from written(part)
+    elif isinstance(value, int | float):
+        yield from (f"{value:.3f}", f"{value:+.3f}", f"{value:.1%}", f"{value:,.0f}")
+
+
+def quoted(text: str) -> set[str]:
+    prose = re.sub(r"`[^`]*`|\]\([^)]*\)|!\[[^\]]*\]", " ", text)
+    return {found.strip(",") for found in NUMBER.findall(prose)} - OTHERS
+
+
+def test_every_figure_on_the_page_is_the_run_s() -> None:
+    found = quoted(PAGE)
+    assert len(found) > 25
+    assert found - set(written(FIGURES)) == set()
+
+
+def test_a_figure_of_nobody_would_be_found() -> None:
+    assert quoted("by +0.308 [+0.261, +0.348] on 214 questions") - set(written(FIGURES)) == {"+0.308"}
+
+
+def test_the_machine_is_the_one_that_is_named() -> None:
+    assert FIGURES["machine"]["processor"] in PAGE
+    assert FIGURES["machine"]["cores"] == 2
+    assert "two cores" in PAGE
+
+
+def test_what_the_words_say_holds() -> None:
+    """The sentences that no number carries."""
+    evaluation = FIGURES["evaluation"]
+    assert evaluation["retrySuccess"]["base"] < evaluation["freshTry"]["base"]
+    assert "i was careless" not in {row["text"] for row in FIGURES["phrasesTrained"]}
+    [divide] = [row for row in FIGURES["phrasesTrained"] if row["text"] == "maybe use divide"]
+    assert divide["right"] == 0
+
+
+@pytest.mark.parametrize(
+    "picture", sorted((ROOT / "docs/images").glob("report-*.png")), ids=lambda file: file.name
+)
+def test_pictures_are_small_and_without_paths(picture: Any) -> None:
+    assert picture.stat().st_size < 300_000
+
+
+def test_no_path_of_the_machine_is_among_the_figures() -> None:
+    assert "/" not in re.sub(r'"text": "[^"]*"', "", json.dumps(FIGURES))

@@ -1,0 +1,53 @@
+"""`python -m reflection_trainer.report DIR-or-URI --output FILE`: the report of a run as one HTML file."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from reflection_api.stages import ExitCode
+
+from ..errors import StageFailure
+from .find import report_of
+from .html import render_html
+
+FAILED = 1
+INTERRUPTED = 130
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Write the report; returns the exit code: 0, 78 for a place without a run, 1 or another one of a stage else."""
+    parser = argparse.ArgumentParser(
+        prog="python -m reflection_trainer.report", description="Write the report of a run as one HTML file."
+    )
+    parser.add_argument("place", help="folder or URI of a run, or a folder with one run below")
+    parser.add_argument("--output", type=Path, required=True, metavar="FILE", help="the HTML file to write")
+    arguments = parser.parse_args(argv)
+    try:
+        write_report(arguments.place, arguments.output)
+    except StageFailure as failure:
+        return _fail(failure.message, int(failure.exit_code))
+    except OSError as error:
+        return _fail(f"--output {arguments.output}: {error.strerror or error}", FAILED)
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    print(arguments.output)
+    return ExitCode.DONE
+
+
+def write_report(place: str, output: Path) -> None:
+    """Gather what a run has left so far and write the page."""
+    page = render_html(report_of(place))
+    partial = output.with_name(f".{output.name}.partial")
+    partial.write_text(page, encoding="utf-8")
+    partial.replace(output)
+
+
+def _fail(message: str, code: int) -> int:
+    print(f"error: {message}", file=sys.stderr)
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,59 @@
+"""The rows of an evaluation with their names. A figure that is added to the evaluation appears here by itself."""
+
+from __future__ import annotations
+
+from typing import NamedTuple, TypeVar
+
+from reflection_api.evaluation import Contrast, EvaluationResult
+from reflection_api.status import Comparison
+
+_NAMES = {
+    "first_try": "first try",
+    "second_try": "second try (cumulative)",
+    "retry_success": "retry after reflection, fixed failures",
+    "fresh_try": "control: fresh try instead",
+    "shuffled": "control: reflection on another question",
+    "reflection_against_fresh": "a fresh try",
+    "reflection_against_shuffled": "reflections on other questions",
+}
+"""Short names; a field without one goes by its description."""
+_Figure = TypeVar("_Figure", Comparison, Contrast)
+
+
+class Named(NamedTuple):
+    """A comparison of base and trained model with its name."""
+
+    name: str
+    figures: Comparison
+
+
+class Against(NamedTuple):
+    """The trained model's reflections against a control, with the control's name."""
+
+    name: str
+    figures: Contrast
+
+
+def comparisons(result: EvaluationResult) -> list[Named]:
+    """Every comparison of base and trained model that was made, in order."""
+    return [Named(name, figures) for name, figures in _named(result, Comparison)]
+
+
+def contrasts(result: EvaluationResult) -> list[Against]:
+    """Every control that the trained model's reflections were held against, in order."""
+    return [Against(name, figures) for name, figures in _named(result, Contrast)]
+
+
+def _named(result: EvaluationResult, kind: type[_Figure]) -> list[tuple[str, _Figure]]:
+    found = []
+    for name, field in EvaluationResult.model_fields.items():
+        value = getattr(result, name)
+        if isinstance(value, kind):
+            found.append((_NAMES.get(name) or _described(field.description or name), value))
+    return found
+
+
+def _described(description: str) -> str:
+    """`Trained: its reflections against X.` as `its reflections against X`; `Control: X.` as `control: X`."""
+    text = description.removeprefix("Trained: ").removesuffix(".")
+    return text[:1].lower() + text[1:]
