@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from reflection_api.items import Item
 from reflection_trainer.verify import reasoning_gym_library
-from reflection_trainer.verify.reasoning_gym_cell import EVALUATES_ANSWERS, UNSUPPORTED
+from reflection_trainer.verify.reasoning_gym_library import EVALUATES_ANSWERS, UNSUPPORTED
 from reflection_trainer.verify.registry import make_verifier
 from reflection_trainer.verify.verifier import RowError
 

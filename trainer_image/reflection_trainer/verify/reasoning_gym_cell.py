@@ -10,27 +10,15 @@ from typing import Any
 from ..confine.batch import answer_lines
 from . import reasoning_gym_library, sympy_guard
 
-EVALUATES_ANSWERS = (
-    "algorithmic.binary_matrix",
-    "algorithmic.spiral_matrix",
-    "algorithmic.string_insertion",
-    "games.n_queens",
-)
-"""Modules whose scorers call `eval` on the answer, to give partial credit to a list. They get one that reads literals only."""
-NEED_TUPLES = ("arc_agi", "rearc")
-"""Their scorers compare with tuples, which JSON does not have."""
-UNSUPPORTED = ("composite",)
-"""A mixture of other datasets, which only its own configuration tells apart."""
-
 
 def _prepare() -> dict[str, Any]:
     """Every scorer, made and ready: some read files when they are made."""
     library = reasoning_gym_library.load()
     sympy_guard.preload()
     sympy_guard.install()
-    for name in EVALUATES_ANSWERS:
+    for name in reasoning_gym_library.EVALUATES_ANSWERS:
         vars(sys.modules[f"reasoning_gym.{name}"])["eval"] = ast.literal_eval
-    names = [name for name in library.factory.DATASETS if name not in UNSUPPORTED]
+    names = [name for name in library.factory.DATASETS if name not in reasoning_gym_library.UNSUPPORTED]
     return {name: library.create_dataset(name) for name in names}
 
 
@@ -46,7 +34,7 @@ def _judge(question: Any) -> str:
     if question is None:
         return json.dumps(sorted(_SCORERS))
     name, answer, entry = question
-    if name in NEED_TUPLES:
+    if name in reasoning_gym_library.NEED_TUPLES:
         entry["metadata"] = _with_tuples(entry["metadata"])
     try:
         score = _SCORERS[name].score_answer(answer, entry)

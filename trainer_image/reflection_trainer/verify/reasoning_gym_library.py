@@ -14,6 +14,17 @@ from typing import Any
 
 ABSENT = ("matplotlib", "mpl_toolkits", "pycosat")
 """Imported by reasoning-gym's dependencies, used by none of its scorers: a stand-in does where they are not installed."""
+EVALUATES_ANSWERS = (
+    "algorithmic.binary_matrix",
+    "algorithmic.spiral_matrix",
+    "algorithmic.string_insertion",
+    "games.n_queens",
+)
+"""Modules whose scorers call `eval` on the answer, to give partial credit to a list. They get one that reads literals only."""
+NEED_TUPLES = ("arc_agi", "rearc")
+"""Their scorers compare with tuples, which JSON does not have."""
+UNSUPPORTED = ("composite",)
+"""A mixture of other datasets, which only its own configuration tells apart."""
 
 
 class _StandIn(ModuleType):
