@@ -63,7 +63,8 @@ report-page: deps-system setup ## Figures and pictures of the page on the report
 lock: setup ## Compile the lock files anew; LOCK_FLAGS=--upgrade takes newer versions
 	$(LOCK) $(LINUX) --python-version 3.11 --override requirements/cpu.overrides \
 		--extra operator --extra trainer --extra dev pyproject.toml requirements/cpu.in -o requirements/cpu.lock
-	$(LOCK) $(LINUX) --python-version 3.12 --extra trainer --extra vllm pyproject.toml -o requirements/gpu.lock
+	$(LOCK) $(LINUX) --python-version 3.12 --override requirements/gpu.overrides \
+		--extra trainer --extra vllm pyproject.toml -o requirements/gpu.lock
 	$(LOCK) $(LINUX) --python-version 3.11 -c requirements/cpu.lock pyproject.toml -o requirements/base.lock
 	$(LOCK) $(LINUX) --python-version 3.11 -c requirements/cpu.lock requirements/bootstrap.in \
 		-o requirements/bootstrap.lock

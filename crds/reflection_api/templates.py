@@ -38,7 +38,20 @@ _PROBLEM_SOLVING = Texts(
     reflection="You tried solving the problem and got the wrong answer. Reflect on what went wrong and write a short "
     "explanation that will help you do better next time."
 )
-DEFAULTS: dict[str, Texts] = {"countdown": _PROBLEM_SOLVING, "exact": _PROBLEM_SOLVING}
+_TOOL_CALLING = Texts(
+    reflection="You tried performing the task, but failed in generating the correct tool call. Reflect on what went wrong and "
+    "write a short explanation that will help you do better next time."
+)
+DEFAULTS: dict[str, Texts] = {
+    "code": _PROBLEM_SOLVING,
+    "countdown": _PROBLEM_SOLVING,
+    "exact": _PROBLEM_SOLVING,
+    "function_call": _TOOL_CALLING,
+    "json_schema": _PROBLEM_SOLVING,
+    "math": _PROBLEM_SOLVING,
+    "reasoning_gym": _PROBLEM_SOLVING,
+    "regex": _PROBLEM_SOLVING,
+}
 """By name of the built-in verifier."""
 
 

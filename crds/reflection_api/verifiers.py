@@ -14,10 +14,31 @@ from pydantic import Field, ValidationError
 
 from .base import ApiModel
 
-BuiltinName = Literal["countdown", "exact"]
+BuiltinName = Literal[
+    "code", "countdown", "exact", "function_call", "json_schema", "math", "reasoning_gym", "regex"
+]
+
+MAX_PATTERN = 1000
+"""Characters of a regular expression."""
+MAX_TEXT = 16_384
+"""Characters of a longer text in the options."""
 
 _Switch = Annotated[bool, Field(strict=True)]
 """true or false. Strict, or YAML's quoted "no" would count as a boolean."""
+
+
+class CodeOptions(ApiModel):
+    """The tests, and what a program may use."""
+
+    tests: Annotated[str, Field(strict=True, min_length=1, max_length=MAX_TEXT)] | None = Field(
+        None, description="The tests of rows that have none of their own, as Python source."
+    )
+    cpu_seconds: Annotated[int, Field(strict=True, ge=1, le=60)] = Field(
+        4, description="Seconds of a processor for a program and its tests together."
+    )
+    memory_megabytes: Annotated[int, Field(strict=True, ge=64, le=4096)] = Field(
+        256, description="Memory of a program, and again of its tests."
+    )
 
 
 class CountdownOptions(ApiModel):
@@ -33,7 +54,64 @@ class ExactOptions(ApiModel):
     ignore_case: _Switch = Field(False, description="Compare without regard to case (Unicode case folding).")
 
 
-OPTIONS: dict[str, type[ApiModel]] = {"countdown": CountdownOptions, "exact": ExactOptions}
+class FunctionCallOptions(ApiModel):
+    """How literally `function_call` compares."""
+
+    ordered: _Switch = Field(False, description="The calls must come in the row's order.")
+    coerce_numbers: _Switch = Field(
+        False, description='Compare numbers by value: 3 is 3.0, and "3" counts as a number; true never does.'
+    )
+    accept_any: _Switch = Field(
+        False,
+        description="Each argument in the row is a list of accepted values, as in Berkeley's data; an empty string among "
+        "them means that the parameter may be left out.",
+    )
+
+
+class JsonSchemaOptions(ApiModel):
+    """Which schema the JSON must conform to."""
+
+    json_schema: Annotated[str, Field(strict=True, min_length=1, max_length=MAX_TEXT)] | None = Field(
+        None,
+        alias="schema",
+        description="The JSON Schema (draft 2020-12) of rows that have none of their own, as a JSON text.",
+    )
+
+
+class MathOptions(ApiModel):
+    """Math has no options: its rule is that of math-verify."""
+
+
+class ReasoningGymOptions(ApiModel):
+    """Whose scorer judges."""
+
+    dataset: Annotated[str, Field(strict=True, min_length=1, max_length=64)] | None = Field(
+        None, description="The dataset of rows whose entry does not name one, for example basic_arithmetic."
+    )
+
+
+class RegexOptions(ApiModel):
+    """Which pattern a completion must match, and how."""
+
+    pattern: Annotated[str, Field(strict=True, min_length=1, max_length=MAX_PATTERN)] | None = Field(
+        None, description="The pattern of rows that have none of their own (RE2 syntax)."
+    )
+    search: _Switch = Field(
+        False,
+        description="Look for the pattern anywhere in the completion; otherwise it must match the whole of it.",
+    )
+
+
+OPTIONS: dict[str, type[ApiModel]] = {
+    "code": CodeOptions,
+    "countdown": CountdownOptions,
+    "exact": ExactOptions,
+    "function_call": FunctionCallOptions,
+    "json_schema": JsonSchemaOptions,
+    "math": MathOptions,
+    "reasoning_gym": ReasoningGymOptions,
+    "regex": RegexOptions,
+}
 """The type of each built-in verifier's options."""
 
 
@@ -77,7 +155,7 @@ def _bad_option(name: str, option: str, kind: str, message: str, value: object) 
         return InvalidVerifier(
             field, f"{_shown(value)} is not a boolean", "write true or false, without quotes"
         )
-    wanted = message.removeprefix("Input ")
+    wanted = message.removeprefix("Input ").removeprefix("String ")
     return InvalidVerifier(
         field, f"{_shown(value)} {wanted}", f"docs/reference/verifiers.md lists what {name} takes"
     )

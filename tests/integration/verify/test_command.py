@@ -53,6 +53,28 @@ def test_bad_data_is_65_and_what_came_before_is_judged():
     assert error.count("\n") == 1
 
 
+def test_what_shows_only_when_an_answer_is_judged_is_65_too():
+    row = {"tests": "assert f(lambda x: x) == 1"}
+    line = json.dumps({"id": "a", "completion": "def f(g): return g(1)", "row": row}).encode()
+    done = run(["--verifier", "code"], line)
+    assert done.returncode == 65
+    assert done.stderr.decode() == (
+        "error: standard input: the tests hand the answer function, which is no plain data; give the program plain data only\n"
+    )
+
+
+def test_a_machine_that_cannot_lock_processes_down_is_78(tmp_path: Path):
+    (tmp_path / "sitecustomize.py").write_text("import platform\nplatform.machine = lambda: 'vax'\n")
+    line = json.dumps({"id": "a", "completion": "x = 1", "row": {"tests": "assert x == 1"}}).encode()
+    done = run(["--verifier", "code"], line, PYTHONPATH=str(tmp_path))
+    assert done.returncode == 78
+    assert done.stdout == b""
+    error = done.stderr.decode()
+    assert error.startswith("error: this verifier runs in a locked-down process, and the server of ")
+    assert "no filter for vax" in error
+    assert error.count("\n") == 1
+
+
 def test_a_bad_verifier_or_option_is_78():
     for arguments, message in (
         (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -24,6 +25,32 @@ class Case(NamedTuple):
     wrong: dict[str, Any]
     field: str
     message: str
+
+
+VERIFIER_OPTIONS: list[tuple[str, str, Any]] = [
+    ("ignoreCase", "exact", True),
+    ("strip", "exact", False),
+    ("ordered", "function_call", True),
+    ("coerceNumbers", "function_call", False),
+    ("acceptAny", "function_call", True),
+    ("tests", "code", "assert f() == 1"),
+    ("cpuSeconds", "code", 2),
+    ("memoryMegabytes", "code", 512),
+    ("dataset", "reasoning_gym", "countdown"),
+    ("pattern", "regex", "a+"),
+    ("search", "regex", True),
+    ("schema", "json_schema", "{}"),
+]
+"""Option, the verifier that knows it, a value."""
+
+
+def option_case(option: str, verifier: str, value: Any) -> Case:
+    return Case(
+        {"spec__task__verifier__builtin": {"name": verifier, "options": {option: value}}},
+        {"spec__task__verifier__builtin": {"name": "countdown", "options": {option: value}}},
+        f"spec.task.verifier.builtin.options.{option}",
+        f"{json.dumps(value)} is for {verifier} only; remove it",
+    )
 
 
 CREATION = [
@@ -63,18 +90,7 @@ CREATION = [
         "spec.storage.caSecret",
         '"ca" has a certificate authority, which an http:// endpoint has no use for: remove it, or use https://',
     ),
-    Case(
-        {"spec__task__verifier__builtin": {"name": "exact", "options": {"ignoreCase": True}}},
-        {"spec__task__verifier__builtin": {"name": "countdown", "options": {"ignoreCase": True}}},
-        "spec.task.verifier.builtin.options.ignoreCase",
-        "true is for exact only; remove it",
-    ),
-    Case(
-        {"spec__task__verifier__builtin": {"name": "exact", "options": {"strip": False}}},
-        {"spec__task__verifier__builtin": {"name": "countdown", "options": {"strip": False}}},
-        "spec.task.verifier.builtin.options.strip",
-        "false is for exact only; remove it",
-    ),
+    *(option_case(*option) for option in VERIFIER_OPTIONS),
     Case(
         {"spec__rollout": {"gpusPerWorker": 4, "tensorParallelSize": 4}},
         {"spec__rollout": {"gpusPerWorker": 2, "tensorParallelSize": 4}},

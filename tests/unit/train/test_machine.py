@@ -8,7 +8,7 @@ import sys
 
 import psutil
 import pytest
-from reflection_trainer.train.cpus import available_cpus
+from reflection_trainer.cpus import available_cpus
 from reflection_trainer.train.oom import KillCounter, counter_file
 
 GUARD_SECONDS = 30

@@ -9,38 +9,21 @@ import pytest
 from reflection_api.items import Item
 from reflection_trainer.verify.registry import make_verifier
 
-MILLION = 1_000_000
-ROWS = {"countdown": {"nums": [3, 4], "target": 12}, "exact": {"answer": "12"}}
-HOSTILE = {
-    "open parentheses": "(" * MILLION,
-    "ten thousand parentheses": "<answer>" + "(" * 10_000 + "3*4" + ")" * 10_000 + "</answer>",
-    "lines that nearly parse": "1+\n" * (MILLION // 3),
-    "lines that parse late": "(1+1)*2++1\n" * (MILLION // 11),
-    "long lines": ("1+" * 2047 + "\n") * (MILLION // 4095),
-    "empty lines": "\n" * MILLION,
-    "carriage returns": "\r" * MILLION,
-    "one number": "9" * MILLION,
-    "one number between tags": "<answer>" + "9" * MILLION + "</answer>",
-    "a tower": "<answer>" + "**".join(["9"] * 300_000) + "</answer>",
-    "a product": "<answer>" + "*".join(["9"] * 2_000) + "</answer>",
-    "opening tags": "<answer>" * (MILLION // 8),
-    "closing tags": "</answer>" * (MILLION // 9),
-    "empty pairs": "<answer></answer>" * (MILLION // 17),
-    "tags the wrong way round": "</answer><answer>" * (MILLION // 17),
-    "nearly tags": "<answer" * (MILLION // 7),
-    "blanks": " " * MILLION,
-    "equals signs": "=" * MILLION,
-    "digits of another script": "\u0663" * MILLION,
-    "letters and digits": "a1" * (MILLION // 2),
-    "null characters": "\x00" * MILLION,
-    "case folding that grows": "\u0390" * MILLION,
+from ...support.hostile import HOSTILE, MILLION
+
+ROWS = {
+    "countdown": {"nums": [3, 4], "target": 12},
+    "exact": {"answer": "12"},
+    "function_call": {"answers": [{"name": "f", "arguments": {}}]},
+    "regex": {"pattern": r"(?:(?:[a1\x00]+)+\s*)+(?:a?){60}a{60}[^a]"},
 }
+OPTIONS = {"exact": {"ignoreCase": True}, "regex": {"search": True}}
 
 
 @pytest.mark.parametrize("name", ROWS)
 @pytest.mark.parametrize("completion", HOSTILE.values(), ids=HOSTILE)
 def test_bounded_and_wrong(name, completion):
-    verifier = make_verifier(name, {"ignoreCase": True} if name == "exact" else {})
+    verifier = make_verifier(name, OPTIONS.get(name))
     items = [Item(id="x", completion=completion, row=ROWS[name])]
     started = time.process_time()
     [verdict] = verifier.verify(items)

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import FrameType
 
-from .cpus import available_cpus
+from ..cpus import available_cpus
 from .family import die_with_parent
 from .order import WorkOrder
 

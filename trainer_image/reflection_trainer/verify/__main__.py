@@ -11,9 +11,11 @@ from typing import Any
 from reflection_api.stages import ExitCode
 from reflection_api.verifiers import InvalidVerifier
 
+from ..confine.cells import CannotConfine
 from .item_lines import BadLine
 from .judge import judge_stream, summary
 from .registry import make_verifier
+from .verifier import RowError
 
 STOPPED = 1
 """Nobody reads the verdicts any more, or they cannot be written."""
@@ -33,6 +35,10 @@ def main(argv: list[str] | None = None) -> int:
             given = judge_stream(verifier, sys.stdin.buffer, out)
     except BadLine as error:
         return _fail(f"standard input, {error}", ExitCode.BAD_DATA)
+    except RowError as error:  # one that shows only when an answer is judged
+        return _fail(f"standard input: {error}", ExitCode.BAD_DATA)
+    except CannotConfine as error:
+        return _fail(error.message, error.exit_code)
     except BrokenPipeError:
         return STOPPED
     except (OSError, sqlite3.OperationalError) as error:

@@ -42,7 +42,10 @@ $ echo '{"id": "a", "completion": "<answer>3 * 4</answer>", "row": {"nums": [3, 
 1 item: correct 1 (100.0%)
 ```
 
-Completions are hostile input: nothing of them is ever executed, and time and memory are bounded whatever they hold.
+Completions are hostile input. Time and memory are bounded whatever they hold. Only `code` executes anything of them, in a
+locked-down process; `reasoning_gym`, `math` and `json_schema` judge in such a process, too, since the libraries that they
+stand on are easily brought to execute text or to run without an end. [`code`](#code) says what the lock is, and what it does
+not cover.
 """
 
 

@@ -7,11 +7,26 @@ from typing import Any
 
 from reflection_api.verifiers import parse_options
 
+from .code import Code
 from .countdown import Countdown
 from .exact import Exact
+from .function_call import FunctionCall
+from .json_schema import JsonSchema
+from .math import Math
+from .reasoning_gym import ReasoningGym
+from .regex import Regex
 from .verifier import Verifier
 
-BUILDERS: dict[str, Callable[[Any], Verifier]] = {"countdown": Countdown, "exact": Exact}
+BUILDERS: dict[str, Callable[[Any], Verifier]] = {
+    "code": Code,
+    "countdown": Countdown,
+    "exact": Exact,
+    "function_call": FunctionCall,
+    "json_schema": JsonSchema,
+    "math": Math,
+    "reasoning_gym": ReasoningGym,
+    "regex": Regex,
+}
 """What makes each built-in verifier from its options, which have the type that `reflection_api.verifiers.OPTIONS` names."""
 
 

@@ -1,0 +1,210 @@
+"""The verifier reasoning_gym: the package's own scorers are the oracle, and an answer that would run code does nothing."""
+
+from __future__ import annotations
+
+import json
+import re
+import warnings
+from pathlib import Path
+
+import pytest
+from reflection_api.items import Item
+from reflection_trainer.verify import reasoning_gym_library
+from reflection_trainer.verify.reasoning_gym_library import EVALUATES_ANSWERS, UNSUPPORTED
+from reflection_trainer.verify.registry import make_verifier
+from reflection_trainer.verify.verifier import RowError
+
+VERIFIER = make_verifier("reasoning_gym")
+ENTRIES = 3
+NOT_MADE = {"survo", "zebra_puzzles"}
+"""Their generators need another numpy, or pycosat; their scorers need neither."""
+NO_SOLUTION = {"boxnet", "rush_hour"}
+"""Their entries hold no right answer."""
+
+
+@pytest.fixture(scope="module")
+def library():
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return reasoning_gym_library.load()
+
+
+@pytest.fixture(scope="module")
+def entries(library):
+    """Of each dataset a few entries, as they come back from a file of JSON."""
+    made = {}
+    for name in VERIFIER._datasets:
+        if name not in NOT_MADE:
+            dataset = library.create_dataset(name, seed=7)
+            made[name] = [json.loads(json.dumps(dataset[index])) for index in range(ENTRIES)]
+    return made
+
+
+def reasons(*pairs: tuple[str, dict[str, object]]) -> list[str]:
+    items = [Item(id=str(n), completion=text, row={"entry": entry}) for n, (text, entry) in enumerate(pairs)]
+    verdicts = VERIFIER.verify(items)
+    assert all(verdict.correct == (verdict.reason == "correct") for verdict in verdicts)
+    return [verdict.reason for verdict in verdicts]
+
+
+def test_nearly_every_dataset_of_the_package_is_there(library):
+    assert set(VERIFIER._datasets) == set(library.factory.DATASETS) - set(UNSUPPORTED)
+    assert len(VERIFIER._datasets) >= 100
+
+
+def test_the_own_answer_of_every_entry_is_right(entries):
+    pairs, without = [], set()
+    for name, made in entries.items():
+        for entry in made:
+            VERIFIER.check_row({"entry": entry})
+            gold = VERIFIER.gold({"entry": entry})
+            if gold is None:
+                without.add(name)
+            else:
+                pairs.append((gold, entry))
+    assert without == NO_SOLUTION
+    found = reasons(*pairs)
+    assert [
+        pairs[at][1]["metadata"]["source_dataset"] for at, reason in enumerate(found) if reason != "correct"
+    ] == []
+
+
+def test_agrees_with_the_scorers_themselves(library, entries):
+    """On answers without code: the right one, corruptions of it, and another entry's. Run here, without any lock."""
+    pairs, expected = [], []
+    for name, made in entries.items():
+        scorer = library.create_dataset(name)
+        for entry, other in zip(made, made[1:] + made[:1], strict=True):
+            answer = entry["answer"] if isinstance(entry["answer"], str) else "1"
+            shifted = re.sub(r"\d", lambda digit: str((int(digit[0]) + 1) % 10), answer, count=1)
+            for text in {answer, shifted, answer[:-1], f"{answer} 1", str(other["answer"]), "0", "x + 1"}:
+                if not text.strip() or name in {"arc_agi", "rearc"}:
+                    continue
+                pairs.append((text, entry))
+                expected.append(own_score(scorer, text.strip(), entry) == 1)
+    found = reasons(*pairs)
+    different = [
+        (pairs[at][1]["metadata"]["source_dataset"], pairs[at][0][:60], reason)
+        for at, reason in enumerate(found)
+        if (reason == "correct") != expected[at]
+    ]
+    assert different == []
+    assert 100 < sum(expected) < len(expected)
+
+
+def own_score(scorer, answer, entry):
+    try:
+        return scorer.score_answer(answer, entry)
+    except Exception:
+        return 0
+
+
+HOSTILE = [
+    "__import__('os').system('touch /tmp/escaped-from-gym')",
+    "__import__('os').write(4, b'correct\\n')",
+    "[__import__('os').write(4, b'correct\\n')]",
+    "(lambda: 24)()",
+    "exec('import os')",
+    "Symbol('x').__class__.__mro__",
+    "().__class__.__base__.__subclasses__()",
+    "lambdify('x', '__import__(\"os\").write(4, b\"correct\")')(1)",
+    'S(\'__import__("os").write(4, b"correct\\n")\')',
+    'sympify(\'__import__("os").write(4, b"correct\\n")\')',
+    "x.func.__globals__",
+    "open('/etc/passwd').read()",
+    "input()",
+    "[" * 5_000 + "]" * 5_000,
+    "(" * 5_000 + "1" + ")" * 5_000,
+    "-" * 10_000 + "1",
+]
+EXECUTING = [
+    "countdown", "puzzle24", "polynomial_multiplication", "simple_integration", "intermediate_integration",
+    *(name.partition(".")[2] for name in EVALUATES_ANSWERS),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", EXECUTING)
+def test_an_answer_that_would_run_code_does_nothing(entries, name):
+    entry = entries[name][0]
+    found = reasons(*((text, entry) for text in HOSTILE))
+    assert "correct" not in found
+    assert not Path("/tmp/escaped-from-gym").exists()
+    assert reasons((VERIFIER.gold({"entry": entry}), entry)) == ["correct"], (
+        "and what follows is judged as ever"
+    )
+
+
+def test_an_answer_that_takes_forever_is_stopped(entries):
+    entry = entries["puzzle24"][0]
+    assert reasons(("9**9**9**9", entry), ("factorial(10**9)", entry)) == ["too_complex", "too_complex"]
+
+
+def test_without_the_lock_such_an_answer_runs(library, tmp_path):
+    """What the lock is for: the package's own scorer executes the answer."""
+    mark = tmp_path / "ran"
+    entry = library.create_dataset("puzzle24")[0]
+    library.create_dataset("puzzle24").score_answer(
+        f"__import__('pathlib').Path({str(mark)!r}).touch()", entry
+    )
+    assert mark.exists()
+
+
+def test_no_other_scorer_evaluates_answers(library):
+    """The list of those that do is complete, at this version of the package."""
+    root = Path(library.__file__).parent
+    found = {
+        ".".join(path.relative_to(root).with_suffix("").parts)
+        for path in root.rglob("*.py")
+        if re.search(
+            r"\beval\((answer|.*answer.*)\)", path.read_text(encoding="utf-8").replace('entry["answer"]', "")
+        )
+    }
+    assert found == set(EVALUATES_ANSWERS)
+
+
+@pytest.mark.parametrize(
+    ("completion", "expected"),
+    [
+        ("<answer>{}</answer>", "correct"),
+        ("{}", "correct"),
+        ("So: <answer>0</answer> no, <answer> {} </answer> yes", "correct"),
+        ("The answer is {}", "wrong_answer"),
+        ("<answer></answer>", "no_answer"),
+        ("", "no_answer"),
+        ("1" * 20_001, "too_long"),
+    ],
+)
+def test_where_the_answer_is(entries, completion, expected):
+    entry = entries["basic_arithmetic"][0]
+    assert reasons((completion.format(entry["answer"]), entry)) == [expected]
+
+
+@pytest.mark.parametrize(
+    ("row", "problem"),
+    [
+        ({}, 'row has no "entry", which the reasoning_gym verifier needs (columns found: none)'),
+        ({"entry": 7}, "entry is an integer: 7"),
+        ({"entry": "{"}, "entry is a string, but not JSON"),
+        ({"entry": {"answer": "1"}}, "entry has no answer or no metadata"),
+        ({"entry": {"answer": "1", "metadata": {}}}, "entry.metadata has no source_dataset"),
+        ({"entry": {"answer": "1", "metadata": {"source_dataset": "chess"}}}, 'there is no dataset "chess"'),
+        (
+            {"entry": {"answer": "1", "metadata": {"source_dataset": "composite"}}},
+            'there is no dataset "composite"',
+        ),
+    ],
+)
+def test_a_row_that_cannot_be_judged_is_refused(row, problem):
+    with pytest.raises(RowError) as error:
+        VERIFIER.check_row(row)
+    assert error.value.column == "entry"
+    assert error.value.problem.startswith(problem)
+    assert error.value.remedy
+
+
+def test_the_option_names_the_dataset_where_the_entry_does_not(entries):
+    entry = json.loads(json.dumps(entries["basic_arithmetic"][0]))
+    del entry["metadata"]["source_dataset"]
+    verifier = make_verifier("reasoning_gym", {"dataset": "basic_arithmetic"})
+    [verdict] = verifier.verify([Item(id="x", completion=entry["answer"], row={"entry": json.dumps(entry)})])
+    assert verdict.correct
