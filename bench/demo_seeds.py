@@ -11,17 +11,14 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
-import os
-import platform
 import statistics
 import subprocess
 import sys
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parents[1]
-WORK = ROOT / "build" / "bench"
+from _records import ROOT, WORK, machine, metric, write
+
 FIGURES = {
     "first try": "firstTry",
     "second try (cumulative)": "secondTry",
@@ -43,9 +40,7 @@ def main() -> int:
     arguments = parser.parse_args()
     results = [run(seed) for seed in arguments.seeds]
     record = summarise(arguments.seeds, results)
-    WORK.mkdir(parents=True, exist_ok=True)
-    target = WORK / "demo_seeds.json"
-    target.write_text(json.dumps(record, indent=2) + "\n")
+    target = write(record["name"], record["metrics"], record["details"])
     print(target)
     if arguments.page:
         arguments.page.parent.mkdir(parents=True, exist_ok=True)
@@ -108,12 +103,6 @@ def summarise(seeds: list[int], results: list[dict[str, Any]]) -> dict[str, Any]
     }
 
 
-def metric(name: str, value: float, unit: str, op: str, aim: float) -> dict[str, Any]:
-    """One figure with its aim."""
-    meets = {">=": value >= aim, "<=": value <= aim, ">": value > aim}[op]
-    return {"name": name, "value": value, "unit": unit, "aim": {"op": op, "value": aim}, "meets": meets}
-
-
 def spread(comparisons: list[dict[str, Any]]) -> dict[str, Any]:
     """Mean of base, trained and change over the seeds, and the 95% interval of the mean change."""
     changes = [comparison["change"] for comparison in comparisons]
@@ -129,32 +118,6 @@ def spread(comparisons: list[dict[str, Any]]) -> dict[str, Any]:
         "change": mean,
         "interval": [mean - half, mean + half],
         "changes": changes,
-    }
-
-
-def machine() -> dict[str, Any]:
-    """Where the figures were measured."""
-    model = next(
-        (
-            line.split(":", 1)[1].strip()
-            for line in Path("/proc/cpuinfo").read_text().splitlines()
-            if "model name" in line
-        ),
-        platform.processor(),
-    )
-    commit = subprocess.run(
-        ["git", "rev-parse", "--short", "HEAD"],  # noqa: S607 - whichever git the reader has
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    return {
-        "processor": model,
-        "cores": os.cpu_count(),
-        "python": platform.python_version(),
-        "commit": commit.stdout.strip(),
-        "date": f"{datetime.now(UTC):%Y-%m-%d}",
     }
 
 

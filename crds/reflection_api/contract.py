@@ -14,6 +14,7 @@ from .base import ApiModel
 from .layout import run_uri
 from .spec import EvaluationSpec, ModelSpec, Precision, RolloutSpec, StorageSpec, TaskSpec, TrainingSpec
 from .spec.task import TemplatesSpec
+from .spec.training import Generation
 from .stages import Stage
 
 CONTRACT_VERSION: Final = "v1alpha1"
@@ -71,6 +72,7 @@ class TrainingSettings(TrainingSpec):
     processes_per_node: int
     micro_batch_size: int
     precision: Precision
+    generation: Generation
 
     @property
     def world_size(self) -> int:
@@ -78,9 +80,15 @@ class TrainingSettings(TrainingSpec):
         return self.nodes * self.processes_per_node
 
     @property
-    def completions_per_process(self) -> int:
-        """Reflections that one process generates for one optimizer step."""
-        return self.failures_per_step * self.method.num_generations // self.world_size
+    def groups_per_process(self) -> int:
+        """Failures that one process reflects on for one optimizer step."""
+        return self.failures_per_step // self.world_size
+
+    @property
+    def rows_per_process(self) -> int:
+        """Completions that one process trains in one optimizer step; reflections, and retries where they get credit too."""
+        scopes = 2 if self.method.credit_scope == "reflectionAndRetry" else 1
+        return self.groups_per_process * self.method.num_generations * scopes
 
 
 class StageConfig(ApiModel):

@@ -62,6 +62,7 @@ class Reason(StrEnum):
     EVALUATION_CRASHED = "EvaluationCrashed"
     REPORT_CRASHED = "ReportCrashed"
     OUT_OF_MEMORY = "OutOfMemory"
+    POLICY_STALE = "PolicyStale"
     ARTIFACT_CORRUPT = "ArtifactCorrupt"
     # limits
     DEADLINE_EXCEEDED = "DeadlineExceeded"
@@ -157,6 +158,11 @@ MEANINGS: dict[Reason, Meaning] = {
     ),
     Reason.OUT_OF_MEMORY: Meaning(
         Fault.PROGRAM, "raise the memory limit in spec.pods, or lower microBatchSize or the token limits"
+    ),
+    Reason.POLICY_STALE: Meaning(
+        Fault.PROGRAM,
+        "a defect of this program, of vLLM or of a GPU; create a new ReflectionTraining with spec.training.generation "
+        "transformers",
     ),
     Reason.ARTIFACT_CORRUPT: Meaning(
         Fault.PROGRAM, "delete the artefact named in the message; it is then made again"

@@ -69,7 +69,12 @@ def stage_config(
             "attemptsPerPrompt": 4,
             "sampling": {"temperature": 1.0, "maxTokens": 8},
         },
-        "training": {"processesPerNode": 1, "microBatchSize": 8, "precision": "fp32"},
+        "training": {
+            "processesPerNode": 1,
+            "microBatchSize": 8,
+            "precision": "fp32",
+            "generation": "transformers",
+        },
         "evaluation": {},
         "storage": {"uri": _uri(folder)},
     }

@@ -13,6 +13,9 @@ from .fields import Seed
 LossType = Literal["grpo", "dr_grpo", "dapo", "bnpo", "cispo", "gspo"]
 RewardScaling = Literal["group", "batch", "none"]
 Precision = Literal["bf16", "fp32"]
+CreditScope = Literal["reflection", "reflectionAndRetry"]
+Generation = Literal["transformers", "colocate"]
+DeadGroups = Literal["keep", "drop", "refill"]
 Scheduler = Literal["cosine", "linear", "constant", "constant_with_warmup"]
 
 PROCESSES = (
@@ -22,7 +25,17 @@ PROCESSES = (
 
 
 class MethodSpec(ApiModel):
-    """The policy-gradient method. The reward is 1 when the retry is right, else 0; only reflection tokens carry it."""
+    """The policy-gradient method. A reflection's reward is 1 when the retry after it is right, else 0."""
+
+    model_config = ConfigDict(
+        json_schema_extra=schema_rules(
+            Rule(
+                rule="self.creditScope != 'reflectionAndRetry' || self.retriesPerReflection == 1",
+                message="is for creditScope reflection only: with reflectionAndRetry the one retry is trained too; use 1",
+                field_path=".retriesPerReflection",
+            ),
+        )
+    )
 
     num_generations: Annotated[int, Field(ge=2, le=64)] = Field(
         8, description="Reflections sampled for each failure: the group that GRPO compares."
@@ -41,6 +54,25 @@ class MethodSpec(ApiModel):
     )
     temperature: Annotated[float, Field(gt=0, le=2)] = Field(
         0.9, description="Sampling temperature of reflections and retries."
+    )
+    credit_scope: CreditScope = Field(
+        "reflection",
+        description="Which tokens carry the reward: those of the reflection alone, or also those of the retry "
+        "(a completion of its own, with the same reward).",
+    )
+    positive_only: bool = Field(
+        False,
+        description="Learn only from reflections that earned more than their group's mean: advantages below 0 count as 0.",
+    )
+    retries_per_reflection: Annotated[int, Field(ge=1, le=16)] = Field(
+        1,
+        description="Retries sampled after each reflection; the reward is the share of them that are right.",
+    )
+    dead_groups: DeadGroups = Field(
+        "keep",
+        description="What becomes of groups in which every reflection earned the same: keep them in the means of the loss "
+        "(and in the divergence), drop them from the update, or refill their places with groups of further failures, "
+        "drawn in at most four more rounds.",
     )
 
 
@@ -138,6 +170,12 @@ class TrainingSpec(ApiModel):
     )
     retry_max_tokens: Annotated[int, Field(ge=1, le=131_072)] = Field(
         512, description="Longest retry, in tokens."
+    )
+    generation: Generation | None = Field(
+        None,
+        description="What samples reflections and retries: transformers' generate, or vLLM inside each training process "
+        "(colocate), checked after every update to sample with the weights in training. Default: colocate with GPUs, "
+        "else transformers.",
     )
     lora: LoraSpec | None = Field(None, description="Train low-rank adapters. Default: all weights.")
     checkpoint: CheckpointSpec = Field(

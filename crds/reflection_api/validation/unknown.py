@@ -33,12 +33,12 @@ def _walk(schema: Schema, value: Any, path: Path, root: Schema) -> Iterator[Find
 
 
 def _meant(name: str, path: Path, schema: Schema, root: Schema) -> str:
-    """The nearest known field: here first, then a field of that name elsewhere, then what is known here."""
+    """The nearest known field: one of that name here, then elsewhere, then a similar one here, then what is known here."""
     siblings = schema.get("properties", {})
     near = nearest(name, siblings)
-    if near is not None:
-        return f"did you mean {dotted((*path, near))}?"
     elsewhere = [found for found in _paths(root, ()) if _folded(str(found[-1])) == _folded(name)]
+    if near is not None and (_folded(near) == _folded(name) or not elsewhere):
+        return f"did you mean {dotted((*path, near))}?"
     if elsewhere:
         return f"did you mean {dotted(min(elsewhere, key=lambda found: _distance(found, path)))}?"
     listed = ", ".join(list(siblings)[:_MAX_LISTED])

@@ -58,6 +58,7 @@ def resolve_training(training: TrainingSpec) -> TrainingSettings:
         {
             **_fields(training),
             "processes_per_node": training.processes_per_node or max(training.gpus_per_node, 1),
+            "generation": training.generation or ("colocate" if training.gpus_per_node else "transformers"),
             "precision": training.precision or ("bf16" if training.gpus_per_node else "fp32"),
             "micro_batch_size": training.micro_batch_size or training.method.num_generations,
         }

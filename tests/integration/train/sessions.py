@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from accelerate import PartialState
 from reflection_trainer.engines.model import inspect_model
 from reflection_trainer.train import session as sessions
 from reflection_trainer.train.order import WorkOrder
+from reflection_trainer.train.reflect_retry import ReflectRetry, Trial
 
 from . import tiny
 
@@ -82,24 +83,34 @@ def run_session(session: sessions.Session, kept: Path | None = None) -> dict[str
     return {name: value.detach().clone() for name, value in session.model.state_dict().items()}
 
 
+def steps_of(session: sessions.Session) -> ReflectRetry:
+    return session.trainer._source._steps
+
+
+def reward(session: sessions.Session, of_row: Callable[[int], float]) -> None:
+    """Rewards by the number of the row within what is sampled together."""
+    steps_of(session)._reward.score = lambda failures, *_: [
+        float(of_row(row)) for row in range(len(failures))
+    ]
+
+
 def reward_every_other_row(session: sessions.Session) -> None:
     """Rewards that leave no group dead, so that every loss has a gradient."""
-    reward = session._trainer.reward_funcs[0]._reward
-    reward.score = lambda failures, *_: [float(row % 2) for row in range(len(failures))]
+    reward(session, lambda row: row % 2)
 
 
 class Probe:
     """Records what reaches the loss, and the loss's derivative by the log-probability of every completion token."""
 
     def __init__(self, session: sessions.Session) -> None:
-        trainer = session._trainer
+        trainer = session.trainer
         self.inputs: list[dict[str, torch.Tensor]] = []
         self.logps: list[torch.Tensor] = []
         self.gradients: dict[str, torch.Tensor] = {}
-        self.reflections: list[list[int]] = []
+        self.trials: list[Trial] = []
         self._watch_loss(trainer)
         self._watch_step(trainer)
-        self._watch_generation(trainer)
+        self._watch_generation(session)
 
     def _watch_loss(self, trainer: Any) -> None:
         loss, logps = trainer._compute_loss, trainer._get_per_token_logps_and_entropies
@@ -132,13 +143,17 @@ class Probe:
 
         trainer.training_step = watched
 
-    def _watch_generation(self, trainer: Any) -> None:
-        steps = trainer.rollout_func._steps
+    def _watch_generation(self, session: sessions.Session) -> None:
+        steps = steps_of(session)
         run = steps.run
 
         def watched(*args: Any) -> Any:
             result = run(*args)
-            self.reflections += result.reflections.token_ids
+            self.trials += result
             return result
 
         steps.run = watched
+
+    @property
+    def reflections(self) -> list[list[int]]:
+        return [trial.reflection.token_ids for trial in self.trials]

@@ -4,25 +4,28 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from reflection_trainer.train.reflect_retry import Trial
+from reflection_trainer.train.session import Session
 
-from .sessions import Probe, open_session, reward_every_other_row, run_session
+from .sessions import Probe, open_session, reward, reward_every_other_row, run_session, steps_of
 
 pytestmark = pytest.mark.training
 Rollout = Callable[[list, Any], dict[str, Any]]
 
 
 def one_step(
-    tmp_path: Path, model: Path, change: Callable[[Rollout], Rollout] | None = None, **training: Any
+    tmp_path: Path, model: Path, change: Callable[[Rollout, Probe], Rollout] | None = None, **training: Any
 ) -> Probe:
     session = open_session(tmp_path, model, maxSteps=1, failuresPerStep=8, retryMaxTokens=1, **training)
     probe = Probe(session)
     if change:
-        session._trainer.rollout_func = change(session._trainer.rollout_func)
+        session.trainer.rollout_func = change(session.trainer.rollout_func, probe)
     reward_every_other_row(session)
     run_session(session)
     return probe
@@ -61,26 +64,24 @@ def test_the_batch_holds_nothing_of_the_retry(tmp_path, model):
     assert not inputs["advantages"].requires_grad
 
 
-def retry_in_the_completion(rollout: Rollout) -> Rollout:
+def retry_in_the_completion(rollout: Rollout, probe: Probe) -> Rollout:
     """The mistake: the retry's tokens stand behind the reflection's, and nothing masks them."""
 
     def wrong(prompts: list, trainer: Any) -> dict[str, Any]:
         output = rollout(prompts, trainer)
-        retries = trainer.processing_class(output["retry"])["input_ids"]
         output["completion_ids"] = [
-            [*reflection, *(retry or [0])]
-            for reflection, retry in zip(output["completion_ids"], retries, strict=True)
+            [*trial.reflection.token_ids, *trial.retries[0].token_ids] for trial in probe.trials
         ]
         return output
 
     return wrong
 
 
-def everything_in_the_mask(rollout: Rollout) -> Rollout:
+def everything_in_the_mask(rollout: Rollout, probe: Probe) -> Rollout:
     """The same mistake by the way TRL offers: the whole transcript with a mask that says all of it is the model's."""
 
     def wrong(prompts: list, trainer: Any) -> dict[str, Any]:
-        output = retry_in_the_completion(rollout)(prompts, trainer)
+        output = retry_in_the_completion(rollout, probe)(prompts, trainer)
         return output | {"env_mask": [[1] * len(ids) for ids in output["completion_ids"]]}
 
     return wrong
@@ -93,20 +94,27 @@ def test_a_wrong_mask_is_noticed(tmp_path, model, mistake):
         check_only_reflections_are_trained(probe)
 
 
-def other_retries(rollout: Rollout) -> Rollout:
+def say_other_words(session: Session) -> None:
     """Other words in every retry; the verdicts are fixed by the test."""
+    steps = steps_of(session)
+    run = steps.run
 
-    def changed(prompts: list, trainer: Any) -> dict[str, Any]:
-        output = rollout(prompts, trainer)
-        return output | {"retry": [f"{text} blue one" for text in output["retry"]]}
+    def changed(*args: Any) -> list[Trial]:
+        return [
+            replace(
+                trial,
+                retries=[replace(retry, text="blue one", token_ids=[10, 11]) for retry in trial.retries],
+            )
+            for trial in run(*args)
+        ]
 
-    return changed
+    steps.run = changed
 
 
 def test_other_words_in_the_retry_leave_the_gradient_bit_for_bit(tmp_path, model):
     before, after = (
         gradients(tmp_path / name, model, change, verdicts=lambda row: row % 2)
-        for name, change in (("a", None), ("b", other_retries))
+        for name, change in (("a", None), ("b", say_other_words))
     )
     assert before.keys() == after.keys()
     assert all(torch.equal(before[name], after[name]) for name in before)
@@ -127,15 +135,14 @@ def test_without_any_reward_and_divergence_there_is_no_gradient_at_all(tmp_path,
 def gradients(
     folder: Path,
     model: Path,
-    change: Callable[[Rollout], Rollout] | None,
+    change: Callable[[Session], None] | None,
     verdicts: Callable[[int], Any],
     **training: Any,
 ) -> dict[str, torch.Tensor]:
     session = open_session(folder, model, maxSteps=1, failuresPerStep=4, **training)
     probe = Probe(session)
     if change:
-        session._trainer.rollout_func = change(session._trainer.rollout_func)
-    reward = session._trainer.reward_funcs[0]._reward
-    reward.score = lambda failures, *_: [float(verdicts(row)) for row in range(len(failures))]
+        change(session)
+    reward(session, verdicts)
     run_session(session)
     return probe.gradients

@@ -24,8 +24,22 @@ SETTINGS = {"maxSteps": 7, "count": 10, "retryMaxTokens": 1, "checkpoint": {"eve
         {"lora": {"rank": 4}, "learningRate": 0.1},
         {"gradientCheckpointing": True, "method": {"lossType": "dapo", "beta": 0}},
         {"count": 3, "failuresPerStep": 5},
+        {"method": {"deadGroups": "refill", "numGenerations": 4}, "learningRate": 0.05},
+        {"method": {"deadGroups": "drop", "numGenerations": 4}, "microBatchSize": 2, "count": 30},
+        {"method": {"creditScope": "reflectionAndRetry", "positiveOnly": True}},
+        {"method": {"retriesPerReflection": 3}},
     ],
-    ids=["schedule", "accumulation", "lora", "recomputation", "fewer failures than a step takes"],
+    ids=[
+        "schedule",
+        "accumulation",
+        "lora",
+        "recomputation",
+        "fewer failures than a step takes",
+        "refilled",
+        "dropped",
+        "retries too, positive only",
+        "several retries",
+    ],
 )
 def test_from_any_checkpoint_the_weights_end_the_same(tmp_path, model, settings):
     settings = SETTINGS | settings
@@ -33,6 +47,8 @@ def test_from_any_checkpoint_the_weights_end_the_same(tmp_path, model, settings)
     kept = tmp_path / "kept"
     expected = run_session(whole, kept)
     expected_lines = timeless(read_metrics(whole._order.metrics))
+    if settings.get("method", {}).get("deadGroups") == "refill":
+        assert sum(line["groups"] for line in expected_lines) > 7 * 4, "nothing was refilled"
     for step in (3, 6):
         resumed = open_session(
             tmp_path / f"from-{step}", model, resume_from=kept / f"checkpoint-{step}", **settings

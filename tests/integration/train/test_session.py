@@ -9,7 +9,7 @@ from reflection_trainer.train.metrics import read_metrics
 from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig
 
 from . import tiny
-from .sessions import open_session, reward_every_other_row, run_session
+from .sessions import open_session, reward_every_other_row, run_session, steps_of
 
 pytestmark = pytest.mark.training
 
@@ -97,7 +97,7 @@ def test_every_step_has_a_line_with_all_figures(tmp_path, model):
     lines = read_metrics(session._order.metrics)
     assert [line["step"] for line in lines] == [1, 2, 3]
     assert set(lines[0]) == {
-        "step", "reward", "deadGroupShare", "allWrongShare", "allRightShare", "reflectionTokens", "truncatedShare",
+        "step", "reward", "groups", "deadGroupShare", "allWrongShare", "allRightShare", "reflectionTokens", "truncatedShare",
         "leakShare", "entropy", "kl", "loss", "gradNorm", "learningRate", "retryTokens", "retryTruncatedShare",
         "tokensReflect", "tokensRetry", "secondsReflect", "secondsRetry", "secondsVerify", "secondsUpdate", "seconds",
     }  # fmt: skip
@@ -116,7 +116,7 @@ def test_no_divergence_is_logged_where_none_is_computed(tmp_path, model):
 
 def test_a_model_that_says_nothing_has_ended(tmp_path, model):
     session = open_session(tmp_path, model, maxSteps=1)
-    trainer = session._trainer
+    trainer = session.trainer
     generate = trainer._generate_single_turn
 
     def nothing(*args):
@@ -132,9 +132,9 @@ def test_a_model_that_says_nothing_has_ended(tmp_path, model):
 
 def test_reflections_without_an_end_are_counted_and_earn_nothing(tmp_path, model):
     session = open_session(tmp_path, model, maxSteps=1)
-    trainer = session._trainer
-    reward = trainer.reward_funcs[0]._reward
-    reward._verifier.verify = lambda items: [type("Verdict", (), {"correct": True}) for _ in items]
+    trainer = session.trainer
+    judge = steps_of(session)._reward
+    judge._verifier.verify = lambda items: [type("Verdict", (), {"correct": True}) for _ in items]
     generate = trainer._generate_single_turn
     endless = [8] * 8
 

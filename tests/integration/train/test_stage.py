@@ -190,6 +190,36 @@ def test_two_processes_train_one_model(tmp_path, model):
     )
 
 
+def test_two_processes_that_refill_and_are_killed_end_with_the_same_weights(tmp_path, model):
+    settings = {
+        "processesPerNode": 2,
+        "maxSteps": 24,
+        "retryMaxTokens": 1,
+        "checkpoint": {"everySteps": 3},
+        "method": {"numGenerations": 4, "deadGroups": "refill"},
+    }
+    whole, broken = tmp_path / "whole", tmp_path / "broken"
+    run = run_stage(prepared(whole, model, **settings), whole / "scratch")
+    assert run.exit_code == 0, run.stderr
+    config = prepared(broken, model, **settings)
+    first = start_stage(config, broken / "1")
+    wait_until(lambda: list((broken / "storage" / FOLDER).glob("checkpoint-*/manifest.json")), first)
+    wait_until(lambda: steps_done(broken / "1") >= 11, first)
+    processes = family(first)
+    first.kill()
+    first.communicate()
+    assert_gone(processes)
+    second = run_stage(config, broken / "2")
+    assert second.exit_code == 0, second.stderr
+    assert "going on from checkpoint-" in second.stderr
+    lines, expected = (
+        read_metrics(folder / "storage" / FOLDER / "metrics.jsonl") for folder in (broken, whole)
+    )
+    assert [line["groups"] for line in lines] == [line["groups"] for line in expected]
+    assert sum(line["groups"] for line in lines) > 24 * 4, "nothing was refilled"
+    assert digest(broken / "storage" / FOLDER) == digest(whole / "storage" / FOLDER)
+
+
 def test_two_machines_train_one_model(tmp_path, model):
     config = prepared(tmp_path, model, nodes=2, maxSteps=3)
     meeting = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port())}

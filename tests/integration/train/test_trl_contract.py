@@ -9,6 +9,7 @@ import inspect
 from importlib import metadata
 
 import pytest
+import torch
 from accelerate import PartialState
 from reflection_trainer.train.grpo import GRPOConfig, GRPOTrainer
 from reflection_trainer.train.session import Session
@@ -32,7 +33,7 @@ def session(tmp_path_factory, model) -> Session:
 
 @pytest.fixture(scope="module")
 def trainer(session) -> ReflectionTrainer:
-    return session._trainer
+    return session.trainer
 
 
 def test_the_version_is_the_one_that_was_read():
@@ -71,14 +72,19 @@ def test_the_trainer_still_takes_a_rollout_function():
         (
             "_generate_and_score_completions",
             ["inputs"],
-            "ReflectionTrainer fills in prompts and failures before it",
+            "ReflectionTrainer samples before it and masks dead groups after it",
         ),
         (
-            "_calculate_rewards",
-            ["inputs", "prompts", "completions", "completion_ids_list"],
-            "ReflectionTrainer counts dead groups from what it returns: rewards of all processes, (rows, functions)",
+            "_prepare_inputs",
+            ["generation_batch"],
+            "ReflectionTrainer replaces it: it keeps a step's micro-batches in _buffered_inputs and counts them in _step",
         ),
-        ("_get_train_sampler", ["dataset"], "ReflectionTrainer returns FailureSampler from it"),
+        (
+            "compute_loss",
+            ["model", "inputs", "return_outputs", "num_items_in_batch"],
+            "ReflectionTrainer scales what it returns where dead groups are left out, and passes over empty micro-batches",
+        ),
+        ("_get_train_sampler", ["dataset"], "ReflectionTrainer returns SameRow from it"),
         ("log", ["logs", "start_time"], "ReflectionTrainer adds its figures before the callbacks read them"),
     ],
 )
@@ -118,12 +124,14 @@ def test_the_policy_samples_right_before_its_update(trainer):
     assert args.gradient_accumulation_steps % (args.steps_per_generation * args.num_iterations) == 0
 
 
-def test_a_rollout_gets_every_row_and_the_reward_gets_its_fields(session, trainer):
+def test_a_step_asks_once_for_all_its_rows_and_the_reward_gets_them_in_order(session, trainer):
     seen = {}
     rollout, reward = trainer.rollout_func, trainer.reward_funcs[0]
 
     def spy_rollout(prompts, given):
+        assert not seen, "the rows of one step are asked for more than once"
         output = rollout(prompts, given)
+        output["earned"] = [float(row) for row in range(len(prompts))]
         seen["prompts"], seen["trainer"], seen["output"] = prompts, given, output
         return output
 
@@ -132,20 +140,37 @@ def test_a_rollout_gets_every_row_and_the_reward_gets_its_fields(session, traine
         return reward(**columns)
 
     trainer.rollout_func, trainer.reward_funcs[0] = spy_rollout, spy_reward
+    batches = []
+    shuffled = trainer._generate_and_score_completions
+    trainer._generate_and_score_completions = lambda inputs: batches.append(shuffled(inputs)) or batches[0]
     run_session(session)
     rows = 32
     assert seen["trainer"] is trainer
-    assert len(seen["prompts"]) == rows, (
-        "a rollout must get each prompt num_generations times already (TRL's documentation says otherwise)"
+    assert len(seen["prompts"]) == rows
+    assert seen["columns"]["earned"] == list(range(rows)), (
+        "the extra field does not reach the reward in order"
     )
-    assert [seen["prompts"][row] for row in range(0, rows, 8)] == [
-        seen["prompts"][row + 7] for row in range(0, rows, 8)
-    ], "rows of a group do not follow each other any more: advantages are of other groups"
-    for field in ("reflection", "reflection_finished", "retry"):
-        assert seen["columns"][field] == seen["output"][field], (
-            f"the extra field {field} does not reach the reward in order"
-        )
-    assert len(seen["columns"]["failure"]) == rows, "columns of the rows do not reach the reward"
+    assert len(seen["columns"]["completion_ids"]) == rows
+    (batch,) = batches
+    ids = [
+        row[mask == 1].tolist()
+        for row, mask in zip(batch["completion_ids"], batch["completion_mask"], strict=True)
+    ]
+    assert ids == seen["output"]["completion_ids"], (
+        "rows of a batch are not in the order of the rollout any more"
+    )
+    groups = batch["advantages"].view(-1, 8)
+    torch.testing.assert_close(
+        groups, groups[:1].expand_as(groups), msg="groups are not 8 rows that follow each other"
+    )
+    assert batch["completion_ids"].shape[0] == len(batch["completion_mask"])
+
+
+def test_advantages_are_only_used_row_by_row(trainer):
+    """ReflectionTrainer clamps `advantages` and masks `completion_mask` in the batch: the loss must read both there."""
+    source = inspect.getsource(GRPOTrainer._compute_loss)
+    for needed in ('inputs["advantages"]', 'inputs["completion_mask"]', 'inputs["num_items_in_batch"]'):
+        assert needed in source, f"the loss does not read {needed} any more"
 
 
 def test_the_end_of_training_is_told_from_a_step(trainer):

@@ -93,6 +93,7 @@ def training(**changes: object) -> TrainingSettings:
             **values.model_dump(),
             "processes_per_node": values.processes_per_node or 1,
             "micro_batch_size": values.micro_batch_size or values.method.num_generations,
+            "generation": values.generation or "transformers",
             "precision": values.precision or "fp32",
         }
     )

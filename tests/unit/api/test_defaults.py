@@ -83,13 +83,19 @@ def test_sections_are_filled_in_to_the_leaves() -> None:
         "lossType": "grpo",
         "rewardScaling": "group",
         "temperature": 0.9,
+        "creditScope": "reflection",
+        "positiveOnly": False,
+        "retriesPerReflection": 1,
+        "deadGroups": "keep",
     }
     assert stored["spec"]["rollout"]["sampling"]["maxTokens"] == 512
 
 
 def test_what_depends_on_other_fields_stays_absent() -> None:
     stored = admitted(resource_schema(), resource())
-    assert not {"precision", "processesPerNode", "microBatchSize", "lora"} & set(stored["spec"]["training"])
+    assert not {"precision", "generation", "processesPerNode", "microBatchSize", "lora"} & set(
+        stored["spec"]["training"]
+    )
     assert "templates" not in stored["spec"]["task"]
     assert "pods" not in stored["spec"]
 

@@ -92,6 +92,12 @@ CREATION = [
     ),
     *(option_case(*option) for option in VERIFIER_OPTIONS),
     Case(
+        {"spec__training__method": {"creditScope": "reflectionAndRetry", "retriesPerReflection": 1}},
+        {"spec__training__method": {"creditScope": "reflectionAndRetry", "retriesPerReflection": 2}},
+        "spec.training.method.retriesPerReflection",
+        "2 is for creditScope reflection only: with reflectionAndRetry the one retry is trained too; use 1",
+    ),
+    Case(
         {"spec__rollout": {"gpusPerWorker": 4, "tensorParallelSize": 4}},
         {"spec__rollout": {"gpusPerWorker": 2, "tensorParallelSize": 4}},
         "spec.rollout.tensorParallelSize",

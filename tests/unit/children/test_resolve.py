@@ -10,6 +10,8 @@ from reflection_operator.children.resolve import policy, resolve_task, resolve_t
 
 from .resources import resource
 
+RESOLVED = {"processes_per_node", "precision", "micro_batch_size", "generation"}
+
 
 @pytest.mark.parametrize(
     ("training", "processes", "precision", "micro_batch_size"),
@@ -29,19 +31,30 @@ def test_training(training: dict[str, Any], processes: int, precision: str, micr
     assert settings.micro_batch_size == micro_batch_size
 
 
+@pytest.mark.parametrize(
+    ("training", "generation"),
+    [
+        ({}, "transformers"),
+        ({"gpusPerNode": 1}, "colocate"),
+        ({"generation": "colocate"}, "colocate"),
+        ({"gpusPerNode": 1, "generation": "transformers"}, "transformers"),
+    ],
+)
+def test_what_samples_in_training(training: dict[str, Any], generation: str) -> None:
+    assert resolve_training(resource(training=training).spec.training).generation == generation
+
+
 def test_what_is_not_resolved_stays_as_written() -> None:
     spec = resource(training={"nodes": 2, "maxSteps": 7, "lora": {"rank": 4}}).spec.training
     settings = resolve_training(spec)
-    assert settings.model_dump(
-        exclude={"processes_per_node", "precision", "micro_batch_size"}
-    ) == spec.model_dump(exclude={"processes_per_node", "precision", "micro_batch_size"})
+    assert settings.model_dump(exclude=RESOLVED) == spec.model_dump(exclude=RESOLVED)
 
 
 def test_every_process_gets_whole_micro_batches() -> None:
     settings = resolve_training(resource(training={"nodes": 2, "gpusPerNode": 4}).spec.training)
     assert settings.world_size == 8
-    assert settings.completions_per_process == 32 * 8 // 8
-    assert settings.completions_per_process % settings.micro_batch_size == 0
+    assert (settings.groups_per_process, settings.rows_per_process) == (4, 32)
+    assert settings.rows_per_process % settings.micro_batch_size == 0
 
 
 @pytest.mark.parametrize("verifier", ["countdown", "exact"])

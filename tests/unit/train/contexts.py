@@ -18,6 +18,7 @@ def training(**changes: Any) -> TrainingSettings:
             **spec.model_dump(),
             "processes_per_node": spec.processes_per_node or max(spec.gpus_per_node, 1),
             "micro_batch_size": spec.micro_batch_size or spec.method.num_generations,
+            "generation": spec.generation or "transformers",
             "precision": spec.precision or ("bf16" if spec.gpus_per_node else "fp32"),
         }
     )

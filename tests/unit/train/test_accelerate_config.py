@@ -74,7 +74,17 @@ def test_a_training_on_cpus_sees_no_gpu(tmp_path, monkeypatch):
     assert (on_cpu["CUDA_VISIBLE_DEVICES"], on_cpu["ACCELERATE_USE_CPU"]) == ("", "true")
     on_gpu = environment(order(tmp_path, gpusPerNode=2))
     assert on_gpu["CUDA_VISIBLE_DEVICES"] == "0,1"
-    assert "ACCELERATE_USE_CPU" not in on_gpu
+    assert on_cpu["ACCELERATE_TORCH_DEVICE"] == "cpu"
+    assert not {"ACCELERATE_USE_CPU", "ACCELERATE_TORCH_DEVICE"} & set(on_gpu)
+
+
+def test_vllm_in_a_training_on_cpus_finds_its_variables_set(tmp_path, monkeypatch):
+    monkeypatch.setenv("VLLM_HOST_IP", "127.0.0.2")
+    monkeypatch.delenv("TORCHDYNAMO_DISABLE", raising=False)  # an engine in this process sets it
+    found = environment(order(tmp_path, generation="colocate"))
+    assert (found["VLLM_HOST_IP"], found["TORCHDYNAMO_DISABLE"]) == ("127.0.0.2", "1")
+    assert "TORCHDYNAMO_DISABLE" not in environment(order(tmp_path, generation="colocate", gpusPerNode=1))
+    assert "TORCHDYNAMO_DISABLE" not in environment(order(tmp_path))
 
 
 def test_the_training_never_reaches_for_a_hub(tmp_path):

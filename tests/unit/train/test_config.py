@@ -41,6 +41,11 @@ EFFECTS: dict[str, Effect] = {
     "method.lossType": Effect(method(lossType="dapo"), {"loss_type": "dapo"}),
     "method.rewardScaling": Effect(method(rewardScaling="none"), {"scale_rewards": "none"}),
     "method.temperature": Effect(method(temperature=0.5), {"temperature": 0.5}),
+    "method.creditScope": Effect(
+        # The retries are rows too.
+        method(creditScope="reflectionAndRetry"),
+        {"gradient_accumulation_steps": 16, "steps_per_generation": 16, "generation_batch_size": 64},
+    ),
     "failuresPerStep": Effect(
         {"failuresPerStep": 16},
         {"gradient_accumulation_steps": 16, "steps_per_generation": 16, "generation_batch_size": 64},
@@ -69,6 +74,10 @@ EFFECTS: dict[str, Effect] = {
     ),
 }
 ELSEWHERE = {
+    "generation": "what samples is ours: tests/integration/train/test_colocate.py",
+    "method.positiveOnly": "what becomes of advantages: tests/integration/train/test_options.py",
+    "method.deadGroups": "what becomes of advantages: tests/integration/train/test_options.py",
+    "method.retriesPerReflection": "what becomes of advantages: tests/integration/train/test_options.py",
     "retryMaxTokens": "the second step is ours: tests/unit/train/test_reflect_retry.py",
     "lora.rank": "peft's configuration: tests/integration/train/test_session.py",
     "lora.alpha": "peft's configuration: tests/integration/train/test_session.py",
@@ -116,8 +125,9 @@ def test_a_setting_changes_what_it_is_for_and_nothing_else(tmp_path, setting):
 @pytest.mark.parametrize("setting", sorted(ELSEWHERE.keys() - {"gpusPerNode"}))
 def test_a_setting_of_another_part_changes_nothing_here(tmp_path, setting):
     outer, _, inner = setting.rpartition(".")
-    value = {"targetModules": ["q_proj"]}.get(inner, 7)
-    change = {outer: {inner: value}} if outer else {inner: value}
+    other = {"targetModules": ["q_proj"], "generation": "colocate", "deadGroups": "drop", "positiveOnly": True}
+    value = other.get(inner, 7)
+    change = {outer: BASE.get(outer, {}) | {inner: value}} if outer else {inner: value}
     assert values(tmp_path, **BASE | change) == values(tmp_path, **BASE)
 
 

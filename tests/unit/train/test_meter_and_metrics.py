@@ -8,45 +8,54 @@ from hypothesis import strategies as st
 from reflection_trainer.train.meter import Counts, Meter
 from reflection_trainer.train.metrics import (
     MetricsFile,
-    group_shares,
     read_metrics,
     step_figures,
     step_line,
     summary,
 )
+from reflection_trainer.train.reflect_retry import Sample
+
+
+def figures_of(groups):
+    meter = Meter()
+    meter.count_groups(groups)
+    return step_figures(meter.finish_step())
 
 
 @pytest.mark.parametrize(
-    ("groups", "wrong", "right"),
+    ("groups", "dead", "wrong", "right"),
     [
-        ([[0, 1], [1, 0]], 0, 0),
-        ([[0, 0], [1, 0]], 0.5, 0),
-        ([[0, 0], [1, 1]], 0.5, 0.5),
-        ([[1, 1], [1, 1], [0, 1], [0, 0]], 0.25, 0.5),
+        ([[0, 1], [1, 0]], 0, 0, 0),
+        ([[0, 0], [1, 0]], 0.5, 0.5, 0),
+        ([[0, 0], [1, 1]], 1, 0.5, 0.5),
+        ([[1, 1], [1, 1], [0, 1], [0, 0]], 0.75, 0.25, 0.5),
+        ([[0.5, 0.5], [0, 0.5]], 0.5, 0, 0),
     ],
 )
-def test_dead_groups_are_all_wrong_or_all_right(groups, wrong, right):
-    assert group_shares(groups) == {
-        "deadGroupShare": wrong + right,
-        "allWrongShare": wrong,
-        "allRightShare": right,
-    }
+def test_dead_groups_are_those_that_earned_the_same(groups, dead, wrong, right):
+    found = figures_of(groups)
+    names = ("groups", "deadGroupShare", "allWrongShare", "allRightShare")
+    assert [found[name] for name in names] == [len(groups), dead, wrong, right]
 
 
 rewards = st.integers(2, 6).flatmap(
-    lambda size: st.lists(st.lists(st.sampled_from([0.0, 1.0]), min_size=size, max_size=size), min_size=1)
+    lambda size: st.lists(
+        st.lists(st.sampled_from([0.0, 0.5, 1.0]), min_size=size, max_size=size), min_size=1
+    )
 )
 
 
 @given(rewards)
-def test_a_group_is_dead_exactly_if_its_rewards_do_not_vary(groups):
-    dead = sum(len(set(group)) == 1 for group in groups) / len(groups)
-    assert group_shares(groups)["deadGroupShare"] == pytest.approx(dead)
+def test_the_reward_is_the_mean_of_all_that_were_sampled(groups):
+    everything = [reward for group in groups for reward in group]
+    assert figures_of(groups)["reward"] == pytest.approx(sum(everything) / len(everything))
+    assert figures_of(groups)["deadGroupShare"] >= figures_of(groups)["allWrongShare"]
 
 
 def test_figures_are_of_all_processes_together():
     one = Counts(
         rows=4,
+        retries=4,
         truncated=1,
         leaks=2,
         reflection_tokens=40,
@@ -57,6 +66,7 @@ def test_figures_are_of_all_processes_together():
     )
     two = Counts(
         rows=4,
+        retries=4,
         truncated=0,
         leaks=0,
         reflection_tokens=20,
@@ -74,11 +84,14 @@ def test_figures_are_of_all_processes_together():
     assert (figures["seconds"], figures["secondsReflect"], figures["secondsUpdate"]) == (3, 1.5, 1.5)
 
 
+def sample(tokens, finished=True):
+    return Sample([1], [2] * tokens, "", finished)
+
+
 def test_a_meter_starts_each_step_from_nothing():
     meter = Meter()
     with meter.phase("reflect"):
-        meter.count_tokens(10, 2)
-    meter.count_rows(rows=2, truncated=1, retries_truncated=0)
+        meter.count_samples([sample(6, finished=False), sample(4)], [sample(1), sample(1)])
     meter.count_leaks(1)
     first, second = meter.finish_step(), meter.finish_step()
     assert (first.rows, first.truncated, first.leaks, first.reflection_tokens, first.retry_tokens) == (
@@ -94,9 +107,9 @@ def test_a_meter_starts_each_step_from_nothing():
 
 def test_what_is_not_a_number_is_left_out():
     line = step_line(
-        3, {"loss": float("nan"), "reward": 0.5, "grad_norm": None, "other": 1}, {"seconds": float("inf")}
+        3, {"loss": float("nan"), "entropy": 0.5, "grad_norm": None, "other": 1}, {"seconds": float("inf")}
     )
-    assert line == {"step": 3, "reward": 0.5}
+    assert line == {"step": 3, "entropy": 0.5}
 
 
 def write(path, *steps):

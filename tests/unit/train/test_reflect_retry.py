@@ -6,7 +6,7 @@ import pytest
 from reflection_api.contract import TemplatesSettings
 from reflection_trainer.conversation import Conversation
 from reflection_trainer.train.meter import Meter
-from reflection_trainer.train.reflect_retry import Failure, Generation, ReflectRetry
+from reflection_trainer.train.reflect_retry import Failure, ReflectRetry, Sample
 
 TEMPLATES = TemplatesSettings(
     reflection="{{ answer }} is wrong, reflect",
@@ -25,13 +25,18 @@ class Scripted:
     def generate(self, conversations, max_new_tokens):
         self.asked.append((list(conversations), max_new_tokens))
         texts = self.answers.pop(0)
-        return Generation(
-            prompt_ids=[[1]] * len(texts),
-            token_ids=[list(range(len(text.split()) + 1)) for text in texts],
-            texts=texts,
-            finished=self.finished or [True] * len(texts),
-            logprobs=None,
-        )
+        ended = self.finished or [True] * len(texts)
+        return [
+            Sample([1], list(range(len(text.split()) + 1)), text, finished)
+            for text, finished in zip(texts, ended, strict=True)
+        ]
+
+
+class Judge:
+    """Pays every reflection by the number of its row."""
+
+    def score(self, failures, reflections, retries):
+        return [float(row) for row, _ in enumerate(failures)]
 
 
 def failure(number: int) -> Failure:
@@ -48,7 +53,13 @@ def meter():
 
 @pytest.fixture
 def steps(meter):
-    return ReflectRetry(Conversation(TEMPLATES), reflection_tokens=7, retry_tokens=3, meter=meter)
+    return make(meter)
+
+
+def make(meter, retries=1):
+    return ReflectRetry(
+        Conversation(TEMPLATES), Judge(), reflection_tokens=7, retry_tokens=3, retries=retries, meter=meter
+    )
 
 
 def test_the_retry_follows_its_own_reflection_in_the_same_conversation(steps):
@@ -67,8 +78,10 @@ def test_the_retry_follows_its_own_reflection_in_the_same_conversation(steps):
         {"role": "assistant", "content": "add"},
         {"role": "user", "content": "question 2 again, hint h2, after add"},
     ]
-    assert result.reflections.texts == ["be careful", "add"]
-    assert result.retries.texts == ["1 + 2", "4"]
+    assert [trial.reflection.text for trial in result] == ["be careful", "add"]
+    assert [[retry.text for retry in trial.retries] for trial in result] == [["1 + 2"], ["4"]]
+    assert [trial.failure.id for trial in result] == ["1", "2"]
+    assert [trial.reward for trial in result] == [0.0, 1.0]
 
 
 def test_the_same_failure_in_several_rows_keeps_the_rows_apart(steps):
@@ -88,6 +101,16 @@ def test_tokens_rows_and_cut_off_rows_are_counted(steps, meter):
     counts = meter.finish_step()
     assert (counts.rows, counts.truncated, counts.retries_truncated) == (2, 1, 1)
     assert (counts.reflection_tokens, counts.retry_tokens) == (5, 4)
+
+
+def test_several_retries_follow_the_same_reflection(meter):
+    model = Scripted(["be careful", "add"], ["a", "b", "c", "d", "e", "f"])
+    result = make(meter, retries=3).run([failure(1), failure(2)], model)
+    assert [[retry.text for retry in trial.retries] for trial in result] == [["a", "b", "c"], ["d", "e", "f"]]
+    prompts = model.asked[1][0]
+    assert prompts[0] == prompts[1] == prompts[2] != prompts[3] == prompts[5]
+    counts = meter.finish_step()
+    assert (counts.rows, counts.retries, counts.retry_tokens) == (2, 6, 12)
 
 
 def test_a_failure_knows_the_question_it_came_from():

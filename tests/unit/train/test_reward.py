@@ -1,4 +1,4 @@
-"""The reward: 1 for a right retry after a reflection that ended, 0 for everything else."""
+"""The reward: the share of right retries after a reflection that ended, 0 after one that was cut off."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from reflection_api.items import Item
 from reflection_trainer.train.meter import Meter
-from reflection_trainer.train.reflect_retry import Failure
+from reflection_trainer.train.reflect_retry import Failure, Sample
 from reflection_trainer.train.reward import RetryReward
 from reflection_trainer.verify.registry import make_verifier
 
@@ -19,9 +19,15 @@ FAILURE = Failure(
 )
 
 
+def sample(text, finished=True):
+    return Sample([1], [2], text, finished)
+
+
 def score(reflections, finished, retries, meter=None, verifier=None):
+    """`retries`: the text of the one retry of each reflection, or a list of texts."""
     reward = RetryReward(verifier or make_verifier("exact"), meter or Meter())
-    return reward.score([FAILURE] * len(retries), reflections, finished, retries)
+    samples = [[sample(text) for text in ([texts] if isinstance(texts, str) else texts)] for texts in retries]
+    return reward.score([FAILURE] * len(retries), list(map(sample, reflections, finished)), samples)
 
 
 @pytest.mark.parametrize(
@@ -37,6 +43,25 @@ def test_any_text_gets_a_reward_of_zero_or_one(rows):
     rewards = score([""] * len(rows), [finished for finished, _ in rows], [text for _, text in rows])
     assert len(rewards) == len(rows)
     assert set(rewards) <= {0.0, 1.0}
+
+
+@pytest.mark.parametrize(
+    ("finished", "retries", "expected"),
+    [
+        (True, ["red", "blue", "red", "red"], 0.75),
+        (True, ["red"] * 3, 1.0),
+        (True, ["blue"] * 3, 0.0),
+        (False, ["red", "red"], 0.0),
+    ],
+)
+def test_several_retries_earn_the_share_that_is_right(finished, retries, expected):
+    assert score(["hm", "hm"], [finished, True], [retries, ["blue"] * len(retries)]) == [expected, 0.0]
+
+
+def test_a_leak_counts_once_whichever_retry_shows_it():
+    meter = Meter()
+    score(["say red now", "look"], [True, True], [["blue", "red", "red"], ["red", "red", "red"]], meter)
+    assert meter.finish_step().leaks == 1
 
 
 def test_reflections_that_give_the_answer_away_are_counted_and_paid_all_the_same():

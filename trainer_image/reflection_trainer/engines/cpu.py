@@ -18,22 +18,25 @@ _SEQUENCES_IN_CACHE = 16
 _SHARE_OF_MEMORY = 4
 """At most a fourth of the free memory goes to the cache."""
 
-_ENVIRONMENT = {
+ENVIRONMENT = {
     "VLLM_HOST_IP": "127.0.0.1",
     "VLLM_CPU_OMP_THREADS_BIND": "nobind",
     "VLLM_WORKER_MULTIPROC_METHOD": "spawn",
     "TORCHDYNAMO_DISABLE": "1",
 }
+"""vLLM's variables, and torch's for it."""
 
 
 def prepare_environment() -> None:
     """Set vLLM's variables: they count only when set before its first import; what is set already stays."""
-    for name, value in _ENVIRONMENT.items():
+    for name, value in ENVIRONMENT.items():
         os.environ.setdefault(name, value)
 
 
-def check_attention(model: ModelFolder) -> None:
+def check_attention(model: ModelFolder, *, instead: str = "spec.rollout.engine: transformers") -> None:
     """Refuse attention heads that vLLM cannot compute on a processor: it would say so only at the first answer.
+
+    `instead` is the setting to use.
 
     Raises:
         BadConfig: the model has such heads (reason InvalidModel).
@@ -45,7 +48,7 @@ def check_attention(model: ModelFolder) -> None:
         raise invalid(
             model.uri,
             f"has attention heads of {model.head_size} numbers, and vLLM computes heads of {', '.join(map(str, sizes))} "
-            "on a processor: set spec.rollout.engine: transformers, or use GPUs or another model",
+            f"on a processor: set {instead}, or use GPUs or another model",
         )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from reflection_api.reasons import Reason
@@ -37,27 +37,16 @@ class VllmEngine:
         self.tokenizer = model.tokenizer
         self.context_length = context_length
         self.throughput = Throughput()
-        _prepare_environment(gpus)
-        vllm = _import_vllm(gpus)
+        self._vllm = import_vllm(gpus)
         if not gpus:
             cpu.check_attention(model)
-        settings: dict[str, Any] = {
-            "model": str(model.path),
-            "tokenizer": str(model.path),
-            "max_model_len": context_length,
-            "tensor_parallel_size": tensor_parallel_size,
-            "trust_remote_code": model.trust_remote_code,
-            "enable_prefix_caching": True,
-            "disable_log_stats": True,
-            "use_tqdm_on_load": False,
-            "seed": 0,
-        }
-        if not gpus:
-            settings |= cpu.engine_arguments(
-                context_length=context_length, cache_bytes_per_token=model.cache_bytes_per_token
-            )
-        self._vllm = vllm
-        self._engine = vllm.LLMEngine.from_engine_args(vllm.EngineArgs(**settings))
+        self._engine = start(
+            self._vllm,
+            model,
+            gpus=gpus,
+            context_length=context_length,
+            tensor_parallel_size=tensor_parallel_size,
+        )
 
     def generate(
         self,
@@ -69,21 +58,25 @@ class VllmEngine:
     ) -> list[Completion]:
         """See `Engine.generate`."""
         prompts = encoded(self.tokenizer, conversations, sampling, seeds, self.context_length)
+        parameters = [
+            self._vllm.SamplingParams(
+                temperature=sampling.temperature,
+                top_p=sampling.top_p,
+                top_k=sampling.top_k,
+                max_tokens=sampling.max_tokens,
+                seed=seed,
+                output_kind=final_only(),
+            )
+            for seed in seeds
+        ]
         completions: dict[int, Completion] = {}
-        submitted = 0
         # Cached prefixes of earlier calls would make a call's answers depend on them, if only by rounding.
         self._engine.reset_prefix_cache()
         with self.throughput.measured():
-            while len(completions) < len(prompts):
-                while submitted < len(prompts) and submitted - len(completions) < _IN_FLIGHT:
-                    self._submit(submitted, prompts[submitted], sampling, seeds[submitted])
-                    submitted += 1
-                finished = [output for output in self._engine.step() if output.finished]
-                for output in finished:
-                    completion = _completion(output.outputs[0])
-                    completions[int(output.request_id)] = completion
-                    self.throughput.tokens += completion.token_count
-                if finished and on_done:
+            for index, output in outputs(self._vllm, self._engine, prompts, parameters):
+                completions[index] = _completion(output.outputs[0])
+                self.throughput.tokens += completions[index].token_count
+                if on_done:
                     on_done(len(completions))
         return [completions[index] for index in range(len(prompts))]
 
@@ -96,17 +89,41 @@ class VllmEngine:
         gc.collect()
         cleanup_dist_env_and_memory()
 
-    def _submit(self, index: int, prompt: list[int], sampling: SamplingSpec, seed: int) -> None:
-        parameters = self._vllm.SamplingParams(
-            temperature=sampling.temperature,
-            top_p=sampling.top_p,
-            top_k=sampling.top_k,
-            max_tokens=sampling.max_tokens,
-            seed=seed,
-            output_kind=_final_only(),
+
+def start(vllm: Any, model: ModelFolder, *, gpus: int, context_length: int, **more: Any) -> Any:
+    """Start vLLM's engine in this process; `more` goes before what is set here."""
+    settings: dict[str, Any] = {
+        "model": str(model.path),
+        "tokenizer": str(model.path),
+        "max_model_len": context_length,
+        "trust_remote_code": model.trust_remote_code,
+        "enable_prefix_caching": True,
+        "disable_log_stats": True,
+        "use_tqdm_on_load": False,
+        "seed": 0,
+    }
+    if not gpus:
+        settings |= cpu.engine_arguments(
+            context_length=context_length, cache_bytes_per_token=model.cache_bytes_per_token
         )
-        [rendered] = self._engine.renderer.render_cmpl([self._vllm.TokensPrompt(prompt_token_ids=prompt)])
-        self._engine.add_request(str(index), rendered, parameters)
+    return vllm.LLMEngine.from_engine_args(vllm.EngineArgs(**settings | more))
+
+
+def outputs(
+    vllm: Any, engine: Any, prompts: Sequence[list[int]], parameters: Sequence[Any]
+) -> Iterator[tuple[int, Any]]:
+    """What the engine makes of each prompt, as soon as it is finished, with the prompt's index."""
+    submitted = done = 0
+    while done < len(prompts):
+        while submitted < len(prompts) and submitted - done < _IN_FLIGHT:
+            prompt = vllm.TokensPrompt(prompt_token_ids=prompts[submitted])
+            [rendered] = engine.renderer.render_cmpl([prompt])
+            engine.add_request(str(submitted), rendered, parameters[submitted])
+            submitted += 1
+        for output in engine.step():
+            if output.finished:
+                done += 1
+                yield int(output.request_id), output
 
 
 def _prepare_environment(gpus: int) -> None:
@@ -119,24 +136,33 @@ def _prepare_environment(gpus: int) -> None:
         cpu.prepare_environment()
 
 
-def _import_vllm(gpus: int) -> Any:
+def import_vllm(
+    gpus: int, *, field: str = "spec.rollout.engine", instead: str = "the engine transformers"
+) -> Any:
+    """vLLM, with the environment that it needs.
+
+    Raises:
+        BadConfig: it is not installed, or is not for this machine; `field` asked for it, `instead` is what to use.
+    """
+    _prepare_environment(gpus)
     try:
         import vllm
         from vllm.platforms import current_platform
     except ImportError as error:
         raise BadConfig(
-            f"spec.rollout.engine: vllm cannot be imported here ({error}): install it, or use the engine transformers",
+            f"{field}: vllm cannot be imported here ({error}): install it, or use {instead}",
             reason=Reason.INVALID_SPEC,
         ) from error
     if not gpus and not current_platform.is_cpu():
         raise BadConfig(
-            "spec.rollout.gpusPerWorker: 0, but this build of vLLM needs GPUs: use 1 or more, or the engine transformers",
+            f"{field}: without GPUs, but this build of vLLM needs GPUs: use 1 or more, or {instead}",
             reason=Reason.INVALID_SPEC,
         )
     return vllm
 
 
-def _final_only() -> Any:
+def final_only() -> Any:
+    """An output is told of once, when it is whole."""
     from vllm.sampling_params import RequestOutputKind
 
     return RequestOutputKind.FINAL_ONLY

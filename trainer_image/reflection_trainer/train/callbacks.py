@@ -16,6 +16,7 @@ from accelerate.utils import gather_object
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from ..progress import Progress
+from .deck import Deck
 from .meter import Meter
 from .metrics import MetricsFile, step_line
 from .order import WorkOrder, write_file
@@ -28,8 +29,15 @@ logger = logging.getLogger(__name__)
 
 _SHOWN: tuple[str, ...] = ("reward", "deadGroupShare", "reflectionTokens")
 """Figures beside the progress."""
+_POSITION = "position.txt"
+"""How many failures had been drawn when the checkpoint was made."""
 _HANDOVER_SECONDS = 0.05
 """Between two looks whether the checkpoint before has been taken."""
+
+
+def read_position(checkpoint: Path) -> int:
+    """How many failures the training of a checkpoint had drawn."""
+    return int((checkpoint / _POSITION).read_text())
 
 
 class StepClock(TrainerCallback):
@@ -101,9 +109,10 @@ class StopOnRequest(TrainerCallback):
 class Handover(TrainerCallback):
     """Completes each checkpoint on the first machine's disk and says that it is ready to be stored."""
 
-    def __init__(self, order: WorkOrder, progress: Progress) -> None:
+    def __init__(self, order: WorkOrder, progress: Progress, deck: Deck) -> None:
         self._order = order
         self._progress = progress
+        self._deck = deck
         self._pending: tuple[int, Path] | None = None
 
     def on_save(
@@ -115,6 +124,7 @@ class Handover(TrainerCallback):
         if not state.is_world_process_zero:
             return
         shutil.copyfile(self._order.metrics, folder / self._order.metrics.name)
+        write_file(folder / _POSITION, f"{self._deck.position}\n")
         self._wait_for_taken()
         ready = self._order.ready / folder.name
         write_file(ready, "")

@@ -61,7 +61,7 @@ def _method(settings: TrainingSettings) -> dict[str, Any]:
 
 def _batches(settings: TrainingSettings) -> dict[str, Any]:
     """One generation batch is one optimizer step: the policy that samples is always the policy that is updated."""
-    accumulation = settings.completions_per_process // settings.micro_batch_size
+    accumulation = settings.rows_per_process // settings.micro_batch_size
     return {
         "per_device_train_batch_size": settings.micro_batch_size,
         "gradient_accumulation_steps": accumulation,

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +18,6 @@ from ..errors import BadData
 from .reflect_retry import Failure
 
 if TYPE_CHECKING:
-    from datasets import Dataset
     from transformers import PreTrainedTokenizerBase
 
 _SCHEMA = pa.schema([(name, pa.large_string()) for name in ("id", "prompt", "row")])
@@ -53,27 +54,27 @@ class Prepared:
 
 
 class FailureTable:
-    """The prepared failures, mapped from disk: processes of one machine share its memory."""
+    """The prepared failures, mapped from disk: processes of one machine share its memory, and only what is taken is read."""
 
     def __init__(self, path: Path) -> None:
-        with pa.memory_map(str(path)) as source:
-            self._table = pa.ipc.open_file(source).read_all()
+        self._file = pa.ipc.open_file(pa.memory_map(str(path)))
+        sizes = (self._file.get_batch(number).num_rows for number in range(self._file.num_record_batches))
+        self._ends: list[int] = list(accumulate(sizes))
 
     def __len__(self) -> int:
-        return int(self._table.num_rows)
+        return self._ends[-1]
 
     def take(self, numbers: Sequence[int]) -> list[Failure]:
         """The failures of these rows; one that stands in several rows is read once."""
-        distinct = list(dict.fromkeys(numbers))
-        rows = self._table.take(pa.array(distinct, pa.int64())).to_pylist()
-        failures = {number: _decoded(row) for number, row in zip(distinct, rows, strict=True)}
+        failures = {number: self._read(number) for number in dict.fromkeys(numbers)}
         return [failures[number] for number in numbers]
 
-    def row_numbers(self) -> Dataset:
-        """A data set of row numbers, in the column `failure`."""
-        from datasets import Dataset
-
-        return Dataset.from_dict({"failure": list(range(len(self)))})
+    def _read(self, number: int) -> Failure:
+        # Not `Table.take`: it would copy the whole column to pick one row of it.
+        batch = bisect_right(self._ends, number)
+        offset = number - (self._ends[batch - 1] if batch else 0)
+        (row,) = self._file.get_batch(batch).slice(offset, 1).to_pylist()
+        return _decoded(row)
 
 
 def prepare(

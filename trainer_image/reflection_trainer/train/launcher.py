@@ -13,6 +13,7 @@ from pathlib import Path
 from types import FrameType
 
 from ..cpus import available_cpus
+from ..engines import cpu
 from .family import die_with_parent
 from .order import WorkOrder
 
@@ -87,6 +88,10 @@ def environment(order: WorkOrder) -> dict[str, str]:
     values = {**os.environ, **_ENVIRONMENT}
     # Threads that wait for each other's cores make a training several times slower.
     values["OMP_NUM_THREADS"] = str(max(1, available_cpus() // settings.processes_per_node))
+    if settings.generation == "colocate" and settings.gpus_per_node == 0:
+        values |= cpu.ENVIRONMENT | values  # torch reads some of it before vLLM is imported
     if settings.gpus_per_node == 0:
         values |= {"ACCELERATE_USE_CPU": "true", "CUDA_VISIBLE_DEVICES": ""}
+        # Else each of several processes takes "cpu:<its number>" for its device, where torch cannot load a checkpoint to.
+        values["ACCELERATE_TORCH_DEVICE"] = "cpu"
     return values

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from .reflect_retry import Sample
 
 Phase = Literal["reflect", "retry", "verify"]
 
@@ -16,6 +19,18 @@ class Counts:
     """Sums over the rows of one step. Every field is additive over processes."""
 
     rows: float = 0.0
+    """Reflections sampled, those of dead groups and of further draws included."""
+    retries: float = 0.0
+    groups: float = 0.0
+    all_wrong: float = 0.0
+    """Groups in which no reflection earned anything."""
+    all_right: float = 0.0
+    dead: float = 0.0
+    """Groups in which every reflection earned the same: these two, and where several retries earn parts."""
+    rewarded: float = 0.0
+    """Reflections in groups."""
+    reward: float = 0.0
+    """What they earned together."""
     truncated: float = 0.0
     """Reflections cut off at the token limit."""
     retries_truncated: float = 0.0
@@ -61,16 +76,25 @@ class Meter:
             field = f"seconds_{name}"
             setattr(self._counts, field, getattr(self._counts, field) + time.perf_counter() - started)
 
-    def count_tokens(self, reflection: int, retry: int) -> None:
-        """Add sampled tokens."""
-        self._counts.reflection_tokens += reflection
-        self._counts.retry_tokens += retry
+    def count_samples(self, reflections: Sequence[Sample], retries: Sequence[Sample]) -> None:
+        """Add what was sampled, and how much of it was cut off."""
+        counts = self._counts
+        counts.rows += len(reflections)
+        counts.retries += len(retries)
+        counts.reflection_tokens += sum(len(sample.token_ids) for sample in reflections)
+        counts.retry_tokens += sum(len(sample.token_ids) for sample in retries)
+        counts.truncated += sum(not sample.finished for sample in reflections)
+        counts.retries_truncated += sum(not sample.finished for sample in retries)
 
-    def count_rows(self, *, rows: int, truncated: int, retries_truncated: int) -> None:
-        """Add rows, and how many of their reflections and retries were cut off."""
-        self._counts.rows += rows
-        self._counts.truncated += truncated
-        self._counts.retries_truncated += retries_truncated
+    def count_groups(self, groups: Sequence[Sequence[float]]) -> None:
+        """Add groups by the rewards of their reflections."""
+        counts = self._counts
+        counts.groups += len(groups)
+        counts.all_wrong += sum(max(group) == 0 for group in groups)
+        counts.all_right += sum(min(group) == 1 for group in groups)
+        counts.dead += sum(len(set(group)) == 1 for group in groups)
+        counts.rewarded += sum(map(len, groups))
+        counts.reward += sum(map(sum, groups))
 
     def count_leaks(self, leaks: int) -> None:
         """Add reflections that give the answer away."""

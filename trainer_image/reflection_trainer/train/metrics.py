@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -12,12 +12,12 @@ from typing import Any
 from .meter import Counts
 
 _FROM_TRL = {
-    "reward": "reward",
     "loss": "loss",
     "grad_norm": "gradNorm",
     "learning_rate": "learningRate",
     "entropy": "entropy",
     "kl": "kl",
+    "sampling/sampling_logp_difference/max": "samplingGap",
 }
 """TRL's name and ours."""
 
@@ -25,32 +25,26 @@ WINDOW_SHARE = 0.1
 """The last part of training that headline figures are the mean of: single steps are noise."""
 
 
-def group_shares(groups: Iterable[Iterable[float]]) -> dict[str, float]:
-    """Shares of dead groups, in which every reflection earned the same: they teach nothing.
-
-    Args:
-        groups: the rewards of each group.
-    """
-    rewards = [list(group) for group in groups]
-    wrong = sum(max(group) == 0 for group in rewards) / len(rewards)
-    right = sum(min(group) == 1 for group in rewards) / len(rewards)
-    return {"deadGroupShare": wrong + right, "allWrongShare": wrong, "allRightShare": right}
-
-
 def step_figures(counts: Counts) -> dict[str, float]:
     """The figures of a step from the counts of all processes together. Seconds are the mean of the processes."""
-    rows, processes = max(counts.rows, 1.0), max(counts.processes, 1.0)
+    rows, retries = max(counts.rows, 1.0), max(counts.retries, 1.0)
+    groups, processes = max(counts.groups, 1.0), max(counts.processes, 1.0)
     seconds = {
         name: getattr(counts, f"seconds_{name}") / processes
         for name in ("step", "reflect", "retry", "verify")
     }
     update = seconds["step"] - seconds["reflect"] - seconds["retry"] - seconds["verify"]
     return {
+        "reward": counts.reward / max(counts.rewarded, 1.0),
+        "groups": counts.groups,
+        "deadGroupShare": counts.dead / groups,
+        "allWrongShare": counts.all_wrong / groups,
+        "allRightShare": counts.all_right / groups,
         "reflectionTokens": counts.reflection_tokens / rows,
         "truncatedShare": counts.truncated / rows,
         "leakShare": counts.leaks / rows,
-        "retryTokens": counts.retry_tokens / rows,
-        "retryTruncatedShare": counts.retries_truncated / rows,
+        "retryTokens": counts.retry_tokens / retries,
+        "retryTruncatedShare": counts.retries_truncated / retries,
         "tokensReflect": counts.reflection_tokens,
         "tokensRetry": counts.retry_tokens,
         "secondsReflect": seconds["reflect"],

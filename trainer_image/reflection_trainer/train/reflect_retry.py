@@ -1,6 +1,7 @@
 """The method's two steps, whatever generates the text: reflect on a failed answer, then retry in the same conversation.
 
-The reflection is what is trained. The retry exists to find out whether the reflection helped: it is judged and forgotten.
+The reflection is what is trained. The retry exists to find out whether the reflection helped: it is judged, and unless the
+credit scope says otherwise forgotten.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from typing import Any, Protocol
 
 from ..conversation import Conversation, Turn
 from .meter import Meter
+from .reward import RetryReward
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,68 +32,72 @@ class Failure:
 
 
 @dataclass(frozen=True, slots=True)
-class Generation:
-    """What a model wrote for a batch of conversations, in their order."""
+class Sample:
+    """What the model wrote in one conversation."""
 
-    prompt_ids: list[list[int]]
-    token_ids: list[list[int]]
-    """Sampled tokens of each row, at least one, the end token included where the row reached it."""
-    texts: list[str]
-    finished: list[bool]
-    """Whether the row ended by itself; else it was cut off at the token limit."""
-    logprobs: list[list[float]] | None
+    prompt_ids: list[int]
+    token_ids: list[int]
+    """Sampled tokens, at least one, the end token included where it was reached."""
+    text: str
+    finished: bool
+    """Whether it ended by itself; else it was cut off at the token limit."""
+    logprobs: list[float] | None = None
     """Log-probability of every sampled token, where the generator tells it."""
-
-    @property
-    def tokens(self) -> int:
-        """Sampled tokens of all rows."""
-        return sum(map(len, self.token_ids))
 
 
 class Generator(Protocol):
     """Samples one continuation of every conversation with the policy as it is now."""
 
-    def generate(self, conversations: Sequence[list[Turn]], max_new_tokens: int) -> Generation:
+    def generate(self, conversations: Sequence[list[Turn]], max_new_tokens: int) -> list[Sample]:
         """Continue each conversation by at most `max_new_tokens` tokens."""
 
 
 @dataclass(frozen=True, slots=True)
-class TwoSteps:
-    """Reflections and the retries that followed them, row by row."""
+class Trial:
+    """A reflection, the retries that followed it, and what it earned."""
 
-    reflections: Generation
-    retries: Generation
+    failure: Failure
+    reflection: Sample
+    retries: list[Sample]
+    reward: float
 
 
 class ReflectRetry:
-    """Generates both steps for a batch of failures."""
+    """Reflects on failures, retries, and has the retries judged."""
 
     def __init__(
-        self, conversation: Conversation, *, reflection_tokens: int, retry_tokens: int, meter: Meter
+        self,
+        conversation: Conversation,
+        reward: RetryReward,
+        *,
+        reflection_tokens: int,
+        retry_tokens: int,
+        retries: int,
+        meter: Meter,
     ) -> None:
         self._conversation = conversation
+        self._reward = reward
         self._reflection_tokens = reflection_tokens
         self._retry_tokens = retry_tokens
+        self._retries = retries
         self._meter = meter
 
-    def run(self, failures: Sequence[Failure], generator: Generator) -> TwoSteps:
-        """One reflection and one retry per row. A failure that stands in several rows is reflected on anew in each."""
+    def run(self, failures: Sequence[Failure], generator: Generator) -> list[Trial]:
+        """One trial per row. A failure that stands in several rows is reflected on anew in each."""
         with self._meter.phase("reflect"):
             reflections = generator.generate(
                 [failure.prompt for failure in failures], self._reflection_tokens
             )
         with self._meter.phase("retry"):
-            retries = generator.generate(self._retry_prompts(failures, reflections.texts), self._retry_tokens)
-        self._meter.count_tokens(reflections.tokens, retries.tokens)
-        self._meter.count_rows(
-            rows=len(failures),
-            truncated=reflections.finished.count(False),
-            retries_truncated=retries.finished.count(False),
-        )
-        return TwoSteps(reflections, retries)
+            flat = generator.generate(self._retry_prompts(failures, reflections), self._retry_tokens)
+        retries = [flat[start : start + self._retries] for start in range(0, len(flat), self._retries)]
+        self._meter.count_samples(reflections, flat)
+        rewards = self._reward.score(failures, reflections, retries)
+        return [Trial(*row) for row in zip(failures, reflections, retries, rewards, strict=True)]
 
-    def _retry_prompts(self, failures: Sequence[Failure], reflections: Sequence[str]) -> list[list[Turn]]:
+    def _retry_prompts(self, failures: Sequence[Failure], reflections: Sequence[Sample]) -> list[list[Turn]]:
         return [
-            self._conversation.retry_prompt(failure.prompt, reflection, failure.row)
+            self._conversation.retry_prompt(failure.prompt, reflection.text, failure.row)
             for failure, reflection in zip(failures, reflections, strict=True)
+            for _ in range(self._retries)
         ]

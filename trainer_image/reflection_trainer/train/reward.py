@@ -1,9 +1,10 @@
-"""The reward of a reflection: 1 if the retry that followed it is right, else 0. It sees texts, never the model."""
+"""The reward of a reflection: the share of the retries after it that are right. It sees texts, never the model."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from statistics import fmean
+from typing import TYPE_CHECKING, Any
 
 from reflection_api.items import Item, Message
 
@@ -11,13 +12,15 @@ from ..conversation import Turn
 from ..verify.leak import leaks
 from ..verify.verifier import Verifier
 from .meter import Meter
-from .reflect_retry import Failure
+
+if TYPE_CHECKING:
+    from .reflect_retry import Failure, Sample
 
 
 class RetryReward:
     """Judges retries with the task's verifier.
 
-    A reflection that was cut off earns nothing, whatever its retry says: in use it would be cut off too, and paying for it
+    A reflection that was cut off earns nothing, whatever its retries say: in use it would be cut off too, and paying for it
     would teach the model to ramble.
     """
 
@@ -28,17 +31,25 @@ class RetryReward:
     def score(
         self,
         failures: Sequence[Failure],
-        reflections: Sequence[str],
-        finished: Sequence[bool],
-        retries: Sequence[str],
+        reflections: Sequence[Sample],
+        retries: Sequence[Sequence[Sample]],
     ) -> list[float]:
-        """One reward per row, 0.0 or 1.0; `finished` says which reflections ended by themselves."""
+        """One reward per reflection, from 0 to 1; each has as many retries as every other."""
+        items = [
+            _item(f"{row}/{number}", failures[row], retry.text)
+            for row, samples in enumerate(retries)
+            for number, retry in enumerate(samples)
+        ]
         with self._meter.phase("verify"):
-            verdicts = self._verifier.verify(
-                [_item(str(row), failures[row], text) for row, text in enumerate(retries)]
+            verdicts = iter(self._verifier.verify(items))
+        right = [fmean(float(next(verdicts).correct) for _ in samples) for samples in retries]
+        self._meter.count_leaks(
+            sum(
+                any(leaks(reflection.text, retry.text) for retry in samples)
+                for reflection, samples in zip(reflections, retries, strict=True)
             )
-        self._meter.count_leaks(sum(map(leaks, reflections, retries)))
-        return [float(verdict.correct and whole) for verdict, whole in zip(verdicts, finished, strict=True)]
+        )
+        return [share * reflection.finished for share, reflection in zip(right, reflections, strict=True)]
 
 
 def _item(id_: str, failure: Failure, completion: str) -> Item:

@@ -19,13 +19,17 @@ from transformers import PrinterCallback
 from transformers.utils.logging import disable_progress_bar
 
 from ..conversation import Conversation
+from ..engines.colocated_engine import ColocatedEngine
 from ..engines.model import ModelFolder, inspect_model
 from ..errors import StageFailure
 from ..progress import Progress
 from ..verify.configured import task_verifier
-from .callbacks import Handover, StepClock, StepLog, StopOnRequest
+from .callbacks import Handover, StepClock, StepLog, StopOnRequest, read_position
+from .colocated import Colocated, sample_by
 from .config import grpo_config
+from .deck import Deck
 from .failures import Budget, FailureTable, Prepared, prepare
+from .groups import BatchShape, GroupSource
 from .meter import Meter
 from .metrics import MetricsFile
 from .order import Ended, Outcome, WorkOrder, checkpoint_step
@@ -33,7 +37,6 @@ from .policy import Policy, load_policy, lora_config, save_policy
 from .reflect_retry import ReflectRetry
 from .reward import RetryReward
 from .trainer import ReflectionTrainer
-from .trl_adapter import RewardFunction, Rollout
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, TrainerCallback
@@ -130,33 +133,38 @@ class Session:
     def __init__(self, order: WorkOrder, model: ModelFolder) -> None:
         settings, policy = order.config.training, order.config.policy
         self._order = order
+        self._model_folder = model
         self._tokenizer = model.tokenizer
         self._metrics = MetricsFile(order.metrics)
         self._progress = Progress(Stage.TRAIN, index=order.node, unit="steps", total=settings.max_steps)
         self._stop = StopOnRequest(order)
+        self._table = FailureTable(order.table)
+        self._deck = Deck(len(self._table), seed=settings.seed)
         self._policy = load_policy(order.policy, uri=policy.uri, trust_remote_code=policy.trust_remote_code)
-        self._trainer = self._build(self._policy)
+        self.trainer = self._build(self._policy)
 
     @property
     def step(self) -> int:
         """Optimizer steps done."""
-        return int(self._trainer.state.global_step)
+        return int(self.trainer.state.global_step)
 
     @property
     def model(self) -> PreTrainedModel:
         """The model in training, without what training wraps around it."""
-        model: PreTrainedModel = self._trainer.accelerator.unwrap_model(self._trainer.model)
+        model: PreTrainedModel = self.trainer.accelerator.unwrap_model(self.trainer.model)
         return model
 
     def run(self) -> Ended:
         """Train; says how it ended: `completed` or `interrupted`."""
         checkpoint = self._order.resume_from
-        if self._trainer.is_world_process_zero():
+        if checkpoint:
+            self._deck.position = read_position(checkpoint)
+        if self.trainer.is_world_process_zero():
             if checkpoint:
                 shutil.copyfile(checkpoint / self._metrics.path.name, self._metrics.path)
             self._metrics.restart(checkpoint_step(checkpoint))
         self._progress.skip(checkpoint_step(checkpoint))
-        self._trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+        self.trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
         return "interrupted" if self._stop.stopped else "completed"
 
     def save_model(self) -> None:
@@ -164,32 +172,63 @@ class Session:
         save_policy(self._policy, self.model, self._tokenizer, self._order.policy, self._order.model)
 
     def _build(self, policy: Policy) -> ReflectionTrainer:
-        config, settings = self._order.config, self._order.config.training
+        settings = self._order.config.training
         meter = Meter()
-        two_steps = ReflectRetry(
-            Conversation(config.task.templates),
-            reflection_tokens=settings.reflection_max_tokens,
-            retry_tokens=settings.retry_max_tokens,
-            meter=meter,
-        )
         log = StepLog(self._metrics, self._progress)
         callbacks: list[TrainerCallback] = [
-            StepClock(meter), log, self._stop, Handover(self._order, self._progress),
+            StepClock(meter), log, self._stop, Handover(self._order, self._progress, self._deck),
         ]  # fmt: skip
         trainer = ReflectionTrainer(
-            failures=FailureTable(self._order.table),
+            settings=settings,
+            source=self._source(meter),
             meter=meter,
-            args=grpo_config(settings, self._order.output, trust_remote_code=config.policy.trust_remote_code),
+            args=grpo_config(
+                settings, self._order.output, trust_remote_code=self._order.config.policy.trust_remote_code
+            ),
             model=policy.model,
             processing_class=self._tokenizer,
-            reward_funcs=RewardFunction(RetryReward(task_verifier(config.task), meter)),
-            rollout_func=Rollout(two_steps),
             peft_config=lora_config(settings.lora, policy.model) if settings.lora else None,
             callbacks=callbacks,
         )
         trainer.remove_callback(PrinterCallback)  # ours is shorter
         log.trainer = trainer
+        if settings.generation == "colocate":
+            sample_by(trainer, self._colocated)
         return trainer
+
+    def _colocated(self, trainer: ReflectionTrainer) -> Colocated:
+        settings, prompt = self._order.config.training, self._table.take([0])[0].prompt
+        canary: Any = self._tokenizer.apply_chat_template(
+            prompt, add_generation_prompt=True, tokenize=True, return_dict=False
+        )
+        engine = ColocatedEngine(
+            self._model_folder,
+            gpus=settings.gpus_per_node,
+            processes=settings.world_size,
+            rows=settings.groups_per_process * settings.method.num_generations,
+        )
+        return Colocated(trainer, engine, canary=canary, seed=settings.seed)
+
+    def _source(self, meter: Meter) -> GroupSource:
+        config, settings = self._order.config, self._order.config.training
+        steps = ReflectRetry(
+            Conversation(config.task.templates),
+            RetryReward(task_verifier(config.task), meter),
+            reflection_tokens=settings.reflection_max_tokens,
+            retry_tokens=settings.retry_max_tokens,
+            retries=settings.method.retries_per_reflection,
+            meter=meter,
+        )
+        return GroupSource(
+            self._table,
+            self._deck,
+            steps,
+            shape=BatchShape.of(settings),
+            dead=settings.method.dead_groups,
+            meter=meter,
+            process=PartialState().process_index,
+            everywhere=lambda number: list(gather_object([number])),
+        )
 
 
 def _prepare_failures(order: WorkOrder, state: PartialState, model: ModelFolder) -> Prepared | None:

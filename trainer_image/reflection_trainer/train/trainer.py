@@ -1,67 +1,104 @@
-"""TRL's GRPOTrainer, taught to train on failures: our sampler, our rows, our figures. The loss is TRL's own."""
+"""TRL's GRPOTrainer, taught to train on failures: our groups, our micro-batches, our figures. The loss is TRL's own."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import torch
+from datasets import Dataset
+from reflection_api.contract import TrainingSettings
 from torch.utils.data import Sampler
+from trl.trainer.utils import shuffle_sequence_dict, split_tensor_dict
 
-from .failures import FailureTable
+from .groups import GroupSource
 from .grpo import GRPOConfig, GRPOTrainer
 from .meter import Counts, Meter
-from .metrics import group_shares, step_figures
-from .reflect_retry import Failure
-from .sampler import FailureSampler
+from .metrics import step_figures
+from .trl_adapter import PLACEHOLDER, Row, TrlGenerator, hand_over, retry_success, rows_of
 
 STEP_LOG = "loss"
 """Only a step's log holds it; the log at the end of training does not."""
 
+Batch = dict[str, Any]
+
 
 class ReflectionTrainer(GRPOTrainer):
-    """Reflection-only GRPO over a table of failures.
+    """Reflection-only GRPO over groups from a source of our own.
 
-    The data set that TRL sees holds row numbers only. Rows are looked up when a batch is generated, so that the copies that TRL
-    asks for at every micro-batch, and throws away, cost nothing.
+    The data set that TRL sees is one empty row, as often as it asks: which failures a step needs shows while it is sampled.
     """
 
-    def __init__(self, *, failures: FailureTable, meter: Meter, args: GRPOConfig, **kwargs: Any) -> None:
-        self._failures = failures
+    def __init__(
+        self,
+        *,
+        settings: TrainingSettings,
+        source: GroupSource,
+        meter: Meter,
+        args: GRPOConfig,
+        **kwargs: Any,
+    ) -> None:
+        self._settings = settings
+        self._source = source
         self._meter = meter
-        self._group_shares: dict[str, float] = {}
-        self.current_failures: list[Failure] = []
-        """The failures of the rows that are being generated, in their order."""
+        self._loss_factor = 1.0
+        self.rows: list[Row] = []
+        """The rows of the step that is under way."""
         self.figures: dict[str, float] = {}
         """Our figures of the newest step, of all processes together."""
-        super().__init__(args=args, train_dataset=failures.row_numbers(), **kwargs)
+        functions: dict[str, Any] = {"reward_funcs": retry_success, "rollout_func": hand_over}
+        super().__init__(args=args, train_dataset=Dataset.from_dict({"row": [0]}), **functions, **kwargs)
+        self._buffered_inputs: Any
 
     def _get_train_sampler(self, dataset: Any = None) -> Sampler[int]:  # noqa: ARG002 - TRL's signature
         args: Any = self.args
-        return FailureSampler(
-            failures=len(self._failures),
-            failures_per_step=args.generation_batch_size // args.num_generations,
-            generations=args.num_generations,
-            repeats=args.steps_per_generation,
-            steps=args.max_steps,
-            seed=args.seed,
-        )
+        return SameRow(args.generation_batch_size * args.steps_per_generation * args.max_steps)
 
-    def _generate_and_score_completions(self, inputs: Sequence[dict[str, Any]]) -> dict[str, Any]:
-        self.current_failures = self._failures.take([row["failure"] for row in inputs])
-        rows = [{"prompt": failure.prompt, "failure": failure} for failure in self.current_failures]
-        batch: dict[str, Any] = super()._generate_and_score_completions(rows)
+    def _prepare_inputs(self, generation_batch: Any) -> Any:
+        """The micro-batch that is due; None for those at the step's beginning that dropped groups leave empty."""
+        args: Any = self.args
+        position = self._step % args.steps_per_generation
+        if position == 0:
+            batch: Any = shuffle_sequence_dict(self._generate_and_score_completions(generation_batch))
+            full = len(self.rows) // self._settings.micro_batch_size
+            empty = [None] * (args.steps_per_generation - full)
+            self._buffered_inputs = [*empty, *split_tensor_dict(batch, full)]
+        return self._buffered_inputs[position]
+
+    def _generate_and_score_completions(self, inputs: Sequence[Any]) -> Batch:  # noqa: ARG002 - empty rows
+        taken = self._source.take(TrlGenerator(self))
+        self.rows = rows_of(taken, self._settings.method.credit_scope)
+        batch: Batch = super()._generate_and_score_completions([{"prompt": PLACEHOLDER} for _ in self.rows])
+        if self._settings.method.positive_only:
+            batch["advantages"] = batch["advantages"].clamp(min=0)
+        if self._settings.method.dead_groups != "keep":
+            self._leave_dead_groups_out(batch)
         return batch
 
-    def _calculate_rewards(self, *args: Any, **kwargs: Any) -> torch.Tensor:
-        rewards: torch.Tensor = super()._calculate_rewards(*args, **kwargs)  # of all processes: (rows, 1)
-        self._group_shares = group_shares(rewards.view(-1, int(self.num_generations or 0)).tolist())
-        return rewards
+    def _leave_dead_groups_out(self, batch: Batch) -> None:
+        """Take what the update does not learn from out of its masks and its means."""
+        mask = batch["completion_mask"]
+        learns = torch.tensor([row.learns for row in self.rows], device=mask.device)
+        batch["completion_mask"] = mask = mask * learns[:, None]
+        batch["num_items_in_batch"] = self.accelerator.gather(mask.sum()).sum()
+        live = int(self.accelerator.gather(learns.sum()).sum())
+        if self.loss_type in ("grpo", "dr_grpo"):  # a mean over all rows that were asked for
+            asked = self._settings.rows_per_process * self._settings.world_size
+            self._loss_factor = asked / live if live else 1.0
+        elif self.loss_type == "bnpo":  # a mean over micro-batches
+            self._loss_factor = self._settings.rows_per_process / len(self.rows)
+
+    def compute_loss(self, model: Any, inputs: Batch | None, *args: Any, **kwargs: Any) -> torch.Tensor:
+        """TRL's loss, as a mean over what the update learns from."""
+        if inputs is None:
+            return torch.zeros((), device=self.accelerator.device, requires_grad=True)
+        loss: torch.Tensor = super().compute_loss(model, inputs, *args, **kwargs)
+        return loss * self._loss_factor
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
         """Complete the figures of the step before the callbacks read them."""
         if STEP_LOG in logs:
-            self.figures = self._group_shares | step_figures(self._all_counts())
+            self.figures = step_figures(self._all_counts())
         super().log(logs, start_time)
         # Ours stand in the metrics file; TRL's history would grow every checkpoint by all steps before it.
         self.state.log_history.clear()
@@ -73,3 +110,16 @@ class ReflectionTrainer(GRPOTrainer):
         counts = torch.tensor(self._meter.finish_step().to_list(), dtype=torch.float64)
         total = self.accelerator.reduce(counts.to(self.accelerator.device), reduction="sum")
         return Counts.from_list(total.tolist())
+
+
+class SameRow(Sampler[int]):
+    """The first row, so many times."""
+
+    def __init__(self, times: int) -> None:
+        self._times = times
+
+    def __iter__(self) -> Iterator[int]:
+        return (0 for _ in range(self._times))
+
+    def __len__(self) -> int:
+        return self._times

@@ -2,24 +2,70 @@
 
 All that we use of TRL's insides stands here and in trainer.py, and a contract test watches it.
 
-`rollout_func` returns the reflection alone as the completion, so TRL's own completion mask is the reflection mask: the retry
-cannot reach the loss. The retry's text goes to the reward function as an extra field.
+What the step learns from is sampled and judged before TRL asks for it; `rollout_func` hands it over row by row. The completion
+of a row is the reflection alone, so TRL's own completion mask is the reflection mask: the retry cannot reach the loss. With the
+credit scope `reflectionAndRetry` each retry is a row of its own, in its own conversation, with its reflection's reward.
 """
 
 from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from reflection_api.spec.training import CreditScope
 from transformers import GenerationConfig
 
 from ..conversation import Turn
-from .reflect_retry import Failure, Generation, ReflectRetry
-from .reward import RetryReward
+from .groups import StepBatch
+from .reflect_retry import Sample
 
 if TYPE_CHECKING:
     from .trainer import ReflectionTrainer
+
+PLACEHOLDER: list[Turn] = [{"role": "user", "content": ""}]
+"""Stands for the prompt of a row where TRL would only log it: what was sampled has its token ids with it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A completion that is trained, and what it earned."""
+
+    sample: Sample
+    reward: float
+    learns: bool
+    """Whether the update learns from it."""
+
+
+def rows_of(batch: StepBatch, scope: CreditScope) -> list[Row]:
+    """The rows that a batch is trained as, group after group: TRL takes so many in a row for a group."""
+    trials = [
+        (trial, learns) for group, learns in zip(batch.groups, batch.learns, strict=True) for trial in group
+    ]
+    rows = [Row(trial.reflection, trial.reward, learns) for trial, learns in trials]
+    if scope == "reflectionAndRetry":
+        rows += [Row(trial.retries[0], trial.reward, learns) for trial, learns in trials]
+    return rows
+
+
+def hand_over(prompts: list[list[Turn]], trainer: ReflectionTrainer) -> dict[str, Any]:
+    """`rollout_func`: the rows that the trainer has just sampled."""
+    rows = trainer.rows
+    if len(rows) != len(prompts):
+        raise RuntimeError(f"{len(prompts)} prompts for {len(rows)} rows: TRL changed its batches")
+    logprobs = [row.sample.logprobs for row in rows]
+    return {
+        "prompt_ids": [row.sample.prompt_ids for row in rows],
+        "completion_ids": [row.sample.token_ids for row in rows],
+        "logprobs": None if None in logprobs else logprobs,
+        "earned": [row.reward for row in rows],
+    }
+
+
+def retry_success(*, earned: Sequence[float], **_: Any) -> list[float]:
+    """TRL's reward function: one value per row, from the extra field of the rollout."""
+    return list(earned)
 
 
 class TrlGenerator:
@@ -28,7 +74,7 @@ class TrlGenerator:
     def __init__(self, trainer: ReflectionTrainer) -> None:
         self._trainer = trainer
 
-    def generate(self, conversations: Sequence[list[Turn]], max_new_tokens: int) -> Generation:
+    def generate(self, conversations: Sequence[list[Turn]], max_new_tokens: int) -> list[Sample]:
         """Continue each conversation by at most `max_new_tokens` tokens."""
         trainer: Any = self._trainer
         prompt_ids, images, multimodal = trainer._tokenize_prompts(list(conversations))  # noqa: SLF001
@@ -41,58 +87,12 @@ class TrlGenerator:
         end = trainer.processing_class.eos_token_id
         # TRL looks at the last token of every row, so an empty row would crash it: a model that says nothing has ended.
         whole = [ids or [end] for ids in token_ids]
-        return Generation(
-            prompt_ids=prompt_ids,
-            token_ids=whole,
-            texts=trainer.processing_class.batch_decode(whole, skip_special_tokens=True),
-            finished=[ids[-1] in ends for ids in whole],
-            logprobs=None if logprobs is None else [row or [0.0] for row in logprobs],
-        )
-
-
-class Rollout:
-    """`rollout_func`: reflects and retries for the rows that the trainer has just drawn."""
-
-    def __init__(self, steps: ReflectRetry) -> None:
-        self._steps = steps
-
-    def __call__(self, prompts: list[list[Turn]], trainer: ReflectionTrainer) -> dict[str, Any]:
-        """One reflection per row: TRL has repeated each prompt `num_generations` times already."""
-        failures = trainer.current_failures
-        if len(failures) != len(prompts):
-            raise RuntimeError(
-                f"{len(prompts)} prompts for {len(failures)} failures: TRL changed its batches"
-            )
-        steps = self._steps.run(failures, TrlGenerator(trainer))
-        return {
-            "prompt_ids": steps.reflections.prompt_ids,
-            "completion_ids": steps.reflections.token_ids,
-            "logprobs": steps.reflections.logprobs,
-            "reflection": steps.reflections.texts,
-            "reflection_finished": steps.reflections.finished,
-            "retry": steps.retries.texts,
-        }
-
-
-class RewardFunction:
-    """TRL's reward function: one value per row, from the extra fields of the rollout."""
-
-    __name__ = "retry_success"
-
-    def __init__(self, reward: RetryReward) -> None:
-        self._reward = reward
-
-    def __call__(
-        self,
-        *,
-        failure: Sequence[Failure],
-        reflection: Sequence[str],
-        reflection_finished: Sequence[bool],
-        retry: Sequence[str],
-        **_: Any,
-    ) -> list[float]:
-        """The rewards of the rows."""
-        return self._reward.score(failure, reflection, reflection_finished, retry)
+        texts = trainer.processing_class.batch_decode(whole, skip_special_tokens=True)
+        told = [None] * len(whole) if logprobs is None else [row or [0.0] for row in logprobs]
+        return [
+            Sample(prompt, ids, text, ids[-1] in ends, logprob)
+            for prompt, ids, text, logprob in zip(prompt_ids, whole, texts, told, strict=True)
+        ]
 
 
 @contextlib.contextmanager

@@ -1,0 +1,55 @@
+"""What the measurements share: a figure with its aim, the machine, and the folder of the records."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import subprocess
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[1]
+WORK = ROOT / "build" / "bench"
+
+
+def metric(name: str, value: float, unit: str, op: str, aim: float) -> dict[str, Any]:
+    """One figure with its aim."""
+    meets = {">=": value >= aim, "<=": value <= aim, ">": value > aim}[op]
+    return {"name": name, "value": value, "unit": unit, "aim": {"op": op, "value": aim}, "meets": meets}
+
+
+def write(name: str, metrics: list[dict[str, Any]], details: dict[str, Any]) -> Path:
+    """Write the record of a measurement to build/bench/<name>.json."""
+    WORK.mkdir(parents=True, exist_ok=True)
+    target = WORK / f"{name}.json"
+    record = {"name": name, "metrics": metrics, "details": details}
+    target.write_text(json.dumps(record, indent=2) + "\n")
+    return target
+
+
+def machine() -> dict[str, Any]:
+    """Where the figures were measured."""
+    model = next(
+        (
+            line.split(":", 1)[1].strip()
+            for line in Path("/proc/cpuinfo").read_text().splitlines()
+            if "model name" in line
+        ),
+        platform.processor(),
+    )
+    commit = subprocess.run(
+        ["git", "rev-parse", "--short", "HEAD"],  # noqa: S607 - whichever git the reader has
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return {
+        "processor": model,
+        "cores": os.cpu_count(),
+        "python": platform.python_version(),
+        "commit": commit.stdout.strip(),
+        "date": f"{datetime.now(UTC):%Y-%m-%d}",
+    }

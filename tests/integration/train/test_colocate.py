@@ -1,0 +1,188 @@
+"""vLLM inside the training: it samples the policy in training, says so at every update, and a resumed run samples the same."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from peft import get_peft_model
+from reflection_trainer.engines.colocated_engine import ColocatedEngine, checksum
+from reflection_trainer.errors import BadConfig
+from reflection_trainer.train import worker
+from reflection_trainer.train.colocated import PolicyStale
+from reflection_trainer.train.metrics import read_metrics
+from reflection_trainer.train.policy import load_policy, lora_config
+from reflection_trainer.train.weights import merged_weights
+from transformers import AutoModelForCausalLM
+
+from ...support.stage_runs import run_stage
+from . import tiny
+from .sessions import Probe, make_order, open_session, reward_every_other_row, run_session
+from .test_stage import FOLDER, outcomes, prepared
+
+pytestmark = [pytest.mark.training, pytest.mark.vllm, pytest.mark.slow]
+
+LORA = {"rank": 4, "targetModules": ["q_proj", "v_proj", "down_proj"]}
+VARIANTS = pytest.mark.parametrize("lora", [None, LORA], ids=["full", "lora"])
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """vLLM attends with heads of 32 numbers and more."""
+    return tiny.write_model(tmp_path_factory.mktemp("colocated"), head_dim=32)
+
+
+def open_colocated(folder: Path, model: Path, lora: Any, **training: Any) -> Any:
+    session = open_session(folder, model, generation="colocate", lora=lora, **training)
+    reward_every_other_row(session)
+    return session
+
+
+@VARIANTS
+def test_it_samples_the_policy_in_training(tmp_path, model, lora):
+    session = open_colocated(tmp_path, model, lora, maxSteps=3, learningRate=0.05)
+    probe = Probe(session)
+    inside = session.trainer.vllm_generation
+    pushes, push = [], inside.sync_weights
+    inside.sync_weights = lambda: pushes.append(session.step) or push()
+    before = {name: value.clone() for name, value in session.model.state_dict().items()}
+    after = run_session(session)
+    assert any(not torch.equal(before[name], after[name]) for name in before)
+    assert pushes == [0, 1, 2], "once a step, though the step samples twice"
+    lines = read_metrics(session._order.metrics)
+    assert all(line["samplingGap"] < 1e-4 for line in lines), "a token's log-probability there and here"
+    for inputs in probe.inputs:
+        torch.testing.assert_close(
+            inputs["importance_sampling_ratio"],
+            torch.ones_like(inputs["importance_sampling_ratio"]),
+            rtol=1e-3,
+            atol=1e-3,
+        )
+
+
+@VARIANTS
+def test_one_update_that_does_not_arrive_stops_the_run(tmp_path, model, lora):
+    """At the default learning rate, 5e-7: no log-probability shows a step as small as that."""
+    session = open_colocated(tmp_path, model, lora, maxSteps=4, learningRate=5e-7)
+    engine = session.trainer.vllm_generation._engine
+    update = engine.update
+    arrived = iter([True, True, False])
+    engine.update = lambda weights: update(weights) if next(arrived) else None
+    with pytest.raises(PolicyStale) as raised:
+        run_session(session)
+    assert int(raised.value.exit_code) == 70
+    assert raised.value.message.startswith(
+        "after step 2 vLLM does not sample with the weights in training: their checks"
+    )
+
+
+def test_neither_does_one_tensor_that_is_left_out(tmp_path, model):
+    session = open_colocated(tmp_path, model, None, maxSteps=2, learningRate=5e-7)
+    engine = session.trainer.vllm_generation._engine
+    update = engine.update
+    engine.update = lambda weights: update(
+        (name, tensor) for name, tensor in weights if session.step == 0 or "layers.1.mlp.up_proj" not in name
+    )
+    with pytest.raises(PolicyStale, match="after step 1"):
+        run_session(session)
+
+
+def test_weights_that_have_arrived_but_stand_in_the_wrong_places_are_noticed(tmp_path, model):
+    """Their sum is the same: what the model says of a fixed prompt is not."""
+    session = open_colocated(tmp_path, model, None, maxSteps=2)
+    engine = session.trainer.vllm_generation._engine
+    update = engine.update
+
+    def crossed(weights: Iterator[tuple[str, torch.Tensor]]) -> None:
+        other = {"0": "1", "1": "0"}
+        update(
+            (name.replace(f"layers.{n}.", f"layers.{other[n]}."), tensor)
+            if (n := name.partition("layers.")[2][:1]) in other
+            else (name, tensor)
+            for name, tensor in weights
+        )
+
+    engine.update = crossed
+    with pytest.raises(PolicyStale, match="the log-probabilities of a fixed prompt differ by"):
+        run_session(session)
+
+
+@VARIANTS
+def test_a_resumed_training_samples_the_same(tmp_path, model, lora):
+    settings = {"maxSteps": 5, "checkpoint": {"everySteps": 2}, "lora": lora, "learningRate": 0.05}
+    settings |= {"method": {"numGenerations": 4, "deadGroups": "refill"}, "retryMaxTokens": 1}
+    kept = tmp_path / "kept"
+    whole = open_session(tmp_path / "whole", model, generation="colocate", **settings)
+    expected = run_session(whole, kept)
+    resumed = open_session(
+        tmp_path / "resumed", model, generation="colocate", resume_from=kept / "checkpoint-2", **settings
+    )
+    found = run_session(resumed)
+    assert all(torch.equal(found[name], expected[name]) for name in expected)
+
+
+def test_it_ends_the_stage_for_good(tmp_path, model, monkeypatch):
+    monkeypatch.setattr(ColocatedEngine, "update", lambda engine, weights: None)
+    order = make_order(tmp_path, model, generation="colocate", maxSteps=3)
+    outcome = worker.run(order)
+    assert (outcome.ended, outcome.reason, outcome.exit_code) == ("failed", "PolicyStale", 70)
+
+
+def test_heads_that_it_cannot_compute_here_are_named_with_the_remedy(tmp_path):
+    small = tiny.write_model(tmp_path / "small")
+    with pytest.raises(
+        BadConfig, match=r"heads of 8 numbers.* set spec.training.generation: transformers, or"
+    ):
+        open_session(tmp_path, small, generation="colocate")
+
+
+def test_two_processes_have_an_engine_each(tmp_path, model):
+    config = prepared(
+        tmp_path,
+        model,
+        generation="colocate",
+        processesPerNode=2,
+        maxSteps=2,
+        method={"deadGroups": "refill"},
+    )
+    run = run_stage(config, tmp_path / "scratch")
+    assert run.exit_code == 0, run.stderr
+    found = outcomes(tmp_path / "scratch")
+    assert [outcome.processes for outcome in found] == [2, 2]
+    assert len({outcome.checksum for outcome in found}) == 1
+    lines = read_metrics(tmp_path / "storage" / FOLDER / "metrics.jsonl")
+    assert all(line["samplingGap"] < 1e-4 for line in lines)
+
+
+def test_merged_weights_are_the_models_and_leave_it_as_it_was(model):
+    policy = load_policy(model, uri="x", trust_remote_code=False)
+    spec = tiny.training(lora=LORA).lora
+    adapted = get_peft_model(policy.model, lora_config(spec, policy.model))
+    with torch.no_grad():
+        for name, value in adapted.named_parameters():
+            if "lora_B" in name:
+                value.normal_()
+    before = {name: value.clone() for name, value in adapted.state_dict().items()}
+    merged = dict(merged_weights(adapted))
+    assert all(torch.equal(before[name], value) for name, value in adapted.state_dict().items())
+    plain = AutoModelForCausalLM.from_pretrained(model)
+    assert set(merged) == {name for name, _ in plain.named_parameters()}
+    plain.load_state_dict(merged, strict=False)
+    prompt = torch.tensor([[2, 4, 6, 8, 3]])
+    with torch.no_grad():
+        torch.testing.assert_close(plain(prompt).logits, adapted(prompt).logits, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_a_checksum_sees_the_last_bit_and_no_layout(dtype):
+    torch.manual_seed(0)
+    one, two = torch.randn(7, 5), torch.randn(3, 5)
+    whole = checksum([one, two], dtype)
+    padded = torch.cat([two, one, torch.zeros(2, 5)]).t()
+    assert checksum([padded], dtype) == whole
+    changed = one.clone().to(dtype)
+    changed.view(torch.int16 if dtype == torch.bfloat16 else torch.int32)[3, 3] += 1
+    assert checksum([changed.float(), two], dtype) != whole

@@ -1,0 +1,89 @@
+"""What a training step holds in memory does not depend on how many failures there are."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import psutil
+import pyarrow as pa
+import pytest
+from reflection_trainer.train.failures import FailureTable, _encoded
+from reflection_trainer.train.reflect_retry import Failure
+
+from .sessions import make_order
+
+pytestmark = [pytest.mark.training, pytest.mark.slow]
+
+ROOT = Path(__file__).resolve().parents[3]
+BATCHES = 100
+PADDING = "x" * 4096
+"""In the columns of each failure, which its prompts do not show: 400 MB in 100,000 failures."""
+
+
+def write_table(path: Path, batches: int) -> None:
+    turns = [
+        {"role": "user", "content": "say red"},
+        {"role": "assistant", "content": "one"},
+        {"role": "user", "content": "wrong"},
+    ]
+    rows = _encoded([Failure("0/0", turns, {"answer": "red", "padding": PADDING})] * 1000)
+    with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_file(sink, rows.schema) as writer:
+        for _ in range(batches):
+            writer.write_table(rows)
+
+
+def measured(folder: Path, model: Path, batches: int) -> dict[str, float]:
+    order = make_order(folder, model, maxSteps=8, checkpoint={"everySteps": 100})
+    write_table(order.table, batches)
+    (folder / "order.json").write_text(order.to_json())
+    command = [sys.executable, "-m", f"{__package__}.test_memory", str(folder / "order.json")]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def test_a_step_takes_no_more_memory_with_a_thousand_times_the_failures(tmp_path, model):
+    few = measured(tmp_path / "few", model, 1)
+    many = measured(tmp_path / "many", model, BATCHES)
+    assert many["failures"] == BATCHES * few["failures"] == 100_000
+    data = BATCHES * 1000 * len(PADDING)
+    assert many["arrow"] - few["arrow"] < data / 100
+    assert many["anonymous"] - few["anonymous"] < data / 10, "the noise of two processes is some MB"
+
+
+def main() -> None:
+    """Train by the order in the file that the arguments name; print the most memory that a step had."""
+    from reflection_trainer.engines.model import inspect_model
+    from reflection_trainer.train.order import WorkOrder
+    from reflection_trainer.train.session import Session
+
+    order = WorkOrder.model_validate_json(Path(sys.argv[1]).read_bytes())
+    session = Session(order, inspect_model(order.policy, uri=f"file://{order.policy}"))
+    seen: list[int] = []
+    step = session.trainer.training_step
+
+    def watched(*args: object) -> object:
+        result = step(*args)
+        memory = psutil.Process().memory_info()
+        seen.append(memory.rss - memory.shared)  # what is mapped from the file is the system's to give back
+        return result
+
+    session.trainer.training_step = watched
+    session.trainer.args.save_strategy = "no"
+    session.run()
+    print(
+        json.dumps(
+            {
+                "failures": len(FailureTable(order.table)),
+                "anonymous": max(seen),
+                "arrow": pa.default_memory_pool().max_memory(),
+            }
+        )
+    )
+
+
+if __name__ == "__main__":
+    main()
