@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -48,8 +47,6 @@ async def find(target: Target) -> Place:
     Raises:
         RemoteError: there is none, or the kubeconfig cannot be used.
     """
-    # It would say in its own way what is said here.
-    logging.getLogger("kubernetes").setLevel(logging.CRITICAL)
     files = [file for file in _named(target) if file.exists()]
     if not files:
         return _in_a_pod(target)
