@@ -57,10 +57,22 @@ async def _show(cluster: Cluster, name: str) -> None:
 async def _watch(cluster: Cluster, name: str) -> None:
     from rich.console import Console
 
-    from ..remote.watching import watch_status
+    from ..remote.errors import RemoteError
+    from ..remote.live import follow
+    from ..remote.logs import Wanted, print_logs
 
-    run = await watch_status(cluster, name, Console())
-    await _overview(cluster, run, 0)
+    async def open_logs(run: Seen) -> None:
+        try:
+            await print_logs(cluster, run, Wanted(follow=True), typer.echo, typer.echo)
+        except RemoteError as error:
+            typer.echo(str(error))
+
+    console = Console()
+    run = await follow(cluster, name, console, open_logs)
+    if run is None:
+        return
+    if not console.is_terminal:
+        await _overview(cluster, run, 0)
     if run.failed:
         raise typer.Exit(FAILED)
 

@@ -1,17 +1,15 @@
-"""Following a run until it ends: events as they come, the stages below them."""
+"""Looking at a run again and again until it ends."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from datetime import UTC, datetime
+from typing import NamedTuple
 
 from rich.console import Console
 
-from ..local.display import Display
 from .cluster import Cluster
 from .errors import RemoteError
-from .overview import headline, stages
 from .printing import print_event
 from .seen import Seen, SeenEvent, seen, seen_event
 
@@ -21,12 +19,12 @@ _PATIENCE = 150
 _FIRST_EVENTS = 5
 
 
-class Look:
-    """A run at one moment, and the events that are new since the look before."""
+class Look(NamedTuple):
+    """A run at one moment."""
 
-    def __init__(self, run: Seen, events: list[SeenEvent]) -> None:
-        self.run = run
-        self.events = events
+    run: Seen
+    events: list[SeenEvent]
+    """Those that are new since the look before; at first the last few."""
 
 
 async def looks(cluster: Cluster, name: str, *, trouble: Callable[[str], None]) -> AsyncIterator[Look]:
@@ -50,29 +48,12 @@ async def looks(cluster: Cluster, name: str, *, trouble: Callable[[str], None]) 
         else:
             failures = 0
             new = [event for event in events if event.uid not in told]
-            # Of what was before, the last ones; the first look has told something even where there is no event.
             yield Look(run, new if told else new[-_FIRST_EVENTS:])
+            # The run, too: the first look has told something even where there is no event.
             told |= {event.uid for event in events} | {run.metadata.uid}
             if run.ended:
                 return
         await asyncio.sleep(_PAUSE_SECONDS)
-
-
-async def watch_status(cluster: Cluster, name: str, console: Console) -> Seen:
-    """Show a run until it ends; the run as it ended."""
-    rewards: list[float] = []
-    run: Seen | None = None
-    with Display(console) as display:
-        async for look in looks(cluster, name, trouble=lambda words: display.line(words, warning=True)):
-            if run is None or headline(*_about(run)) != headline(*_about(look.run)):
-                display.line(headline(*_about(look.run)))
-            run = look.run
-            for event in look.events:
-                display.event(event.at or datetime.now(UTC), event.type, event.reason, event.message)
-            _note_reward(rewards, run)
-            display.progress(stages(run.metadata, run.status, datetime.now(UTC), rewards))
-    assert run is not None
-    return run
 
 
 async def watch_events(cluster: Cluster, name: str, console: Console) -> None:
@@ -80,13 +61,3 @@ async def watch_events(cluster: Cluster, name: str, console: Console) -> None:
     async for look in looks(cluster, name, trouble=console.print):
         for event in look.events:
             print_event(console, event)
-
-
-def _about(run: Seen) -> tuple[object, ...]:
-    return run.metadata, run.status, run.rounds
-
-
-def _note_reward(rewards: list[float], run: Seen) -> None:
-    reward = run.status.metrics.get("reward")
-    if reward is not None and (not rewards or rewards[-1] != reward):
-        rewards.append(reward)
