@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import pty
+import select
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -95,7 +97,7 @@ def test_status_and_events(at_work: Run, reflect: Reflect) -> None:
 def test_it_is_a_plugin_of_kubectl(at_work: Run, reflect: Reflect) -> None:
     shown = reflect("status", "countdown", program=("kubectl", "reflect"))
     assert shown.returncode == 0, shown.stderr
-    assert shown.stdout == reflect("status", "countdown").stdout or "Rollout" in shown.stdout
+    assert shown.stdout.splitlines()[0] == f"{at_work.namespace}/countdown: Rollout"
 
 
 def test_suspend_and_resume(at_work: Run, reflect: Reflect, kubelet: Kubelet) -> None:
@@ -268,3 +270,46 @@ def test_the_commands_of_the_page_do_what_it_says(
             until(lambda: at_work.is_now("Ready", "True"), "going on", meanwhile=kubelet.tick)
         done = subprocess.run(words, env=environment, text=True, capture_output=True, check=False, timeout=60)
         assert done.returncode == 0, f"{line}: {done.stderr}"
+
+
+def test_on_a_terminal_it_is_one_screen_with_keys(
+    at_work: Run, user: dict[str, str], log_server: KubeletLogs, kubelet: Kubelet
+) -> None:
+    for pod in kubelet.pods():
+        log_server.write(pod["metadata"]["name"], "an answer\n")
+    ours, theirs = pty.openpty()
+    command = ["reflect", "status", "countdown", "-w", "-n", at_work.namespace]
+    environment = user | {"TERM": "xterm", "COLUMNS": "100", "LINES": "40"}
+    watching = subprocess.Popen(command, env=environment, stdin=theirs, stdout=theirs, stderr=theirs)
+    os.close(theirs)
+    screen = Screen(ours)
+    try:
+        for words in ("/countdown: Rollout", "RolloutJobCreated", "q quits, l shows the logs"):
+            screen.wait_for(words)
+        os.write(ours, b"l")
+        screen.wait_for("[1] an answer")
+        log_server.end()
+        # The screen is back when the logs have ended.
+        screen.wait_for("q quits, l shows the logs")
+        os.write(ours, b"q")
+        assert watching.wait(timeout=60) == 0
+    finally:
+        watching.kill()
+        watching.wait()
+        os.close(ours)
+
+
+class Screen:
+    """What a program writes to its terminal."""
+
+    def __init__(self, terminal: int) -> None:
+        self._terminal = terminal
+        self._rest = ""
+
+    def wait_for(self, words: str) -> None:
+        """Read on until these words have come."""
+        while words not in self._rest:
+            ready, _, _ = select.select([self._terminal], [], [], 60)
+            assert ready, f"{words!r} does not come after {self._rest!r}"
+            self._rest += os.read(self._terminal, 65_536).decode(errors="replace")
+        self._rest = self._rest.partition(words)[2]

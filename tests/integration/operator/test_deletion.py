@@ -116,7 +116,8 @@ def test_with_the_resource_go_its_artefacts(
     def script(pod: Obj) -> End | None:
         if stage_of(pod) != "cleanup":
             return train_on(pod)
-        alive.extend(each["metadata"]["name"] for each in kubelet.pods() if stage_of(each) == "train")
+        unended = [each for each in kubelet.pods() if each["status"]["phase"] in ("Pending", "Running")]
+        alive.extend(each["metadata"]["name"] for each in unended if stage_of(each) != "cleanup")
         return really(pod, tmp_path / "pod")
 
     kubelet.script = script
@@ -170,6 +171,7 @@ def test_what_was_deleted_while_the_operator_was_away_goes_when_it_is_back(
     start(run, operator, kubelet, spec__deletionPolicy="Delete")
     operator.kill()
     cluster.delete(run.path)
+    kubelet.script = lambda pod: None if stage_of(pod) in ("train", "cleanup") else End()
     operator.start(*SHORT_LEASE)
     until(lambda: "cleanup-1" in run.job_names(), "clean-up", meanwhile=kubelet.tick)
     operator.kill()

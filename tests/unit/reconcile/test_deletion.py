@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from reflection_api.conditions import ConditionType
-from reflection_api.stages import Stage
+from reflection_api.stages import RUN_STAGES, Stage
 from reflection_api.status import Phase, ReflectionTrainingStatus
 from reflection_operator.reconcile.decide import decide
 from reflection_operator.reconcile.deletion import FINALIZER, WAY_OUT, finalizers
-from reflection_operator.reconcile.observed import Observed, PodPhase, Refusal, Waiting
+from reflection_operator.reconcile.observed import JobState, Observed, PodPhase, Refusal, Waiting
 
 from .builders import (
     FOLDER,
@@ -180,8 +180,48 @@ def test_an_end_that_is_seen_before_its_pod_is_not_judged():
     assert decision.look_again == timedelta(seconds=1)
 
 
+def test_a_run_that_is_not_deleted_is_never_at_the_clean_up():
+    """Whoever writes that into its status, or puts such a Job beside it, does not stop it."""
+    status = status_of(decided(held()))
+    decision = decided(resource(status), [job(Stage.CLEANUP)])
+    assert created(decision) == [(1, Stage.ROLLOUT, 1, 0)]
+
+
 def test_looking_twice_says_nothing_new():
     begun = decided(held(status_at(Stage.TRAIN)))
     again = decided(held(status_of(begun)))
     assert (again.status, again.events) == (begun.status, ())
     json.loads(status_of(again).to_json())
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(Stage), st.integers(1, 2), st.sampled_from(JobState), st.sampled_from(PodPhase)
+        ),
+        max_size=5,
+        unique_by=lambda drawn: drawn[:2],
+    ),
+    st.sampled_from(["Retain", "Delete"]),
+    st.sampled_from([None, *RUN_STAGES]),
+    st.sampled_from([1, 60, 7200]),
+)
+def test_whatever_is_seen_nothing_is_deleted_beside_a_writer_and_nothing_goes_too_soon(
+    drawn, policy, stage, at
+):
+    jobs = [job(kind, attempt, state=state, finished_at=T0) for kind, attempt, state, _ in drawn]
+    pods = [pod(each, phase=phase) for each, (*_, phase) in zip(jobs, drawn, strict=True)]
+    run = held(stage and status_at(stage), deletionPolicy=policy)
+    decision = decided(run, jobs, pods, at=at)
+    if decision.create:
+        assert not any(each.live for each in jobs)
+        assert all(each.ended for each in pods)
+    if decision.let_go:
+        done = [each for each in jobs if each.stage is Stage.CLEANUP and each.state is JobState.COMPLETE]
+        assert policy == "Retain" or done
+        assert decision.delete == tuple(each.name for each in jobs if each.stage is Stage.CLEANUP)
+        return
+    assert policy == "Delete"
+    assert decision.look_again is not None
+    again = decided(run.model_copy(update={"status": decision.status}), jobs, pods, at=at)
+    assert (again.status, again.events, again.create) == (decision.status, (), decision.create)
