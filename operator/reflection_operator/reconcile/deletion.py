@@ -153,8 +153,10 @@ def _events(old: ReflectionTrainingStatus, new: ReflectionTrainingStatus) -> tup
     before, now = (condition(each.conditions, ConditionType.READY) for each in (old, new))
     if now is None or (before and before.reason == now.reason and old.attempts == new.attempts):
         return ()
-    kind = "Normal" if now.reason == Reason.DELETING else "Warning"
-    return (EventRecord(kind, now.reason, one_line(now.message, _MAX_EVENT)),)
+    words = one_line(now.message, _MAX_EVENT)
+    if now.reason == Reason.DELETING:
+        return (EventRecord("Normal", now.reason, words),)
+    return (EventRecord("Warning", now.reason, words),)
 
 
 def _deleted(run: Observed, here: Here) -> EventRecord:

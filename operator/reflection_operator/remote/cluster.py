@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from difflib import get_close_matches
 from typing import Any
@@ -153,9 +153,9 @@ async def connected(target: Target) -> AsyncIterator[Cluster]:
         await api.close()
 
 
-def time_of(event: Obj) -> str:
+def time_of(event: Mapping[str, Any]) -> str:
     """When an event happened last, as Kubernetes writes times: they are in order as texts, too."""
-    metadata = event["metadata"]
+    metadata = event.get("metadata") or {}
     return str(
         event.get("lastTimestamp") or event.get("eventTime") or metadata.get("creationTimestamp") or ""
     )

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import codecs
 from collections.abc import AsyncIterator, Callable
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import Any
 
 from reflection_api.stages import Stage
 
@@ -25,7 +26,8 @@ _MAX_LINE = 16_384
 Write = Callable[[str], None]
 
 
-class Wanted(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Wanted:
     """Which lines of which pods."""
 
     stage: Stage | None = None
@@ -42,16 +44,8 @@ async def print_logs(cluster: Cluster, run: Seen, wanted: Wanted, write: Write, 
     """
     pods = chosen(await cluster.pods(run.metadata.uid), wanted)
     if not pods:
-        what = " ".join(
-            filter(
-                None,
-                (
-                    wanted.stage and wanted.stage.value,
-                    "pods",
-                    wanted.index is not None and f"of index {wanted.index}",
-                ),
-            )
-        )
+        stage = f"{wanted.stage.value} " if wanted.stage else ""
+        what = f"{stage}pods" + ("" if wanted.index is None else f" of index {wanted.index}")
         raise RemoteError(
             f"{run.metadata.name} has no {what} at the moment, and logs go with their pods ({run.why})"
         )

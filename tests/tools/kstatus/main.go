@@ -5,7 +5,6 @@ package main
 
 import (
 	"bufio"
-	"encoding/json"
 	"fmt"
 	"os"
 	"strings"
@@ -34,11 +33,11 @@ func main() {
 }
 
 func judge(line []byte) (string, error) {
-	object := map[string]any{}
-	if err := json.Unmarshal(line, &object); err != nil {
+	object := &unstructured.Unstructured{}
+	if err := object.UnmarshalJSON(line); err != nil {
 		return "", err
 	}
-	result, err := status.Compute(&unstructured.Unstructured{Object: object})
+	result, err := status.Compute(object)
 	if err != nil {
 		return "", err
 	}
