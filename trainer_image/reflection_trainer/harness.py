@@ -38,6 +38,7 @@ CRASHED = {
     Stage.TRAIN: Reason.TRAINER_CRASHED,
     Stage.EVALUATE: Reason.EVALUATION_CRASHED,
     Stage.REPORT: Reason.REPORT_CRASHED,
+    Stage.CLEANUP: Reason.CLEANUP_CRASHED,
 }
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field
 
@@ -102,8 +102,19 @@ class ReflectionTrainingSpec(ApiModel):
         None, description="The run fails when a stage's pods have been pending this long."
     )
     ttl_seconds_after_finished: Annotated[int, Field(ge=0, le=MAX_INT32)] | None = Field(
-        None, description="The resource is deleted this long after it finished. Artefacts in storage stay."
+        None,
+        description="The resource is deleted this long after it finished. deletionPolicy says what becomes of its artefacts.",
     )
+    deletion_policy: Literal["Retain", "Delete"] = Field(
+        "Retain",
+        description="What becomes of the run's artefacts in storage when the resource is deleted. Delete: a Job deletes them "
+        "first, and the resource goes when that is done.",
+    )
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether this operator reconciles the resource."""
+        return self.managed_by in (None, OUR_MANAGER)
 
 
 __all__ = [

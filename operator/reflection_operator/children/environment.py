@@ -12,7 +12,7 @@ from reflection_api.contract import (
     TERMINATION_LOG_VARIABLE,
     WORKDIR_VARIABLE,
 )
-from reflection_api.stages import Stage
+from reflection_api.stages import ROUND_STAGES
 
 from .attempt import Attempt, Child
 from .service import RENDEZVOUS_PORT, needs_rendezvous, rendezvous_host
@@ -38,9 +38,9 @@ def _paths() -> Iterator[Child]:
 
 
 def _credentials(attempt: Attempt) -> Iterator[Child]:
-    """A report reads storage alone, so it gets no key to anything else."""
+    """A report and a clean-up know storage alone, so they get no key to anything else."""
     secret = attempt.resource.spec.model.credentials_secret
-    if secret and attempt.stage is not Stage.REPORT:
+    if secret and attempt.stage in ROUND_STAGES:
         yield _of_secret(secret, TOKEN_VARIABLE)
 
 

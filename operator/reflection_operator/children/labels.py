@@ -18,6 +18,9 @@ ATTEMPT_LABEL = f"{GROUP}/attempt"
 RESTARTS_ANNOTATION = f"{GROUP}/restarts"
 """On a Job: attempts at its stage that failed before it and count towards maxRestarts."""
 
+CONFIG_ANNOTATION = f"{GROUP}/stage-config"
+"""On the pod of a clean-up: its StageConfig."""
+
 NAME_LABEL = "app.kubernetes.io/name"
 INSTANCE_LABEL = "app.kubernetes.io/instance"
 COMPONENT_LABEL = "app.kubernetes.io/component"

@@ -109,7 +109,7 @@ def gpu_count(spec: ReflectionTrainingSpec, stage: Stage) -> int:
             return spec.rollout.gpus_per_worker
         case Stage.TRAIN:
             return spec.training.gpus_per_node
-        case Stage.VERIFY | Stage.REPORT:
+        case Stage.VERIFY | Stage.REPORT | Stage.CLEANUP:
             return 0
 
 

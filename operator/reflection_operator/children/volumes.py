@@ -9,10 +9,11 @@ from urllib.parse import urlsplit
 
 from reflection_api.contract import CLAIM_MOUNTS
 from reflection_api.spec import PodSpecOverrides, ReflectionTrainingSpec
-from reflection_api.stages import Stage
+from reflection_api.stages import ROUND_STAGES, Stage
 
 from .attempt import Attempt, Child
 from .config_map import CONFIG_KEY
+from .labels import CONFIG_ANNOTATION
 from .overrides import merge_lists
 
 CONFIG_FOLDER = "/etc/reflect"
@@ -76,8 +77,12 @@ def temporary(stage: Stage) -> Iterator[Mount]:
 
 
 def configuration(attempt: Attempt) -> Mount:
-    """The StageConfig."""
-    return Mount("reflect-config", CONFIG_FOLDER, {"configMap": {"name": attempt.name}}, read_only=True)
+    """The StageConfig: from the ConfigMap, or where there is none from the pod itself."""
+    source: Child = {"configMap": {"name": attempt.name}}
+    if attempt.stage is Stage.CLEANUP:
+        field = {"fieldRef": {"fieldPath": f"metadata.annotations['{CONFIG_ANNOTATION}']"}}
+        source = {"downwardAPI": {"items": [field | {"path": CONFIG_KEY}]}}
+    return Mount("reflect-config", CONFIG_FOLDER, source, read_only=True)
 
 
 def storage_secrets(attempt: Attempt) -> Iterator[Mount]:
@@ -103,8 +108,8 @@ def secret_files(name: str, *keys: str) -> Child:
 
 
 def claims(attempt: Attempt) -> list[Mount]:
-    """The claims of `pvc://claim/path` URIs, read-only. A report reads storage alone."""
-    if attempt.stage is Stage.REPORT:
+    """The claims of `pvc://claim/path` URIs, read-only. A report and a clean-up know storage alone."""
+    if attempt.stage not in ROUND_STAGES:
         return []
     return [
         Mount(

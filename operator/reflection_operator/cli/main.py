@@ -27,6 +27,11 @@ COMMANDS = {
     "verify": "Judge items with a built-in verifier, JSON lines in and out.",
     "report": "Write the report of a run as one HTML file.",
     "uploads": "List uploads to S3 that were begun and not finished, or abort them.",
+    "status": "Show how far a run on a cluster is.",
+    "logs": "Print the logs of a run's pods on a cluster.",
+    "events": "List what has happened to a run on a cluster, oldest first.",
+    "suspend": "Stop the pods of a run on a cluster and hold it.",
+    "resume": "Let a suspended run on a cluster go on.",
     "crd": "Print the CustomResourceDefinition.",
 }
 

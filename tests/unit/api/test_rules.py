@@ -164,6 +164,7 @@ ALLOWED_CHANGES: list[dict[str, Any]] = [
     {"spec__activeDeadlineSeconds": 60},
     {"spec__pendingDeadlineSeconds": 60},
     {"spec__ttlSecondsAfterFinished": 0},
+    {"spec__deletionPolicy": "Delete"},
     {"spec__failurePolicy": {"maxRestarts": 9}},
     {"spec__rollout__workers": 8},
     {"spec__pods": {"common": {"labels": {"team": "a"}}}},

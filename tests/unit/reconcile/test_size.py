@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from reflection_api.conditions import Condition, ConditionType
-from reflection_api.stages import Stage
+from reflection_api.stages import RUN_STAGES, Stage
 from reflection_api.status import (
     AttemptRecord,
     CheckpointStatus,
@@ -45,7 +45,7 @@ def full(character: str, letters: int) -> ReflectionTrainingStatus:
         ),
         attempts=[record] * 5,
         metrics={f"m{number}" * 16: 1 / 3 for number in range(10, 26)},
-        notes={stage.value: words[:480] for stage in Stage},
+        notes={stage.value: words[:480] for stage in RUN_STAGES},
         dataset=DatasetStatus(uri=uri, failures=2**53 - 1, attempts=2**53 - 1, sha256="f" * 64),
         checkpoint=CheckpointStatus(uri=uri, step=10**7, saved_at=NOW),
         evaluation=EvaluationStatus(uri=uri),
