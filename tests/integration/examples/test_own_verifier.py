@@ -63,6 +63,23 @@ def test_the_part_of_a_resource_in_the_readme_is_valid() -> None:
     assert resource.spec.task.verifier.words == "https://word-count.ml:8443"
 
 
+def test_it_is_what_the_openapi_file_describes(address: str, tmp_path: Path) -> None:
+    """Any request that the file describes, and any that it does not, made up by schemathesis."""
+    command = [
+        Path(sys.executable).parent / "schemathesis",
+        "run",
+        EXAMPLE / "openapi.json",
+        "--url",
+        address,
+    ]
+    command += ["--max-examples", "15", "--seed", "0", "--no-color"]
+    # What a row must hold is this verifier's own, and no matter of the file.
+    command += ["--exclude-checks", "positive_data_acceptance"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout
+    assert "Tested: 2" in done.stdout
+
+
 def test_the_gold_answers_are_right(address: str) -> None:
     rows = [json.loads(line) for line in (EXAMPLE / "prompts.jsonl").read_text().splitlines()]
     items = "\n".join(
