@@ -16,6 +16,7 @@ from .spec import EvaluationSpec, ModelSpec, Precision, RolloutSpec, StorageSpec
 from .spec.task import TemplatesSpec
 from .spec.training import Generation
 from .stages import Stage
+from .status import AuditStatus
 
 CONTRACT_VERSION: Final = "v1alpha1"
 MAX_TERMINATION_MESSAGE = 4096
@@ -148,6 +149,7 @@ class StageResult(ApiModel):
         "", description="What whoever made the resource should know although nothing failed."
     )
     metrics: Annotated[dict[str, float], Field(max_length=32)] = Field(default_factory=dict)
+    audit: AuditStatus | None = Field(None, description="Of the verifier, where the stage audits it.")
     artifacts: Annotated[list[ArtifactRef], Field(max_length=8)] = Field(default_factory=list)
 
 

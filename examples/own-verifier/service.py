@@ -1,4 +1,4 @@
-"""A verifier of one's own: an answer is right if it holds as many words as the row asks for. Only the standard library.
+"""A verifier of one's own: an answer is right if its only number is the row's sum. Only the standard library.
 
 It speaks what openapi.json describes. `judge` is the part to replace.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import sys
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -15,6 +16,7 @@ from typing import Any
 
 MAX_BODY = 32 * 1024 * 1024
 OPENAPI = Path(__file__).with_name("openapi.json")
+NUMBER = re.compile(r"-?[0-9]+")
 ALLOWED = {"/v1/verify": "POST", "/healthz": "GET", "/openapi.json": "GET"}
 
 
@@ -24,13 +26,15 @@ class Bad(ValueError):
 
 def judge(item: dict[str, Any]) -> tuple[bool, str]:
     """Whether a completion is right, and a word for the kind of wrong. Whatever a model wrote gets a verdict."""
-    wanted = item["row"].get("words")
+    wanted = item["row"].get("sum")
     if not isinstance(wanted, int) or isinstance(wanted, bool):
-        raise Bad(f'item {item["id"]!r}: row has no whole number "words"')
-    words = len(item["completion"].split())
-    if words == wanted:
-        return True, "correct"
-    return False, "no_answer" if not words else "too_few_words" if words < wanted else "too_many_words"
+        raise Bad(f'item {item["id"]!r}: row has no whole number "sum"')
+    numbers = NUMBER.findall(item["completion"])
+    if len(numbers) != 1:
+        # Several would let a model say them all, or repeat the question.
+        return False, "several_numbers" if numbers else "no_number"
+    # As text: a number of a million digits takes long to compare.
+    return (True, "correct") if numbers[0] == str(wanted) else (False, "wrong_number")
 
 
 def verdicts(body: bytes) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from .rollout import EngineName, RolloutSpec, SamplingSpec
 from .storage import StorageSpec
 from .task import FailuresSpec, PromptsSpec, TaskSpec, TemplatesSpec
 from .training import CheckpointSpec, LoraSpec, MethodSpec, Precision, TrainingSpec
-from .verifier import BuiltinVerifierSpec, ContainerVerifierSpec, HttpVerifierSpec, VerifierSpec
+from .verifier import AuditSpec, BuiltinVerifierSpec, ContainerVerifierSpec, HttpVerifierSpec, VerifierSpec
 
 IMMUTABLE = f"is immutable: {NEW_RESOURCE} with the changed value"
 """What the API server says of a change that it refuses."""
@@ -110,6 +110,7 @@ class ReflectionTrainingSpec(ApiModel):
 __all__ = [
     "IMMUTABLE",
     "OUR_MANAGER",
+    "AuditSpec",
     "BuiltinVerifierSpec",
     "CheckpointSpec",
     "ContainerVerifierSpec",

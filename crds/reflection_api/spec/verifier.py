@@ -82,6 +82,21 @@ class ContainerVerifierSpec(ApiModel):
     resources: KubernetesObject | None = Field(None, description="Requests and limits of the service.")
 
 
+class AuditSpec(ApiModel):
+    """How a verifier is put to the test before anything is learnt from its verdicts; one that fails ends the run."""
+
+    sample: Annotated[int, Field(ge=0, le=10_000)] = Field(
+        200,
+        description="Answers that are judged twice, and canaries: answers that are wrong whatever the question. 0: no audit.",
+    )
+    max_flake_rate: Annotated[float, Field(ge=0, le=1)] = Field(
+        0, description="Largest share of the sample that may be right once and wrong once."
+    )
+    max_canary_accepted: Annotated[int, Field(ge=0, le=10_000)] = Field(
+        0, description="Canaries that may be accepted."
+    )
+
+
 class VerifierSpec(ApiModel):
     """Who says whether an answer is right: exactly one of these."""
 
@@ -103,6 +118,11 @@ class VerifierSpec(ApiModel):
     )
     http: HttpVerifierSpec | None = Field(
         None, description="A service of your own that runs already: POST /v1/verify."
+    )
+
+    audit: AuditSpec = Field(
+        default_factory=AuditSpec,
+        description="How the verifier is put to the test before anything is learnt from its verdicts.",
     )
 
     @property

@@ -60,7 +60,7 @@ def test_the_part_of_a_resource_in_the_readme_is_valid() -> None:
     whole = yaml.safe_load(RESOURCE.read_text())
     whole["spec"]["task"]["verifier"] = yaml.safe_load(part)["spec"]["task"]["verifier"]
     [resource] = load_resources(yaml.safe_dump(whole), local=False)
-    assert resource.spec.task.verifier.words == "https://word-count.ml:8443"
+    assert resource.spec.task.verifier.words == "https://sums.ml:8443"
 
 
 def test_it_is_what_the_openapi_file_describes(address: str, tmp_path: Path) -> None:
