@@ -53,10 +53,8 @@ def leave_failures(
 ) -> None:
     counts = {"attempts": attempts, "correct": attempts - failures, "failures": failures, "duplicates": 0}
     reasons = {"reason.wrong_value": failures - 10, "reason.no_answer": 10} if failures else {}
-    audit = {"audit.sample": 200, "audit.flaky": 1, "audit.gold": 180, "audit.goldRefused": 0, "audit.canaries": 199,
-             "audit.canariesAccepted": 2}  # fmt: skip
     context.artifacts.seal_folder(
-        context.path(Stage.VERIFY, round_number=number), [], kind="failures", metrics=counts | reasons | audit
+        context.path(Stage.VERIFY, round_number=number), [], kind="failures", metrics=counts | reasons
     )
 
 

@@ -8,12 +8,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from reflection_api.items import Item, Verdict
+from reflection_api.reasons import Reason
 
+from ..errors import BadData
 from ..seeds import derived_seed
 from .audit import audit
 from .dataset import read_rows
 from .sift import Attempt, item_of, judged
-from .verifier import Remembering
+from .verifier import Remembering, RowError
 
 if TYPE_CHECKING:
     from reflection_api.status import AuditStatus
@@ -32,6 +34,7 @@ def audited(context: StageContext, verifier: Verifier, answers: Iterable[str]) -
 
     Raises:
         Unsound: the verifier failed.
+        BadData: a row is not what the verifier needs (reason InvalidPrompts).
     """
     limits = context.config.task.verifier.audit
     if not limits.sample:
@@ -41,7 +44,12 @@ def audited(context: StageContext, verifier: Verifier, answers: Iterable[str]) -
     def judge(items: Sequence[Item]) -> list[Verdict]:
         return judged(verify, items) if items else []
 
-    return audit(verifier, judge, _sample(context, answers, limits.sample), limits)
+    try:
+        return audit(verifier, judge, _sample(context, answers, limits.sample), limits)
+    except RowError as error:
+        raise BadData(
+            f"the right answer of a row cannot be read: {error}", reason=Reason.INVALID_PROMPTS
+        ) from error
 
 
 def _sample(context: StageContext, answers: Iterable[str], size: int) -> list[Item]:
