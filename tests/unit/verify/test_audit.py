@@ -143,6 +143,16 @@ def test_the_built_in_verifiers_are_sound(name: str) -> None:
     assert (result.canaries, result.canaries_accepted, result.flaky) == (36, 0, 0)
 
 
+def test_a_question_that_equals_its_answer_is_no_canary_for_math() -> None:
+    question = [Message(role="user", content="Compute $\\dbinom{8}{4}$.")]
+    sample = [
+        Item(id=f"a{number}", messages=question, completion="hm", row={"answer": "70"})
+        for number in range(36)
+    ]
+    verifier = make_verifier("math")
+    assert audit(verifier, verifier.verify, sample, STRICT).canaries_accepted == 0
+
+
 @pytest.mark.parametrize(
     ("one", "other"),
     [

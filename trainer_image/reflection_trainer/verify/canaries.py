@@ -25,6 +25,10 @@ HACKS = (
 """Known ways to a reward: what judges made of language models fall for, programs that end before their tests, the verdict
 itself. Source: arXiv 2507.08794 for the openers of a solution that is not there."""
 
+MAY_HOLD_AN_ANSWER = ("json_schema", "math")
+"""Verifiers whose questions are no canaries: "Compute $3+4$" is equal to 7, and a question may show JSON of the wanted shape.
+By their rules that is right."""
+
 _DRESS = re.compile(r"</?answer>|\\boxed|[{}$\s]")
 
 
@@ -44,7 +48,7 @@ def canaries(items: Sequence[Item], verifier: Verifier) -> list[Canary]:
     golds = [verifier.gold(item.row) for item in items]
     found = []
     for number, item in enumerate(items):
-        kinds = list(_kinds(number, items, golds))
+        kinds = list(_kinds(number, items, golds, verifier.name))
         kind, completion = kinds[number % len(kinds)]
         gold = golds[number]
         if gold is None or not alike(completion, gold):
@@ -54,10 +58,12 @@ def canaries(items: Sequence[Item], verifier: Verifier) -> list[Canary]:
     return found
 
 
-def _kinds(number: int, items: Sequence[Item], golds: Sequence[str | None]) -> Iterator[tuple[str, str]]:
+def _kinds(
+    number: int, items: Sequence[Item], golds: Sequence[str | None], verifier: str
+) -> Iterator[tuple[str, str]]:
     yield "an empty answer", ""
     question = items[number].messages[-1].content if items[number].messages else ""
-    if question.strip():
+    if question.strip() and verifier not in MAY_HOLD_AN_ANSWER:
         yield "the question itself", question
     own = golds[number]
     turned = (*golds[number + 1 :], *golds[:number])
