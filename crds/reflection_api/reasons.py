@@ -47,6 +47,7 @@ class Reason(StrEnum):
     POD_CONFIG_INVALID = "PodConfigInvalid"
     CHILD_REFUSED = "ChildRefused"
     STORAGE_DENIED = "StorageDenied"
+    VERIFIER_UNSOUND = "VerifierUnsound"
     GATE_FAILED = "GateFailed"
     # the platform
     QUOTA_WAIT = "QuotaWait"
@@ -144,6 +145,7 @@ MEANINGS: dict[Reason, Meaning] = {
         "the run goes on by itself",
     ),
     Reason.STORAGE_DENIED: Meaning(Fault.USER, "grant the permission named in the message"),
+    Reason.VERIFIER_UNSOUND: Meaning(Fault.USER, f"correct the verifier and {NEW_RESOURCE}"),
     Reason.GATE_FAILED: Meaning(Fault.USER, "see the report; the artefacts are kept"),
     Reason.QUOTA_WAIT: Meaning(Fault.PLATFORM, "the run starts when the queue admits it"),
     Reason.UNSCHEDULABLE: Meaning(Fault.PLATFORM, "free or add capacity, or relax the pod's constraints"),

@@ -15,8 +15,9 @@ from .model import ModelSpec
 from .pods import PodSpecOverrides, PodsSpec
 from .rollout import EngineName, RolloutSpec, SamplingSpec
 from .storage import StorageSpec
-from .task import BuiltinVerifierSpec, FailuresSpec, PromptsSpec, TaskSpec, TemplatesSpec, VerifierSpec
+from .task import FailuresSpec, PromptsSpec, TaskSpec, TemplatesSpec
 from .training import CheckpointSpec, LoraSpec, MethodSpec, Precision, TrainingSpec
+from .verifier import AuditSpec, BuiltinVerifierSpec, ContainerVerifierSpec, HttpVerifierSpec, VerifierSpec
 
 IMMUTABLE = f"is immutable: {NEW_RESOURCE} with the changed value"
 """What the API server says of a change that it refuses."""
@@ -120,13 +121,16 @@ class ReflectionTrainingSpec(ApiModel):
 __all__ = [
     "IMMUTABLE",
     "OUR_MANAGER",
+    "AuditSpec",
     "BuiltinVerifierSpec",
     "CheckpointSpec",
+    "ContainerVerifierSpec",
     "EngineName",
     "EvaluationSpec",
     "FailurePolicySpec",
     "FailuresSpec",
     "GatesSpec",
+    "HttpVerifierSpec",
     "LoraSpec",
     "MethodSpec",
     "ModelSpec",

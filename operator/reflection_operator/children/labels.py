@@ -31,6 +31,9 @@ MANAGER = "reflect-operator"
 STAGE_CONTAINER = "stage"
 """Name of the container that runs the stage; its termination message is the stage's result."""
 
+VERIFIER_CONTAINER = "verifier"
+"""Name of the container that a container verifier runs in."""
+
 COPIED_LABELS = ("kueue.x-k8s.io/queue-name", "kueue.x-k8s.io/priority-class")
 """The resource's own labels that its Jobs get too. No others: with the tracking label of a GitOps tool on them, that tool
 would delete the Jobs because they are not in its repository."""

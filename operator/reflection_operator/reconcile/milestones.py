@@ -51,7 +51,7 @@ def _rollout(spec: ReflectionTrainingSpec) -> tuple[EventReason, str]:
 
 
 def _verify(spec: ReflectionTrainingSpec) -> tuple[EventReason, str]:
-    return EventReason.VERIFY_JOB_CREATED, f"verifier {spec.task.verifier.builtin.name}"
+    return EventReason.VERIFY_JOB_CREATED, f"verifier {spec.task.verifier.words}"
 
 
 def _train(spec: ReflectionTrainingSpec) -> tuple[EventReason, str]:

@@ -7,10 +7,17 @@ trying again loses little. What would only fail again (bad data, bad configurati
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from typing import Any
 
 from reflection_api.reasons import Reason
 from reflection_api.stages import Stage
-from reflection_api.status import AttemptRecord, CheckpointStatus, Cursor, ReflectionTrainingStatus
+from reflection_api.status import (
+    AttemptRecord,
+    CheckpointStatus,
+    Cursor,
+    ReflectionTrainingStatus,
+    VerifierStatus,
+)
 
 from .advance import verdict_of
 from .cursor import next_attempt
@@ -91,7 +98,10 @@ def _noted(
         counted=failure.counted,
         finished_at=failure.finished_at or now,
     )
-    return status.model_copy(update={"attempts": [*status.attempts, note][-_RECORDS_KEPT:]})
+    update: dict[str, Any] = {"attempts": [*status.attempts, note][-_RECORDS_KEPT:]}
+    if failure.audit:
+        update["verifier"] = VerifierStatus(audit=failure.audit)
+    return status.model_copy(update=update)
 
 
 def _exhausted(at: Cursor, failure: Failure, limit: int) -> str:

@@ -33,6 +33,7 @@ class Loop:
     def __init__(self, folder: Path, **changes: object) -> None:
         self.workdir, self.storage = folder / "work", folder / "storage"
         self.output, self.seconds = "", 0.0
+        self.resource = EXAMPLE
         self._settings = SMALL | {"spec.storage.uri": self.storage.as_uri()} | changes
 
     @property
@@ -44,7 +45,7 @@ class Loop:
     def command(self) -> list[str]:
         """`reflect run` with all settings."""
         sets = [word for path, value in self._settings.items() for word in ("--set", f"{path}={value}")]
-        return [str(REFLECT), "run", str(EXAMPLE), "--workdir", str(self.workdir), *sets]
+        return [str(REFLECT), "run", str(self.resource), "--workdir", str(self.workdir), *sets]
 
     def start(self, log: Path) -> subprocess.Popen[bytes]:
         """Start it in the background, output appended to a file."""

@@ -92,6 +92,25 @@ CREATION = [
     ),
     *(option_case(*option) for option in VERIFIER_OPTIONS),
     Case(
+        {"spec__task__verifier": {"http": {"url": "https://judge", "caSecret": "ca"}}},
+        {"spec__task__verifier": {"http": {"url": "http://judge", "caSecret": "ca"}}},
+        "spec.task.verifier.http.caSecret",
+        '"ca" has a certificate authority, which an http:// address has no use for: remove it, or use https://',
+    ),
+    *(
+        Case(
+            {"spec__task__verifier": {"container": {"image": "registry.example/judge:1"}}},
+            {"spec__task__verifier": wrong},
+            "spec.task.verifier.builtin",
+            f"{shown}needs to be the only one of builtin, container and http, and one of them must be there",
+        )
+        for shown, wrong in (
+            ("", {}),
+            ("", {"http": {"url": "http://judge"}, "container": {"image": "judge"}}),
+            ('{"name": "exact"} ', {"builtin": {"name": "exact"}, "http": {"url": "http://judge"}}),
+        )
+    ),
+    Case(
         {"spec__training__method": {"creditScope": "reflectionAndRetry", "retriesPerReflection": 1}},
         {"spec__training__method": {"creditScope": "reflectionAndRetry", "retriesPerReflection": 2}},
         "spec.training.method.retriesPerReflection",
@@ -261,7 +280,7 @@ def test_the_tables_cover_every_rule() -> None:
                 count(child)
 
     count(resource_schema())
-    # failuresPerStep has two cases.
+    # failuresPerStep has two cases, and cases of one rule end with the same word.
     assert len({(case.field, case.message.split()[-1]) for case in CREATION}) - 1 + len(CHANGES) == rules
 
 

@@ -46,7 +46,8 @@ def test_help_lists_every_command() -> None:
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_every_command_exists_and_says_what_the_table_says(name: str) -> None:
-    function = getattr(import_module(f"reflection_operator.cli.{name}"), name)
+    module = name.replace("-", "_")
+    function = getattr(import_module(f"reflection_operator.cli.{module}"), module)
     assert inspect.getdoc(function).splitlines()[0] == COMMANDS[name]
     answer = RUNNER.invoke(app, [name, "--help"])
     assert answer.exit_code == 0
