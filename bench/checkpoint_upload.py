@@ -10,15 +10,14 @@ another process stores meanwhile as in a pod, and without any; these take turns 
 from __future__ import annotations
 
 import argparse
-import multiprocessing
 import os
 import statistics
+import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from multiprocessing.synchronize import Event
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +30,6 @@ from accelerate import PartialState
 from reflection_api.manifests import Provenance
 from reflection_api.spec import StorageSpec
 from reflection_trainer.storage import Artifacts, open_store
-from reflection_trainer.train.checkpoints import Checkpoints, Mover
 from reflection_trainer.train.order import WorkOrder
 from reflection_trainer.train.session import Session
 from train_step import ours, prepared
@@ -142,30 +140,17 @@ def seconds_per_step(session: Session) -> float:
 
 
 @contextmanager
-def moving(order: WorkOrder, endpoint: str, bucket: str, path: str) -> Iterator[None]:
-    """A process that stores the training's checkpoints, as the launcher of a pod does."""
-    context = multiprocessing.get_context("spawn")
-    ending = context.Event()
-    process = context.Process(target=move, args=(order, endpoint, bucket, path, ending))
-    process.start()
-    try:
+def moving(order: WorkOrder, endpoint: str, bucket: str, folder: str) -> Iterator[None]:
+    """A process beside the training stores its checkpoints: bench/_mover.py."""
+    file = order.control / "order.json"
+    file.write_text(order.to_json())
+    command = [sys.executable, str(ROOT / "bench/_mover.py"), str(file), endpoint, bucket, folder]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
         yield
-    finally:
-        ending.set()
-        process.join()
-    if process.exitcode:
+    if process.returncode:
         sys.exit("checkpoints were not stored: nothing was measured")
-
-
-def move(order: WorkOrder, endpoint: str, bucket: str, path: str, ending: Event) -> None:
-    """What that process does."""
-    storage = StorageSpec(uri=f"s3://{bucket}/runs", endpoint=endpoint)
-    artifacts = Artifacts(open_store(storage.uri, storage))
-    mover = Mover(order, Checkpoints(artifacts, path, Provenance(), keep_last=2))
-    ending.wait()
-    mover.finish()
-    if not [name for name in artifacts.store.list(path) if name.endswith("/manifest.json")]:
-        sys.exit("no checkpoint was stored")
 
 
 def stored_in(server: S3Server, bucket: str) -> Artifacts:
