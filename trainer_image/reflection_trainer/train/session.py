@@ -180,7 +180,8 @@ class Session:
         if settings.strategy == "fsdp":
             # transformers' mark of a model whose layers are gathered by all processes together: without it a process whose
             # texts have all ended would stop sampling, and the others would wait for its part forever.
-            policy.model._is_fsdp_managed_module = True  # noqa: SLF001
+            marked: Any = policy.model
+            marked._is_fsdp_managed_module = True  # noqa: SLF001
         callbacks: list[TrainerCallback] = [
             StepClock(meter), log, self._stop, Handover(self._order, self._progress, self._deck),
         ]  # fmt: skip
