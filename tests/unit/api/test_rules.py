@@ -153,6 +153,18 @@ CREATION = [
         "7 does not divide the 48 completions of one process and step (failuresPerStep x numGenerations / processes): "
         "use for example 8",
     ),
+    Case(
+        {"spec__training": {"strategy": "fsdp", "gpusPerNode": 2, "nodes": 2}},
+        {"spec__training": {"strategy": "fsdp"}},
+        "spec.training.strategy",
+        '"fsdp" shares a model out over GPUs: set gpusPerNode, or use ddp',
+    ),
+    Case(
+        {"spec__training": {"strategy": "deepspeed-zero3", "gpusPerNode": 8}},
+        {"spec__training": {"strategy": "deepspeed-zero3", "gpusPerNode": 8, "nodes": 2}},
+        "spec.training.strategy",
+        '"deepspeed-zero3" is for one node: each node would keep its own part of a checkpoint; use fsdp',
+    ),
 ]
 
 CHANGES = [

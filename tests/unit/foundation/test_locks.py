@@ -79,7 +79,7 @@ def test_no_file_names_a_host_or_a_folder_of_a_machine(path: Path) -> None:
     [
         ("base.lock", ()),
         ("cpu.lock", ("operator", "trainer", "dev")),
-        ("gpu.lock", ("trainer", "vllm")),
+        ("gpu.lock", ("trainer", "vllm", "deepspeed")),
     ],
 )
 def test_a_lock_satisfies_what_the_project_asks_for(lock: str, extras: tuple[str, ...]) -> None:

@@ -83,6 +83,7 @@ ELSEWHERE = {
     "lora.alpha": "peft's configuration: tests/integration/train/test_session.py",
     "lora.targetModules": "peft's configuration: tests/integration/train/test_session.py",
     "checkpoint.keepLast": "the launcher's: tests/unit/train/test_checkpoints.py",
+    "strategy": "the launcher's: tests/unit/train/test_accelerate_config.py",
     "gpusPerNode": "test_a_gpu_is_used_where_there_is_one, below",
 }
 
