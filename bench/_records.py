@@ -1,4 +1,4 @@
-"""What the measurements share: a figure with its aim, the machine, and the folder of the records."""
+"""What the measurements share: figures with their aims, the machine, and the folder of the records."""
 
 from __future__ import annotations
 
@@ -20,24 +20,25 @@ def metric(name: str, value: float, unit: str, op: str, aim: float) -> dict[str,
     return {"name": name, "value": value, "unit": unit, "aim": {"op": op, "value": aim}, "meets": meets}
 
 
-def write(name: str, metrics: list[dict[str, Any]], details: dict[str, Any]) -> Path:
-    """Write the record of a measurement to build/bench/<name>.json."""
+def write(name: str, metrics: list[dict[str, Any]], details: dict[str, Any]) -> None:
+    """Write build/bench/<name>.json and print the figures."""
+    record = {"name": name, "metrics": metrics, "details": details | {"machine": machine()}}
     WORK.mkdir(parents=True, exist_ok=True)
     target = WORK / f"{name}.json"
-    record = {"name": name, "metrics": metrics, "details": details}
     target.write_text(json.dumps(record, indent=2) + "\n")
-    return target
+    for figure in metrics:
+        aim = f"aim {figure['aim']['op']} {figure['aim']['value']}"
+        print(
+            f"{figure['name']}: {figure['value']:.4g} {figure['unit']} ({aim}: {'met' if figure['meets'] else 'missed'})"
+        )
+    print(target)
 
 
 def machine() -> dict[str, Any]:
     """Where the figures were measured."""
+    lines = Path("/proc/cpuinfo").read_text().splitlines()
     model = next(
-        (
-            line.split(":", 1)[1].strip()
-            for line in Path("/proc/cpuinfo").read_text().splitlines()
-            if "model name" in line
-        ),
-        platform.processor(),
+        (line.split(":", 1)[1].strip() for line in lines if "model name" in line), platform.processor()
     )
     commit = subprocess.run(
         ["git", "rev-parse", "--short", "HEAD"],  # noqa: S607 - whichever git the reader has

@@ -40,8 +40,7 @@ def main() -> int:
     arguments = parser.parse_args()
     results = [run(seed) for seed in arguments.seeds]
     record = summarise(arguments.seeds, results)
-    target = write(record["name"], record["metrics"], record["details"])
-    print(target)
+    write(record["name"], record["metrics"], record["details"])
     if arguments.page:
         arguments.page.parent.mkdir(parents=True, exist_ok=True)
         arguments.page.write_text(page(record))
@@ -98,7 +97,6 @@ def summarise(seeds: list[int], results: list[dict[str, Any]]) -> dict[str, Any]
             "seeds": seeds,
             "figures": {name: spread([result[key] for result in results]) for name, key in FIGURES.items()},
             "results": results,
-            "machine": machine(),
         },
     }
 
@@ -124,7 +122,7 @@ def spread(comparisons: list[dict[str, Any]]) -> dict[str, Any]:
 def page(record: dict[str, Any]) -> str:
     """The results page."""
     details = record["details"]
-    where = details["machine"]
+    where = machine()
     lines = [
         "# The demo with three seeds",
         "",

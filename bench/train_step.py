@@ -28,7 +28,7 @@ os.environ.setdefault("TORCHDYNAMO_DISABLE", "1")
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
 import torch
-from _records import ROOT, machine, metric, write
+from _records import ROOT, metric, write
 from accelerate import PartialState
 from datasets import Dataset
 from reflection_api.stages import Stage
@@ -115,13 +115,8 @@ def main() -> int:
         "ratios": ratios,
         "cpuRatios": cpu_ratios,
         **found,
-        "machine": machine(),
     }
-    print(write("train_step", metrics, details))
-    for row in metrics:
-        print(
-            f"{row['name']}: {row['value']:.4f} ({row['aim']['op']} {row['aim']['value']:g}: {row['meets']})"
-        )
+    write("train_step", metrics, details)
     return 0
 
 

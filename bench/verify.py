@@ -11,18 +11,15 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import platform
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any, NamedTuple
 
-ROOT = Path(__file__).resolve().parents[1]
-WORK = ROOT / "build" / "bench"
+from _records import metric, write
+
 MANY, FEW = 100_000, 1_000
 
 Pair = tuple[str, dict[str, Any]]
@@ -127,18 +124,10 @@ def main() -> int:
     parser.add_argument("--share", type=float, default=1.0, help="of the items, for a quick look")
     arguments = parser.parse_args()
     runs = {name: measure(name, CASES[name], arguments.share) for name in arguments.only}
-    record = {
-        "name": "verify",
-        "metrics": [figure for name in runs for figure in figures(name, runs[name])],
-        "details": {
-            "runs": {name: [run._asdict() for run in found] for name, found in runs.items()},
-            "machine": machine(),
-        },
-    }
-    WORK.mkdir(parents=True, exist_ok=True)
-    target = WORK / "verify.json"
-    target.write_text(json.dumps(record, indent=2) + "\n")
-    print(target)
+    metrics = [figure for name in runs for figure in figures(name, runs[name])]
+    write(
+        "verify", metrics, {"runs": {name: [run._asdict() for run in found] for name, found in runs.items()}}
+    )
     return 0
 
 
@@ -199,25 +188,6 @@ def figures(name: str, runs: list[Run]) -> list[dict[str, Any]]:
         ),
         metric(f"{name}: memory, all items over a quarter of them", growth, "MB", "<=", 32),
     ]
-
-
-def metric(name: str, value: float, unit: str, op: str, aim: float) -> dict[str, Any]:
-    """One figure with its aim."""
-    meets = value >= aim if op == ">=" else value <= aim
-    return {"name": name, "value": value, "unit": unit, "aim": {"op": op, "value": aim}, "meets": meets}
-
-
-def machine() -> dict[str, Any]:
-    """Where the figures were measured."""
-    lines = Path("/proc/cpuinfo").read_text().splitlines()
-    return {
-        "processor": next(
-            (line.split(":", 1)[1].strip() for line in lines if "model name" in line), platform.processor()
-        ),
-        "cores": os.cpu_count(),
-        "python": platform.python_version(),
-        "date": f"{datetime.now(UTC):%Y-%m-%d}",
-    }
 
 
 if __name__ == "__main__":

@@ -157,7 +157,8 @@ MEANINGS: dict[Reason, Meaning] = {
         Fault.PROGRAM, "see the log of the pod; the result itself is not affected"
     ),
     Reason.OUT_OF_MEMORY: Meaning(
-        Fault.PROGRAM, "raise the memory limit in spec.pods, or lower microBatchSize or the token limits"
+        Fault.PROGRAM,
+        "raise the memory limit in spec.pods (without a cluster: free memory), or lower microBatchSize or the token limits",
     ),
     Reason.POLICY_STALE: Meaning(
         Fault.PROGRAM,

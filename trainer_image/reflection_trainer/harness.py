@@ -28,7 +28,9 @@ logger = logging.getLogger(__name__)
 
 StageFunction = Callable[[StageContext], StageResult]
 
-_MEMORY_REMEDY = "raise the memory limit in spec.pods, or lower the token limits"
+_MEMORY_REMEDY = (
+    "raise the memory limit in spec.pods (without a cluster: free memory), or lower the token limits"
+)
 
 CRASHED = {
     Stage.ROLLOUT: Reason.ROLLOUT_CRASHED,

@@ -125,7 +125,12 @@ def test_a_setting_changes_what_it_is_for_and_nothing_else(tmp_path, setting):
 @pytest.mark.parametrize("setting", sorted(ELSEWHERE.keys() - {"gpusPerNode"}))
 def test_a_setting_of_another_part_changes_nothing_here(tmp_path, setting):
     outer, _, inner = setting.rpartition(".")
-    other = {"targetModules": ["q_proj"], "generation": "colocate", "deadGroups": "drop", "positiveOnly": True}
+    other = {
+        "targetModules": ["q_proj"],
+        "generation": "colocate",
+        "deadGroups": "drop",
+        "positiveOnly": True,
+    }
     value = other.get(inner, 7)
     change = {outer: BASE.get(outer, {}) | {inner: value}} if outer else {inner: value}
     assert values(tmp_path, **BASE | change) == values(tmp_path, **BASE)
