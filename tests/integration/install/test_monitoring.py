@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 
+import promql_parser
 from reflection_operator.kube.metrics import Metrics
 
 from ...support.helm import Helm, of_kind, one
@@ -54,6 +55,11 @@ def test_alerts_and_panels_know_only_metrics_and_labels_that_exist(helm: Helm) -
         for grouped in re.findall(r"by \(([^)]*)\)", expression):
             assert set(grouped.split(", ")) <= allowed, expression
     assert seen == set(known_labels()), "a metric that no panel shows"
+
+
+def test_every_expression_is_one(helm: Helm) -> None:
+    for expression in expressions(helm):
+        promql_parser.parse(re.sub(r"\$__(rate_interval|range)", "5m", expression))
 
 
 def test_alerts_select_the_series_of_their_own_release(helm: Helm) -> None:
