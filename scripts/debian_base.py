@@ -31,6 +31,7 @@ _LEFT_OUT = (
     "usr/sbin/",
     "var/",
 )
+_BUNDLE = "etc/ssl/certs/ca-certificates.crt"
 _CERTIFICATES = "usr/share/ca-certificates/"
 _ACCOUNTS = {
     "etc/passwd": f"root:x:0:0:root:/root:/sbin/nologin\nnonroot:x:{USER}:{USER}:nonroot:/home/nonroot:/sbin/nologin\n",
@@ -52,7 +53,9 @@ def base_layer(folder: Path) -> tuple[Layer, list[str]]:
         writer.link(name, f"usr/{name}")
     writer.folder("tmp", 0o1777)
     bundle = b"".join(_unpack(file, writer) for file in files)
-    writer.file("etc/ssl/certs/ca-certificates.crt", bundle)
+    writer.file(_BUNDLE, bundle)
+    # Where OpenSSL looks; the link is in a package that is not among these.
+    writer.link("usr/lib/ssl/cert.pem", f"/{_BUNDLE}")
     for name, text in _ACCOUNTS.items():
         writer.file(name, text.encode())
     for name in ("python3", "python"):
