@@ -31,7 +31,7 @@ setup: ## Make .venv from the lock file; instant when nothing changed
 	@"$$(sh scripts/find-python.sh)" scripts/set_up.py
 
 .PHONY: deps-system
-deps-system: ## Install missing system packages where this user can, else list them; check for Go
+deps-system: ## Install missing system packages where this user can, else list them; look for Go
 	@sh scripts/deps-system.sh tests
 
 .PHONY: lint

@@ -10,7 +10,7 @@ import shutil
 import socket
 import tempfile
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -123,6 +123,17 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if "s3_server" in getattr(item, "fixturenames", ()):
             # The first one on a machine waits for the server to be built.
             item.add_marker(pytest.mark.timeout(300, func_only=True))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_setup() -> Generator[None, Any, Any]:
+    """Whatever asks for a server on a machine that cannot build it is left out, with the reason."""
+    from .support.go_tools import GoMissing
+
+    try:
+        return (yield)
+    except GoMissing as missing:
+        pytest.skip(str(missing))
 
 
 @pytest.fixture(scope="session")

@@ -71,7 +71,10 @@ def _in_words(error: ValidationError) -> str:
     )
     if keyword == "required":
         meaning = schema.get("description", "").split(". ")[0].rstrip(".")
-        wanted = meaning if schema["type"] == "object" else f"{expected(schema)}. {meaning}"
+        if schema["type"] == "object":
+            needed = ", ".join(schema.get("required", ()))
+            return f"is required: {meaning}" + (f"; give at least its {needed}" if needed else "")
+        wanted = f"{expected(schema)}. {meaning}"
         return f"is required; give {wanted}" if not meaning else f"is required: {wanted}"
     if keyword == "enum":
         return _not_in(value, _known(limit))

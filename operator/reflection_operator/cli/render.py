@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 from reflection_api.stages import ROUND_STAGES, Stage
 
-from .exit_codes import FAILED
+from .exit_codes import FAILED, WRONG_USE
 
 if TYPE_CHECKING:
     from reflection_api.resource import ReflectionTraining
@@ -90,7 +90,10 @@ def _load(file: Path, *, local: bool, settings: list[str]) -> list[ReflectionTra
 
     try:
         return load_resources(file, local=local, settings=settings)
-    except (InvalidResources, BadSetting) as error:
+    except BadSetting as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(WRONG_USE) from None
+    except InvalidResources as error:
         message = str(error)
     except OSError as error:
         message = f"{file}: cannot be read: {error.strerror}"

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from .exit_codes import FAILED, INTERRUPTED
+from .exit_codes import FAILED, INTERRUPTED, WRONG_USE
 from .output import Format, Output, print_json
 
 
@@ -62,9 +62,11 @@ def run(
                     check_kept(resource, records.workdir)
                     display.line(f"{resource.metadata.name}: all is done already")
                 resource = LocalRun(resource, records, display, OperatorSettings()).until_ended()
+    except BadSetting as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(WRONG_USE) from None
     except (
         InvalidResources,
-        BadSetting,
         ExtraMissing,
         WorkdirUnusable,
         AlreadyRunning,

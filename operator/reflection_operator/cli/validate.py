@@ -20,8 +20,10 @@ _STDIN = Path("-")
 def _existing(files: list[Path]) -> list[Path]:
     """Typer's own check takes - for the name of a file."""
     for file in files:
-        if file != _STDIN and (file.is_dir() or not file.exists()):
+        if file != _STDIN and not file.exists():
             raise typer.BadParameter(f"there is no file {file}")
+        if file.is_dir():
+            raise typer.BadParameter(f"{file} is a folder; name the files, such as {file / '*.yaml'}")
     return files
 
 
@@ -51,6 +53,9 @@ def validate(
         print_json({"valid": valid, "resources": resources, "problems": fields, "notes": notes})
     else:
         _print(checked, notes)
+        if not (resources or problems):
+            names = ", ".join("standard input" if file == _STDIN else str(file) for file in files)
+            typer.echo(f"{names}: no ReflectionTraining found; give a file that holds one", err=True)
     if not valid:
         raise typer.Exit(FAILED)
 
@@ -75,5 +80,3 @@ def _print(checked: list[Checked], notes: list[str]) -> None:
             typer.echo(str(problem))
         for resource in one.resources:
             typer.echo(f"{resource.metadata.namespace}/{resource.metadata.name}: valid")
-    if not any(one.resources or one.problems for one in checked):
-        typer.echo("no ReflectionTraining found; give a file that holds one", err=True)

@@ -137,17 +137,24 @@ def test_run_says_what_it_needs_before_it_begins(python: Path, task: Path) -> No
     assert not (task.parent / ".reflect").exists()
 
 
-def test_validate_is_quick(python: Path, task: Path, record_property: Callable[[str, object], None]) -> None:
-    """In seconds of the processor, which other work on the machine does not lengthen: measured 0.6."""
+def processor_seconds(*command: str | Path, cwd: Path) -> float:
+    """The least of three runs."""
     durations = []
     for _ in range(3):
         before = resource.getrusage(resource.RUSAGE_CHILDREN)
-        answer = run(python.parent / "reflect", "validate", "--local", task, cwd=task.parent)
+        answer = run(*command, cwd=cwd)
         after = resource.getrusage(resource.RUSAGE_CHILDREN)
-        assert (answer.returncode, answer.stdout) == (0, "default/tiny: valid\n"), answer.stderr
+        assert answer.returncode == 0, answer.stderr
         durations.append(after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime)
-    record_property("seconds", min(durations))
-    assert min(durations) < 2
+    return min(durations)
+
+
+def test_validate_is_quick(python: Path, task: Path, record_property: Callable[[str, object], None]) -> None:
+    """0.6 s of an idle processor, 2.5 times what the import of its libraries takes; a busy one is slower at both."""
+    libraries = processor_seconds(python, "-c", "import pydantic.main, jsonschema, yaml", cwd=task.parent)
+    seconds = processor_seconds(python.parent / "reflect", "validate", "--local", task, cwd=task.parent)
+    record_property("seconds", seconds)
+    assert seconds < 5 * libraries
 
 
 def test_the_crd_needs_no_more_than_the_base(python: Path, tmp_path: Path) -> None:

@@ -19,6 +19,8 @@ def inner(tmp_path: Path, tests: str, *options: str, **env: str) -> subprocess.C
     unit.mkdir(parents=True)
     (unit / "test_inner.py").write_text(tests)
     shutil.copy(ROOT / "tests/conftest.py", tmp_path / "tests/conftest.py")
+    for folder in ("support", "tools"):
+        shutil.copytree(ROOT / "tests" / folder, tmp_path / "tests" / folder)
     shutil.copy(ROOT / "pyproject.toml", tmp_path / "pyproject.toml")
     outer = {name: value for name, value in os.environ.items() if name != "CI"}
     return subprocess.run(
@@ -51,6 +53,26 @@ def test_quick_rooms_run_first_and_what_was_left_out_is_listed_before_the_closin
     assert "    2  no second machine" in lines
     assert "2 passed, 2 skipped" in lines[-1]
     assert run.stdout.index("test_inner.py::test_runs") < run.stdout.index("test_a.py::test_a")
+
+
+NEEDS_A_SERVER = """
+def test_runs():
+    pass
+
+def test_stores(s3_server):
+    pass
+"""
+
+
+@pytest.mark.parametrize("version", ["", "go1.25.9"])
+def test_what_needs_a_server_is_left_out_where_none_can_be_built(tmp_path: Path, version: str) -> None:
+    if version:
+        (tmp_path / "go").write_text(f"#!/bin/sh\necho {version}\n")
+        (tmp_path / "go").chmod(0o755)
+    run = inner(tmp_path, NEEDS_A_SERVER, CI="", PATH=f"{tmp_path}:{Path(sys.executable).parent}:/bin")
+    assert run.returncode == 0, run.stdout
+    reason = f"no Go 1.26 or newer on PATH (found: {version or 'none'}): https://go.dev/dl"
+    assert f"    1  {reason}" in run.stdout.splitlines()
 
 
 CLEAN = """

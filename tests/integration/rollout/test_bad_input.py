@@ -174,6 +174,15 @@ def storage_that_is_a_file(model: Path, prompts: Path) -> dict[str, Any]:
     return {"storage.uri": (prompts.parent / "file").as_uri()}
 
 
+def storage_where_nobody_may_write(model: Path, prompts: Path) -> dict[str, Any]:
+    """Not even root."""
+    return {"storage.uri": "file:///sys/runs"}
+
+
+def storage_where_no_folder_can_be(model: Path, prompts: Path) -> dict[str, Any]:
+    return {"storage.uri": "file:///proc/runs"}
+
+
 CASES: list[tuple[Case, int, str, str]] = [
     (no_model, 78, "InvalidModel", "spec.model.uri: {model}: there is no folder"),
     (damaged_weights, 78, "InvalidModel", "model {model} is damaged: model.safetensors: "),
@@ -236,6 +245,18 @@ CASES: list[tuple[Case, int, str, str]] = [
         "StorageDenied",
         "spec.storage.uri must be a folder that this user can write",
     ),
+    (
+        storage_where_nobody_may_write,
+        78,
+        "StorageDenied",
+        "; spec.storage.uri must be a folder that this user can write",
+    ),
+    (
+        storage_where_no_folder_can_be,
+        78,
+        "StorageDenied",
+        "spec.storage.uri must be a folder that this user can write",
+    ),
 ]
 
 
@@ -280,7 +301,9 @@ def test_a_storage_that_is_full(folder, monkeypatch, capfd):
     run = run_stage_here(config(folder, {}), folder / "scratch", monkeypatch)
     check_full(run, folder)
     assert run.result.message.startswith(f"storage: cannot write {(folder / 'runs').as_uri()}/default/tiny-")
-    assert run.result.message.endswith(": File too large; free space there")
+    assert run.result.message.endswith(
+        ": File too large; free space there, or start a run with a larger spec.storage.uri"
+    )
     assert "Traceback" not in capfd.readouterr().err
 
 

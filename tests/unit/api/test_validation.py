@@ -142,14 +142,18 @@ MISTAKES: list[tuple[dict[str, Any], str]] = [
     ),
     (
         {"spec__storage": None},
-        "spec.storage: is required: Where datasets, checkpoints, models and reports are kept",
+        "spec.storage: is required: Where datasets, checkpoints, models and reports are kept; give at least its uri",
     ),
     (
         {"spec__storage__uri": None},
         "spec.storage.uri: is required: s3://bucket/prefix or file:///folder. Prefix that all artefacts of the run are "
         "written under: s3://bucket/prefix, or file:///folder for `reflect run`",
     ),
-    ({"spec": None}, "spec: is required: What to train, on which task, how, and where the results go"),
+    (
+        {"spec": None},
+        "spec: is required: What to train, on which task, how, and where the results go; give at least its model, task, "
+        "storage",
+    ),
     (
         {"metadata__name": "My.Run"},
         'metadata.name: "My.Run" does not fit; expected lower-case letters, digits and dashes, starting with a letter',

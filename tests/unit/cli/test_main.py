@@ -14,6 +14,7 @@ import termios
 import time
 from importlib import import_module
 from importlib.metadata import version
+from pathlib import Path
 
 import pytest
 from reflection_operator.cli.main import COMMANDS, app
@@ -57,6 +58,9 @@ def test_version() -> None:
     assert (answer.exit_code, answer.stdout) == (0, f"reflect {version('reflect-operator')}\n")
 
 
+EXAMPLE = str(Path(__file__).parents[3] / "examples/countdown/reflectiontraining.yaml")
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -64,9 +68,17 @@ def test_version() -> None:
         (["crd", "--colour"], "No such option"),
         (["crd", "-o", "xml"], "'xml' is not one of 'text', 'json'"),
         (["validate"], "Missing argument 'FILE"),
-        (["validate", "."], "there is no file ."),
+        (["validate", "."], ". is a folder; name the files, such as *.yaml"),
         (["validate", "/no/such/file"], "there is no file /no/such/file"),
         (["verify"], "Missing option '--verifier'"),
+        (
+            ["run", EXAMPLE, "--set", "foo"],
+            '"foo" is not a setting; write for example spec.training.maxSteps=10',
+        ),
+        (
+            ["render", EXAMPLE, "--set", "foo"],
+            '"foo" is not a setting; write for example spec.training.maxSteps=10',
+        ),
     ],
     ids=" ".join,
 )

@@ -128,7 +128,7 @@ def test_settings_go_before_the_file(file: Path) -> None:
     config = told(rendered(file, "--stage", "rollout", "--set", "spec.rollout.workers=7"))
     assert config["rollout"]["workers"] == 7
     result = reflect("render", file, "--set", "workers=7")
-    assert result.exit_code == 1
+    assert result.exit_code == 2
     assert "is not a setting" in result.stderr
 
 

@@ -130,6 +130,7 @@ def test_a_file_where_the_folder_should_be(tmp_path: Path) -> None:
         (errno.EDQUOT, DependencyAway, Reason.STORAGE_FULL),
         (errno.EROFS, BadConfig, Reason.STORAGE_DENIED),
         (errno.EACCES, BadConfig, Reason.STORAGE_DENIED),
+        (errno.ENOENT, BadConfig, Reason.STORAGE_DENIED),
         (errno.EIO, DependencyAway, Reason.STORAGE_UNAVAILABLE),
         (errno.ESTALE, DependencyAway, Reason.STORAGE_UNAVAILABLE),
     ],
@@ -138,7 +139,8 @@ def test_every_error_has_its_reason(number: int, kind: type, reason: Reason) -> 
     failure = _failure(OSError(number, os.strerror(number)), "write", "file:///x")
     assert type(failure) is kind
     assert failure.reason == reason
-    assert failure.message.startswith(f"storage: cannot write file:///x: {os.strerror(number)}")
+    assert failure.message.startswith(f"storage: cannot write file:///x: {os.strerror(number)}; ")
+    assert "spec.storage.uri" in failure.message
 
 
 @pytest.mark.parametrize("uri", ["file://relative", "ftp://x", "/folder"])

@@ -21,7 +21,7 @@ from .store import ABSENT, ANY, PARTIAL, Changed, Stored
 _ATTEMPTS = 100
 _CHUNK = 1 << 20
 _REFUSED = (errno.EACCES, errno.EPERM, errno.EROFS)
-_NO_FOLDER = (errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ELOOP, errno.ENAMETOOLONG)
+_NO_FOLDER = (errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ELOOP, errno.ENAMETOOLONG)
 
 
 class FileStore:
@@ -167,10 +167,15 @@ def _explained(doing: str, uri: str) -> Iterator[None]:
 def _failure(error: OSError, doing: str, uri: str) -> StageFailure:
     what = f"storage: cannot {doing} {uri}: {error.strerror or error}"
     if error.errno in NO_SPACE:
-        return DependencyAway(f"{what}; free space there", reason=Reason.STORAGE_FULL)
+        return DependencyAway(
+            f"{what}; free space there, or start a run with a larger spec.storage.uri",
+            reason=Reason.STORAGE_FULL,
+        )
     if error.errno in _REFUSED + _NO_FOLDER:
         return BadConfig(
             f"{what}; spec.storage.uri must be a folder that this user can write",
             reason=Reason.STORAGE_DENIED,
         )
-    return DependencyAway(what, reason=Reason.STORAGE_UNAVAILABLE)
+    return DependencyAway(
+        f"{what}; look after the disk or the mount of spec.storage.uri", reason=Reason.STORAGE_UNAVAILABLE
+    )
