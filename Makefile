@@ -52,8 +52,16 @@ crd: setup ## Generate crds/reflectiontrainings.yaml from the types
 	@mkdir -p build && $(BIN)/reflect crd > build/crd.yaml && mv build/crd.yaml crds/reflectiontrainings.yaml
 
 .PHONY: docs
-docs: setup ## Generate docs/reference/ from the code
+docs: setup ## Generate docs/reference/ and parts of the chart from the code
 	@$(BIN)/python scripts/docs.py
+
+.PHONY: kustomize
+kustomize: deps-system setup ## Render kustomize/base/ from the chart
+	@mkdir -p build && $(BIN)/python -m scripts.kustomize > build/operator.yaml && mv build/operator.yaml kustomize/base/operator.yaml
+
+.PHONY: image
+image: setup ## The operator's image as an OCI archive in build/images/, without a container engine
+	@$(BIN)/python -m scripts.image
 
 .PHONY: report-page
 report-page: deps-system setup ## Figures and pictures of the page on the report, from the run that make demo left
@@ -66,7 +74,10 @@ lock: setup ## Compile the lock files anew; LOCK_FLAGS=--upgrade takes newer ver
 	$(LOCK) $(LINUX) --python-version 3.12 --override requirements/gpu.overrides \
 		--extra trainer --extra vllm --extra deepspeed pyproject.toml requirements/gpu.in \
 		-o requirements/gpu.lock
+	$(LOCK) $(LINUX) --python-version 3.11 --override requirements/cpu.overrides -c requirements/cpu.lock \
+		--extra trainer pyproject.toml requirements/cpu.in -o requirements/trainer-cpu.lock
 	$(LOCK) $(LINUX) --python-version 3.11 -c requirements/cpu.lock pyproject.toml -o requirements/base.lock
+	$(LOCK) $(LINUX) --python-version 3.11 -c requirements/cpu.lock --extra operator pyproject.toml -o requirements/operator.lock
 	$(LOCK) $(LINUX) --python-version 3.11 -c requirements/cpu.lock requirements/bootstrap.in \
 		-o requirements/bootstrap.lock
 

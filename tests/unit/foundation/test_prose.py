@@ -82,7 +82,9 @@ def test_make_help_names_every_target() -> None:
     assert helped == targets
 
 
-@pytest.mark.parametrize("page", [*PAGES, ROOT / "CHANGELOG.md"], ids=label)
+@pytest.mark.parametrize(
+    "page", [*PAGES, ROOT / "CHANGELOG.md", ROOT / "helm/reflect-operator/README.md"], ids=label
+)
 def test_links_lead_somewhere(page: Path) -> None:
     for file, anchor in links(page):
         assert file.exists()

@@ -1,0 +1,74 @@
+{{/* The operator's permissions, generated from what it does: `make docs`. */}}
+
+{{- define "reflect-operator.rules.lease" -}}
+- apiGroups:
+  - coordination.k8s.io
+  resources:
+  - leases
+  verbs:
+  - get
+  - create
+  - update
+{{- end -}}
+
+{{- define "reflect-operator.rules.runs" -}}
+- apiGroups:
+  - reflection.training
+  resources:
+  - reflectiontrainings
+  verbs:
+  - get
+  - list
+  - watch
+  - delete
+- apiGroups:
+  - reflection.training
+  resources:
+  - reflectiontrainings/status
+  verbs:
+  - update
+- apiGroups:
+  - reflection.training
+  resources:
+  - reflectiontrainings/finalizers
+  verbs:
+  - update
+- apiGroups:
+  - batch
+  resources:
+  - jobs
+  verbs:
+  - get
+  - list
+  - watch
+  - create
+  - patch
+  - delete
+- apiGroups:
+  - ''
+  resources:
+  - pods
+  verbs:
+  - list
+  - watch
+- apiGroups:
+  - ''
+  resources:
+  - configmaps
+  verbs:
+  - get
+  - create
+- apiGroups:
+  - ''
+  resources:
+  - services
+  verbs:
+  - get
+  - create
+- apiGroups:
+  - ''
+  resources:
+  - events
+  verbs:
+  - create
+{{- end -}}

@@ -1,0 +1,103 @@
+"""Builds the operator's image as an OCI archive, without a container engine: `python -m scripts.image`.
+
+Debian's Python below (scripts/debian_base.py), above it the packages of requirements/operator.lock with every hash checked, and
+this project's wheel. For air-gapped clusters and for tests; operator/Dockerfile builds the same with a container engine.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import sys
+import tempfile
+import tomllib
+from pathlib import Path
+
+from .debian_base import PYTHON, USER, NoPackages, base_layer
+from .oci import Layer, LayerWriter, write_archive
+
+ROOT = Path(__file__).resolve().parent.parent
+BIN = Path(sys.executable).parent
+LOCK = ROOT / "requirements/operator.lock"
+SITE = "opt/reflect"
+VERSION = (3, 11)
+"""Of Python, in the base."""
+SETTINGS = {
+    "User": f"{USER}:{USER}",
+    "Env": [
+        "PATH=/usr/local/bin:/usr/bin",
+        f"PYTHONPATH=/{SITE}",
+        "PYTHONDONTWRITEBYTECODE=1",
+        "PYTHONUNBUFFERED=1",
+    ],
+    "Entrypoint": [PYTHON, "-m", "reflection_operator"],
+    "WorkingDir": "/",
+}
+
+
+def packages_layer(folder: Path) -> Layer:
+    """The locked packages and this project, without the programs that they bring."""
+    site = folder / "site"
+    version = ".".join(map(str, VERSION))
+    into = (
+        "--target",
+        site,
+        "--python-version",
+        version,
+        "--python-platform",
+        "x86_64-manylinux_2_36",
+        "--no-deps",
+    )
+    _uv("pip", "install", *into, "--only-binary", ":all:", "--require-hashes", "-r", LOCK)
+    _uv("build", "--wheel", "--no-build-isolation", "--python", sys.executable, "--out-dir", folder / "dist")
+    _uv("pip", "install", *into, *(folder / "dist").glob("*.whl"))
+    if sys.version_info[:2] == VERSION:
+        # A root file system that is read-only keeps no compiled code; by time they would all be stale.
+        compiled = ("-m", "compileall", "-q", "-j", "0", "--invalidation-mode", "unchecked-hash")
+        subprocess.run([sys.executable, *compiled, "-s", site, "-p", f"/{SITE}", site], check=True)
+    writer = LayerWriter()
+    for part in sorted(site.iterdir()):
+        if part.name == "bin":
+            continue
+        if part.is_dir():
+            writer.tree(part, f"{SITE}/{part.name}")
+        else:
+            writer.file(f"{SITE}/{part.name}", part.read_bytes())
+    return writer.layer()
+
+
+def _uv(*words: str | Path) -> None:
+    command = [BIN / "uv", "--quiet", "--no-progress", *words]
+    done = subprocess.run(command, cwd=ROOT, env=os.environ, text=True, capture_output=True, check=False)
+    if done.returncode:
+        raise NoPackages(f"uv {words[0]} {words[1]} failed: {done.stderr.strip()[-1000:]}")
+
+
+def build(target: Path, name: str) -> str:
+    """Write the archive; the image's digest."""
+    with tempfile.TemporaryDirectory() as folder:
+        base, packages = base_layer(Path(folder) / "debian")
+        labels = {"org.opencontainers.image.title": "reflect-operator", "debian.packages": " ".join(packages)}
+        layers = [base, packages_layer(Path(folder))]
+        return write_archive(target, name, layers, SETTINGS | {"Labels": labels})
+
+
+def main() -> int:
+    """Build what the command line asks for."""
+    version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+    parser = argparse.ArgumentParser(prog="python -m scripts.image", description=__doc__.splitlines()[0])
+    parser.add_argument("--output", type=Path, default=ROOT / "build/images/reflect-operator.tar")
+    parser.add_argument("--name", default=f"reflect-operator:{version}", help="name and tag of the image")
+    chosen = parser.parse_args()
+    try:
+        digest = build(chosen.output, chosen.name)
+    except NoPackages as problem:
+        print(f"image: {problem}", file=sys.stderr)
+        return 1
+    print(f"{chosen.output}: {chosen.name}@{digest}, {chosen.output.stat().st_size / 1e6:.0f} MB")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

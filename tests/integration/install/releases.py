@@ -1,0 +1,74 @@
+"""A release on a cluster: its namespace, its older version, and its operator as a process of this machine."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+import yaml
+
+from ...support.cluster import CORE, Cluster, Obj
+from ...support.helm import CHART, container, environment
+from ...support.operator_process import OperatorProcess
+
+RESTRICTED = {
+    "pod-security.kubernetes.io/enforce": "restricted",
+    "pod-security.kubernetes.io/warn": "restricted",
+}
+CRD_FILE = CHART.parents[1] / "crds/reflectiontrainings.yaml"
+PREVIOUS = "0.0.9"
+
+
+def make_namespace(cluster: Cluster, name: str, labels: dict[str, str] | None = None) -> None:
+    cluster.create(f"{CORE}/namespaces", {"metadata": {"name": name, "labels": labels or {}}})
+
+
+def previous_chart(folder: Path) -> Path:
+    """The chart as an older version could have been: another Deployment, and a CRD that lacks something."""
+    chart = folder / CHART.name
+    shutil.copytree(CHART, chart)
+    described = yaml.safe_load((chart / "Chart.yaml").read_text())
+    (chart / "Chart.yaml").write_text(
+        yaml.safe_dump(described | {"version": PREVIOUS, "appVersion": PREVIOUS})
+    )
+    deployment = chart / "templates/deployment.yaml"
+    deployment.write_text(
+        deployment.read_text().replace("- --gpu-resource={{ .Values.operator.gpuResource }}\n", "")
+    )
+    crd = yaml.safe_load((chart / "files/crd.yaml").read_text())
+    for version in crd["spec"]["versions"]:
+        del version["additionalPrinterColumns"]
+    (chart / "files/crd.yaml").write_text(yaml.safe_dump(crd))
+    return chart
+
+
+class ReleasedOperator(OperatorProcess):
+    """The operator of a release, started as its Deployment says, with a token of its service account."""
+
+    def __init__(self, cluster: Cluster, namespace: str, name: str, log: Path) -> None:
+        self._cluster, self._log, self._process = cluster, log, None
+        self._namespace = namespace
+        self._path = f"/apis/apps/v1/namespaces/{namespace}/deployments/{name}"
+        account = self.deployment()["spec"]["template"]["spec"]["serviceAccountName"]
+        self.kubeconfig = cluster.plane.kubeconfig_with_token(
+            f"{namespace}-{account}", token_of(cluster, namespace, account)
+        )
+
+    def deployment(self) -> Obj:
+        return self._cluster.get(self._path)
+
+    def start(self, *options: str) -> None:
+        objects = [self.deployment()]
+        self._options: list[str] = ["--lease-namespace", self._namespace, *container(objects)["args"]]
+        with patch.dict(os.environ, environment(objects)):
+            super().start(*options)
+
+
+def token_of(cluster: Cluster, namespace: str, account: str) -> str:
+    """A token of a service account."""
+    path = f"{CORE}/namespaces/{namespace}/serviceaccounts/{account}/token"
+    found: dict[str, Any] = cluster.create(path, {"spec": {"expirationSeconds": 7200}})
+    return str(found["status"]["token"])
