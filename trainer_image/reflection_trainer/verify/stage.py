@@ -122,7 +122,7 @@ def _headline(counts: Counter[str]) -> dict[str, float]:
     """As many counts as a result holds: the reasons of an own verifier are its own, and may be many."""
     reasons = {name: count for name, count in counts.most_common() if name.startswith(_REASON)}
     rare = list(reasons)[_MOST_REASONS:]
-    shown = {name: count for name, count in counts.items() if name not in rare}
+    shown: dict[str, float] = {name: count for name, count in counts.items() if name not in rare}
     return shown | ({f"{_REASON}others": sum(reasons[name] for name in rare)} if rare else {})
 
 

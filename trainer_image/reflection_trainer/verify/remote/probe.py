@@ -73,7 +73,7 @@ class Probe:
             async with asyncio.timeout(self._access.seconds):
                 response = await self._client.request(method, path.lstrip("/"), content=body, headers=headers)
         except (httpx.HTTPError, TimeoutError) as error:
-            raise Failed(f"no answer to {method} {path}: {error or type(error).__name__}") from None
+            raise Failed(f"no answer to {method} {path}: {str(error) or type(error).__name__}") from None
         return Answer(response.status_code, response.text[:WORDS])
 
 
