@@ -3,6 +3,8 @@
 SHELL := /bin/sh
 BIN := .venv/bin
 export PYTHON
+# Where it is set, every process compiles the libraries that it imports anew: seconds for each.
+unexport PYTHONDONTWRITEBYTECODE
 
 # Machines without a user's configuration get the same caches as everybody else.
 CACHE := $(or $(REFLECT_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/reflect-operator)

@@ -37,7 +37,7 @@ from transformers import TrainerCallback
 from transformers.utils.logging import disable_progress_bar
 
 OPTIONS = ("keep", "drop", "refill")
-ENDLESS = 1_000_000
+ENDLESS = 100_000
 BATCH = 256
 """Reflections that are sampled at a time when a model is judged."""
 
