@@ -9,7 +9,7 @@ import tempfile
 from pathlib import Path
 from typing import NamedTuple
 
-from .go_tools import GoToolMissing
+from .go_tools import GoToolMissing, go_version
 
 
 class GoModule(NamedTuple):
@@ -24,8 +24,10 @@ class GoModule(NamedTuple):
         """Where its files are, downloaded unless they are there already.
 
         Raises:
+            GoMissing: there is no Go that is new enough.
             GoToolMissing: it cannot be downloaded, or is not what it was.
         """
+        go_version()
         name = f"{self.path}@{self.version}"
         with tempfile.TemporaryDirectory() as outside:
             done = subprocess.run(

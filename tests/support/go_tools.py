@@ -66,13 +66,18 @@ def go_tool(wrapper: str, package: str, *, ldflags: str = "-s -w", name: str = "
 
 def _key(module: Path, package: str, ldflags: str) -> str:
     """Changes with whatever decides what is built."""
-    digest = hashlib.sha256("\0".join([_go_version(), package, ldflags]).encode())
+    digest = hashlib.sha256("\0".join([go_version(), package, ldflags]).encode())
     for file in sorted((module / "go.mod", module / "go.sum", *module.glob("*.go"))):
         digest.update(file.read_bytes())
     return digest.hexdigest()[:16]
 
 
-def _go_version() -> str:
+def go_version() -> str:
+    """The version of the Go of this machine, new enough to build.
+
+    Raises:
+        GoMissing: there is none.
+    """
     found = "none"
     if shutil.which("go"):
         answer = subprocess.run(["go", "env", "GOVERSION"], check=False, text=True, capture_output=True)

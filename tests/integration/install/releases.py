@@ -35,9 +35,8 @@ def previous_chart(folder: Path) -> Path:
         yaml.safe_dump(described | {"version": PREVIOUS, "appVersion": PREVIOUS})
     )
     deployment = chart / "templates/deployment.yaml"
-    deployment.write_text(
-        deployment.read_text().replace("- --gpu-resource={{ .Values.operator.gpuResource }}\n", "")
-    )
+    lines = deployment.read_text().splitlines(keepends=True)
+    deployment.write_text("".join(line for line in lines if "--gpu-resource=" not in line))
     crd = yaml.safe_load((chart / "files/crd.yaml").read_text())
     for version in crd["spec"]["versions"]:
         del version["additionalPrinterColumns"]

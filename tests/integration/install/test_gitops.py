@@ -1,0 +1,229 @@
+"""The recipes for Argo CD and Flux, carried out by their engines, on statuses that the operator's decision gives."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from cel_expr_python import cel
+from reflection_api.resource import ReflectionTraining
+from reflection_api.stages import Stage
+from reflection_api.status import Verdict
+from reflection_operator.reconcile.observed import PodPhase
+
+from ...support.cluster import CORE, RUNS, Cluster, Obj, until
+from ...support.go_modules import KUSTOMIZE_CONTROLLER
+from ...support.lua import run_lua
+from ...unit.reconcile.builders import (
+    complete,
+    decided,
+    failed,
+    job,
+    pod,
+    resource,
+    status_at,
+    status_of,
+    succeeded,
+)
+from ..operator.conftest import CRDS
+from .releases import CRD_FILE, make_namespace
+
+EXAMPLES = Path(__file__).parents[3] / "examples/gitops"
+KIND = "reflection.training_ReflectionTraining"
+CUSTOMIZATIONS = yaml.safe_load((EXAMPLES / "argocd/argocd-cm.yaml").read_text())["data"]
+HEALTH = CUSTOMIZATIONS[f"resource.customizations.health.{KIND}"]
+ACTIONS = yaml.safe_load(CUSTOMIZATIONS[f"resource.customizations.actions.{KIND}"])
+FLUX = yaml.safe_load((EXAMPLES / "flux/runs.yaml").read_text())
+VERDICT = Verdict(succeeded=True, reason="Completed", message="second try 0.300 -> 0.800")
+
+
+def new() -> ReflectionTraining:
+    return resource()
+
+
+def accepted() -> ReflectionTraining:
+    return resource(status_of(decided(resource(), at=0)))
+
+
+def training() -> ReflectionTraining:
+    return resource(status_at(Stage.TRAIN))
+
+
+def changed() -> ReflectionTraining:
+    return resource(status_at(Stage.TRAIN), generation=2)
+
+
+def hindered() -> ReflectionTraining:
+    waiting = job(Stage.ROLLOUT)
+    words = "0/3 nodes are available: 3 Insufficient memory."
+    stuck = pod(waiting, phase=PodPhase.PENDING, node=None, unschedulable=words)
+    return resource(status_of(decided(resource(status_at(Stage.ROLLOUT)), [waiting], [stuck])))
+
+
+def suspended() -> ReflectionTraining:
+    run = resource(status_at(Stage.TRAIN), suspend=True)
+    stopping = status_of(decided(run, [job(Stage.TRAIN)], [pod(job(Stage.TRAIN))]))
+    return resource(status_of(decided(resource(stopping, suspend=True), [], [])), suspend=True)
+
+
+def done() -> ReflectionTraining:
+    report = complete(Stage.REPORT)
+    run = resource(status_at(Stage.REPORT, verdict=VERDICT))
+    return resource(status_of(decided(run, [report], [succeeded(report)])))
+
+
+def lost() -> ReflectionTraining:
+    verdict = VERDICT.model_copy(update={"succeeded": False, "reason": "GateFailed"})
+    run = resource(status_at(Stage.REPORT, attempt=4, restarts=3, verdict=verdict))
+    return resource(status_of(decided(run, [failed(Stage.REPORT, 4)])))
+
+
+def stored(run: ReflectionTraining) -> Obj:
+    """A run as the API server has it: by the CRD's default nobody has looked at a new one."""
+    return {"status": {"observedGeneration": -1}} | run.to_dict()
+
+
+HEALTHS = [
+    (new, "Progressing", "the operator has not looked at this version yet"),
+    (accepted, "Progressing", "Pending"),
+    (training, "Progressing", "Training"),
+    (changed, "Progressing", "the operator has not looked at this version yet"),
+    (hindered, "Progressing", "Unschedulable: "),
+    (suspended, "Suspended", "suspended at stage train"),
+    (done, "Healthy", "second try 0.300 -> 0.800"),
+    (lost, "Degraded", "GateFailed: second try 0.300 -> 0.800"),
+]
+
+
+@pytest.mark.parametrize(("run", "health", "words"), HEALTHS, ids=lambda part: getattr(part, "__name__", ""))
+def test_argo_cd_knows_how_healthy_a_run_is(run: Any, health: str, words: str, tmp_path: Path) -> None:
+    found = run_lua(HEALTH, stored(run()), tmp_path)
+    assert found["status"] == health
+    assert found["message"].startswith(words)
+
+
+def test_argo_cd_reads_a_resource_without_any_status(tmp_path: Path) -> None:
+    bare = stored(new())
+    del bare["status"]
+    assert run_lua(HEALTH, bare, tmp_path)["status"] == "Progressing"
+
+
+@pytest.mark.parametrize(
+    ("run", "suspend", "resume"),
+    [(training, True, False), (suspended, False, True), (done, False, False), (lost, False, False)],
+    ids=lambda part: getattr(part, "__name__", ""),
+)
+def test_argo_cd_offers_the_action_that_is_possible(
+    run: Any, suspend: bool, resume: bool, tmp_path: Path
+) -> None:
+    found = run_lua(ACTIONS["discovery.lua"], stored(run()), tmp_path)
+    assert {name: not action["disabled"] for name, action in found.items()} == {
+        "suspend": suspend,
+        "resume": resume,
+    }
+    assert {action["name"] for action in ACTIONS["definitions"]} == found.keys()
+
+
+@pytest.fixture(scope="module")
+def known(empty_cluster: Cluster) -> Iterator[Cluster]:
+    """A cluster that knows ReflectionTrainings, and Flux' Kustomizations."""
+    flux = KUSTOMIZE_CONTROLLER.folder() / "config/crd/bases/kustomize.toolkit.fluxcd.io_kustomizations.yaml"
+    made: list[str] = []
+    for file, path in ((CRD_FILE, RUNS), (flux, "/apis/kustomize.toolkit.fluxcd.io/v1")):
+        crd = yaml.safe_load(file.read_text())
+        empty_cluster.create(CRDS, crd)
+        made.append(f"{CRDS}/{crd['metadata']['name']}")
+        plural = crd["spec"]["names"]["plural"]
+        until(lambda path=path, plural=plural: empty_cluster.answers(f"{path}/{plural}"), f"API for {plural}")
+    yield empty_cluster
+    for path in made:
+        empty_cluster.delete(path)
+        until(lambda path=path: empty_cluster.find(path) is None, f"end of {path}")
+
+
+def test_the_actions_change_what_the_api_server_lets_them(known: Cluster, tmp_path: Path) -> None:
+    make_namespace(known, "argo")
+    path = f"{RUNS}/namespaces/argo/reflectiontrainings"
+    obj = known.create(path, stored(new()) | {"metadata": {"name": "countdown"}})
+    scripts = {action["name"]: action["action.lua"] for action in ACTIONS["definitions"]}
+    for action, suspend in (("suspend", True), ("resume", False)):
+        changed_by_it = run_lua(scripts[action], obj, tmp_path)
+        assert changed_by_it["spec"].keys() == obj["spec"].keys() | {"suspend"}
+        # Argo CD sends what is different; to Lua an empty list is an empty map, which it knows.
+        obj = known.patch(f"{path}/countdown", {"spec": {"suspend": changed_by_it["spec"]["suspend"]}})
+        assert obj["spec"]["suspend"] is suspend
+
+
+def test_the_customization_is_merged_as_its_file_says(known: Cluster) -> None:
+    file = EXAMPLES / "argocd/argocd-cm.yaml"
+    make_namespace(known, "argocd")
+    known.create(
+        f"{CORE}/namespaces/argocd/configmaps", {"metadata": {"name": "argocd-cm"}, "data": {"url": "ours"}}
+    )
+    (command,) = [line.strip("# ") for line in file.read_text().splitlines() if "kubectl" in line]
+    done = known.kubectl(*command.split()[1:-1], EXAMPLES.parents[1] / command.split()[-1])
+    assert done.returncode == 0, done.stderr
+    merged = known.get(f"{CORE}/namespaces/argocd/configmaps/argocd-cm")["data"]
+    assert merged == {"url": "ours"} | CUSTOMIZATIONS
+
+
+def evaluated(expression: str, obj: Obj) -> bool:
+    """What an expression of Flux says of an object, whose parts are its variables."""
+    variables = dict.fromkeys(obj, cel.Type.DYN)
+    result = cel.NewEnv(variables=variables).compile(expression).eval(data=obj)
+    assert result.type() == cel.Type.BOOL, result.value()
+    return bool(result.value())
+
+
+FLUX_SAYS = [
+    (new, "inProgress"),
+    (accepted, "inProgress"),
+    (training, "inProgress"),
+    (changed, "inProgress"),
+    (hindered, "inProgress"),
+    (suspended, "inProgress"),
+    (done, "current"),
+    (lost, "failed"),
+]
+
+
+@pytest.mark.parametrize(("run", "expected"), FLUX_SAYS, ids=lambda part: getattr(part, "__name__", ""))
+def test_flux_knows_how_a_run_stands(run: Any, expected: str) -> None:
+    """It asks in this order and stops at the first that holds."""
+    (rules,) = FLUX["spec"]["healthCheckExprs"]
+    obj = stored(run())
+    asked = (name for name in ("inProgress", "failed", "current") if evaluated(rules[name], obj))
+    assert next(asked) == expected
+
+
+def test_flux_takes_the_recipe(known: Cluster) -> None:
+    file = EXAMPLES / "flux/runs.yaml"
+    known.create(f"{CORE}/namespaces", {"metadata": {"name": FLUX["metadata"]["namespace"]}})
+    applied = known.kubectl("apply", "--dry-run=server", "--validate=strict", "-f", file)
+    assert applied.returncode == 0, applied.stderr
+
+
+def test_the_runs_of_the_example_are_valid(known: Cluster) -> None:
+    applied = known.kubectl("apply", "--dry-run=server", "--validate=strict", "-k", EXAMPLES / "runs")
+    assert applied.stdout.split() == [
+        "reflectiontraining.reflection.training/countdown", "created", "(server", "dry", "run)",
+    ], applied.stderr  # fmt: skip
+
+
+def test_the_examples_name_folders_that_exist() -> None:
+    root = EXAMPLES.parents[1]
+    for name in ("operator", "runs"):
+        source = yaml.safe_load((EXAMPLES / f"argocd/{name}.yaml").read_text())["spec"]["source"]
+        assert (root / source["path"]).is_dir()
+    assert (root / FLUX["spec"]["path"]).is_dir()
+
+
+def test_argo_cd_leaves_alone_what_its_actions_change() -> None:
+    spec = yaml.safe_load((EXAMPLES / "argocd/runs.yaml").read_text())["spec"]
+    (ignored,) = spec["ignoreDifferences"]
+    assert f"{ignored['group']}_{ignored['kind']}" == KIND
+    assert ignored["jsonPointers"] == ["/spec/suspend"]
+    assert "RespectIgnoreDifferences=true" in spec["syncPolicy"]["syncOptions"]

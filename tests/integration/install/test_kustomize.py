@@ -1,0 +1,58 @@
+"""The operator without Helm: rendered from the chart, taken by the API server, and open to an overlay."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+
+from scripts.kustomize import operator
+
+from ...support.cluster import RUNS, Cluster, Obj, until
+from ...support.helm import container, environment, of_kind
+
+ROOT = Path(__file__).parents[3]
+BASE = ROOT / "kustomize/base"
+
+
+def built(cluster: Cluster, folder: Path) -> list[Obj]:
+    done = cluster.kubectl("kustomize", folder)
+    assert done.returncode == 0, done.stderr
+    return [obj for obj in yaml.safe_load_all(done.stdout) if obj]
+
+
+def test_the_base_is_what_the_chart_gives() -> None:
+    assert (BASE / "operator.yaml").read_text() == operator(), "run `make kustomize` and commit it"
+
+
+@pytest.fixture
+def applied(empty_cluster: Cluster) -> Iterator[Cluster]:
+    done = empty_cluster.kubectl("apply", "--server-side", "--validate=strict", "-k", BASE)
+    assert done.returncode == 0, done.stderr
+    yield empty_cluster
+    gone = empty_cluster.kubectl("delete", "-k", BASE, "--timeout=60s")
+    assert gone.returncode == 0, gone.stderr
+
+
+def test_the_api_server_takes_it(applied: Cluster) -> None:
+    until(lambda: applied.answers(f"{RUNS}/reflectiontrainings"), "API for ReflectionTrainings")
+    pods = "/api/v1/namespaces/reflect-system/pods"
+    # The namespace enforces the restricted Pod Security Standard.
+    assert until(lambda: applied.items(pods), "pod of the operator")
+
+
+def test_it_is_whole(empty_cluster: Cluster) -> None:
+    objects = built(empty_cluster, BASE)
+    assert len(of_kind(objects, "CustomResourceDefinition")) == 1
+    places = {obj["metadata"].get("namespace") for obj in objects} - {None}
+    assert places == {"reflect-system"}
+    assert [obj["metadata"]["name"] for obj in of_kind(objects, "Namespace")] == ["reflect-system"]
+
+
+def test_an_overlay_changes_both_images(empty_cluster: Cluster) -> None:
+    objects = built(empty_cluster, ROOT / "examples/gitops/operator")
+    assert container(objects)["image"] == "registry.example.com/ml/reflect-operator:0.1.0"
+    assert environment(objects)["REFLECT_TRAINER_IMAGE"] == "registry.example.com/ml/reflect-trainer:0.1.0"
+    assert environment(objects)["REFLECT_IMAGE_PULL_POLICY"] == "IfNotPresent"

@@ -1,0 +1,60 @@
+"""The page on the installation, command by command, in its own order, on a real API server."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from ...support.cluster import Cluster, until
+from ...support.helm import Helm
+from ...support.kubernetes_programs import find_programs
+from ...support.pages import ROOT, fences
+from ..operator.conftest import CRDS
+
+PAGE = ROOT / "docs/install.md"
+CRD = f"{CRDS}/reflectiontrainings.reflection.training"
+
+
+@pytest.fixture
+def shell(admin: Helm, tmp_path: Path) -> dict[str, str]:
+    """The environment of somebody who has kubectl and Helm."""
+    programs = tmp_path / "bin"
+    programs.mkdir()
+    (programs / "helm").symlink_to(admin.program)
+    (programs / "kubectl").symlink_to(find_programs().kubectl)
+    return admin.environment | {"PATH": f"{programs}{os.pathsep}{os.environ['PATH']}"}
+
+
+@pytest.fixture
+def nothing_left(empty_cluster: Cluster) -> Iterator[None]:
+    yield
+    for name in ("ml", "reflect-system"):
+        empty_cluster.delete(f"/api/v1/namespaces/{name}")
+        until(lambda name=name: empty_cluster.find(f"/api/v1/namespaces/{name}") is None, f"end of {name}")
+
+
+@pytest.mark.usefixtures("nothing_left")
+def test_every_command_of_the_page_works(empty_cluster: Cluster, shell: dict[str, str]) -> None:
+    shown = [fence.text for fence in fences(PAGE) if fence.language == "sh"]
+    assert len(shown) >= 5
+    for text in shown:
+        # Between two commands a reader lets the API server learn the new kind.
+        until(lambda: settled(empty_cluster), "API for ReflectionTrainings")
+        done = subprocess.run(
+            ["bash", "-euc", text], cwd=ROOT, env=shell, text=True, capture_output=True, check=False
+        )
+        assert done.returncode == 0, f"{text}\n{done.stdout}{done.stderr}"
+    assert until(lambda: empty_cluster.find(CRD) is None, "end of the CRD")
+
+
+def settled(cluster: Cluster) -> bool:
+    """Whether the API server serves the kind, or does not know its definition."""
+    crd = cluster.find(CRD)
+    served = [
+        cluster.answers(f"{place}/reflection.training/v1alpha1") for place in ("/apis", "/openapi/v3/apis")
+    ]
+    return not any(served) if crd is None else all(served) and "deletionTimestamp" not in crd["metadata"]
