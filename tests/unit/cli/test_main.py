@@ -71,7 +71,7 @@ EXAMPLE = str(Path(__file__).parents[3] / "examples/countdown/reflectiontraining
         (["validate"], "Missing argument 'FILE"),
         (["validate", "."], ". is a folder; name the files, such as *.yaml"),
         (["validate", "/no/such/file"], "there is no file /no/such/file"),
-        (["verify"], "Missing option '--verifier'"),
+        (["verify"], "Invalid value for --verifier, --http: give one of them"),
         (
             ["run", EXAMPLE, "--set", "foo"],
             '"foo" is not a setting; write for example spec.training.maxSteps=10',

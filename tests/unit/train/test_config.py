@@ -131,6 +131,7 @@ def test_a_setting_of_another_part_changes_nothing_here(tmp_path, setting):
         "generation": "colocate",
         "deadGroups": "drop",
         "positiveOnly": True,
+        "strategy": "fsdp",
     }
     value = other.get(inner, 7)
     change = {outer: BASE.get(outer, {}) | {inner: value}} if outer else {inner: value}

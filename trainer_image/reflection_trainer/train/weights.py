@@ -54,7 +54,7 @@ def whole_state(model: Any, dtype: torch.dtype, *, keep: bool) -> dict[str, torc
     for name, weight in merged_weights(model):
         if keep:
             state[name] = weight.detach().to("cpu", dtype)
-    base = model.base_model.model if isinstance(model, PeftModel) else model
+    base: Any = model.base_model.model if isinstance(model, PeftModel) else model
     stored = base.state_dict().keys()
     for name, buffer in base.named_buffers():
         if keep and name in stored:
