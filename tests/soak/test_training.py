@@ -1,6 +1,6 @@
 """A training on S3 that is killed again and again, over a connection that fails: `make soak ONLY=training`.
 
-About a minute a kill on two cores; REFLECT_SOAK_KILLS sets another number than fifty.
+SOAK_KILLS sets another number than fifty.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from ..support.faults import Chaos
 from ..support.s3_server import ROOT
 from ..support.stage_runs import run_stage, start_stage
 
-KILLS = int(os.environ.get("REFLECT_SOAK_KILLS", "50"))
+KILLS = int(os.environ.get("SOAK_KILLS", "50"))
 GUARD_SECONDS = 600
 SHARE_OF_FAULTS = 0.02
 FOLDER = "default/tiny-01234567/round-1/train"
