@@ -3,6 +3,8 @@
 SHELL := /bin/sh
 BIN := .venv/bin
 export PYTHON
+# Where it is set, every process compiles the libraries that it imports anew: seconds for each.
+unexport PYTHONDONTWRITEBYTECODE
 
 # Machines without a user's configuration get the same caches as everybody else.
 CACHE := $(or $(REFLECT_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/reflect-operator)
@@ -72,7 +74,8 @@ lock: setup ## Compile the lock files anew; LOCK_FLAGS=--upgrade takes newer ver
 	$(LOCK) $(LINUX) --python-version 3.11 --override requirements/cpu.overrides \
 		--extra operator --extra trainer --extra dev pyproject.toml requirements/cpu.in -o requirements/cpu.lock
 	$(LOCK) $(LINUX) --python-version 3.12 --override requirements/gpu.overrides \
-		--extra trainer --extra vllm pyproject.toml -o requirements/gpu.lock
+		--extra trainer --extra vllm --extra deepspeed pyproject.toml requirements/gpu.in \
+		-o requirements/gpu.lock
 	$(LOCK) $(LINUX) --python-version 3.11 --override requirements/cpu.overrides -c requirements/cpu.lock \
 		--extra trainer pyproject.toml requirements/cpu.in -o requirements/trainer-cpu.lock
 	$(LOCK) $(LINUX) --python-version 3.11 -c requirements/cpu.lock pyproject.toml -o requirements/base.lock
@@ -93,6 +96,10 @@ bench: setup ## Run the benchmarks of bench/, or one: make bench ONLY=name
 soak: setup ## Long tests that `make test` leaves to this: all, or one: make soak ONLY=name
 	@$(BIN)/pytest $(if $(ONLY),tests/soak/test_$(ONLY).py,tests/soak)
 
+.PHONY: gpu
+gpu: setup ## What only a GPU can show, on a machine with one: makes .venv-gpu from requirements/gpu.lock
+	@$(BIN)/python scripts/gpu.py
+
 .PHONY: clean
-clean: ## Remove what the other targets made, except .venv and the cache folder
+clean: ## Remove what the other targets made, except .venv, .venv-gpu and the cache folder
 	rm -rf build dist .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache

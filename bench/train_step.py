@@ -230,9 +230,9 @@ def prepared(folder: Path, steps: int, *more: str) -> tuple[WorkOrder, ModelFold
     return order, model
 
 
-def failures() -> Any:
+def failures(prompts: Path = EXAMPLE / "prompts" / "train.jsonl") -> Any:
     """A wrong answer to each question: its numbers, taken from each other the wrong way round."""
-    for number, line in enumerate((EXAMPLE / "prompts" / "train.jsonl").read_text().splitlines()):
+    for number, line in enumerate(prompts.read_text().splitlines()):
         row = json.loads(line)
         first, second = row["nums"]
         yield {

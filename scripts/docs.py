@@ -14,6 +14,7 @@ PAGES = {
     "docs/reference/reasons.md": ("reflection_api.reference", "reasons"),
     "docs/reference/resource.md": ("reflection_api.reference", "resource"),
     "docs/reference/verifiers.md": ("reflection_trainer.verify.reference",),
+    "examples/own-verifier/openapi.json": ("reflection_api.reference", "verifier-service"),
     "helm/reflect-operator/README.md": ("scripts.chart", "readme"),
     "helm/reflect-operator/files/crd.yaml": ("scripts.chart", "crd"),
     "helm/reflect-operator/templates/_rules.tpl": ("scripts.chart", "rules"),

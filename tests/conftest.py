@@ -27,6 +27,8 @@ FOREIGN_PREFIXES = (
 )  # fmt: skip
 FOREIGN_NAMES = {
     "FORCE_COLOR", "GITHUB_ACTIONS", "LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT", "PYTHONPATH", "RANK", "WORLD_SIZE",
+    # With it every process that a test starts would compile torch and its like anew: seconds for each.
+    "PYTHONDONTWRITEBYTECODE",
 }  # fmt: skip
 KEPT = {"KUBEBUILDER_ASSETS", "REFLECT_CACHE"}
 

@@ -16,6 +16,7 @@ from .spec import EvaluationSpec, ModelSpec, Precision, RolloutSpec, StorageSpec
 from .spec.task import TemplatesSpec
 from .spec.training import Generation
 from .stages import Stage
+from .status import AuditStatus
 
 CONTRACT_VERSION: Final = "v1alpha1"
 MAX_TERMINATION_MESSAGE = 4096
@@ -34,6 +35,16 @@ S3_CREDENTIALS_VARIABLE = "REFLECT_S3_CREDENTIALS"
 a Secret may be replaced while a pod runs, and its environment stays what it was. Absent: the usual chain of AWS."""
 STORAGE_PATIENCE_VARIABLE = "REFLECT_STORAGE_PATIENCE"
 """Seconds that a request to the storage is tried again before the stage gives up. Default: 180."""
+VERIFIER_URL_VARIABLE = "REFLECT_VERIFIER_URL"
+"""Address of the service that runs beside the stage (spec.task.verifier.container)."""
+VERIFIER_TOKEN_VARIABLE = "REFLECT_VERIFIER_TOKEN"
+"""The bearer token of spec.task.verifier.http.tokenSecret."""
+VERIFIER_TOKEN_FILE_VARIABLE = "REFLECT_VERIFIER_TOKEN_FILE"
+"""File with the same. It goes first, since a Secret may be replaced while a pod runs. Absent: the variable alone."""
+VERIFIER_CA_VARIABLE = "REFLECT_VERIFIER_CA"
+"""File with the certificates of spec.task.verifier.http.caSecret."""
+VERIFIER_PATIENCE_VARIABLE = "REFLECT_VERIFIER_PATIENCE"
+"""Seconds that a batch is sent to an own verifier again before the stage gives up. Default: 180."""
 SHARD_VARIABLE = "JOB_COMPLETION_INDEX"
 """Index of this pod within its Indexed Job."""
 MASTER_ADDRESS_VARIABLE = "MASTER_ADDR"
@@ -138,6 +149,7 @@ class StageResult(ApiModel):
         "", description="What whoever made the resource should know although nothing failed."
     )
     metrics: Annotated[dict[str, float], Field(max_length=32)] = Field(default_factory=dict)
+    audit: AuditStatus | None = Field(None, description="Of the verifier, where the stage audits it.")
     artifacts: Annotated[list[ArtifactRef], Field(max_length=8)] = Field(default_factory=list)
 
 

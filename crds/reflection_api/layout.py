@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import re
 
-from .stages import Stage
+from .stages import ROUND_STAGES, Stage
 
 MANIFEST = "manifest.json"
 """Name of the manifest of a folder; the manifest of a file stands beside it with `.manifest.json` appended."""
@@ -34,8 +34,8 @@ def run_uri(storage_uri: str, namespace: str, name: str, uid: str) -> str:
 
 def stage_path(round_number: int, stage: Stage) -> str:
     """The folder of a stage, relative to the run's; the report belongs to the run, not to a round."""
-    if stage is Stage.REPORT:
-        return "report"
+    if stage not in ROUND_STAGES:
+        return stage.value
     return f"round-{round_number}/{stage.value}"
 
 

@@ -34,6 +34,7 @@ class Reason(StrEnum):
     COMPLETED = "Completed"
     NO_FAILURES = "NoFailures"
     CHECKPOINT_SAVED = "CheckpointSaved"
+    DELETING = "Deleting"
     # the user's input
     INVALID_SPEC = "InvalidSpec"
     INVALID_MODEL = "InvalidModel"
@@ -46,6 +47,7 @@ class Reason(StrEnum):
     POD_CONFIG_INVALID = "PodConfigInvalid"
     CHILD_REFUSED = "ChildRefused"
     STORAGE_DENIED = "StorageDenied"
+    VERIFIER_UNSOUND = "VerifierUnsound"
     GATE_FAILED = "GateFailed"
     # the platform
     QUOTA_WAIT = "QuotaWait"
@@ -61,6 +63,7 @@ class Reason(StrEnum):
     TRAINER_CRASHED = "TrainerCrashed"
     EVALUATION_CRASHED = "EvaluationCrashed"
     REPORT_CRASHED = "ReportCrashed"
+    CLEANUP_CRASHED = "CleanupCrashed"
     OUT_OF_MEMORY = "OutOfMemory"
     POLICY_STALE = "PolicyStale"
     ARTIFACT_CORRUPT = "ArtifactCorrupt"
@@ -91,6 +94,8 @@ class EventReason(StrEnum):
     RESUMED = "Resumed"
     SUCCEEDED = "Succeeded"
     FAILED = "Failed"
+    DELETING = "Deleting"
+    ARTIFACTS_DELETED = "ArtifactsDeleted"
 
 
 class Meaning(NamedTuple):
@@ -116,6 +121,7 @@ MEANINGS: dict[Reason, Meaning] = {
         Fault.NONE, "the model answers everything right: use harder prompts if it should learn more"
     ),
     Reason.CHECKPOINT_SAVED: Meaning(Fault.NONE, ""),
+    Reason.DELETING: Meaning(Fault.NONE, ""),
     Reason.INVALID_SPEC: Meaning(Fault.USER, f"correct the field and {NEW_RESOURCE}"),
     Reason.INVALID_MODEL: Meaning(Fault.USER, f"correct spec.model or the model's files and {NEW_RESOURCE}"),
     Reason.INVALID_PROMPTS: Meaning(Fault.USER, f"correct the prompts file and {NEW_RESOURCE}"),
@@ -139,6 +145,7 @@ MEANINGS: dict[Reason, Meaning] = {
         "the run goes on by itself",
     ),
     Reason.STORAGE_DENIED: Meaning(Fault.USER, "grant the permission named in the message"),
+    Reason.VERIFIER_UNSOUND: Meaning(Fault.USER, f"correct the verifier and {NEW_RESOURCE}"),
     Reason.GATE_FAILED: Meaning(Fault.USER, "see the report; the artefacts are kept"),
     Reason.QUOTA_WAIT: Meaning(Fault.PLATFORM, "the run starts when the queue admits it"),
     Reason.UNSCHEDULABLE: Meaning(Fault.PLATFORM, "free or add capacity, or relax the pod's constraints"),
@@ -156,6 +163,7 @@ MEANINGS: dict[Reason, Meaning] = {
     Reason.REPORT_CRASHED: Meaning(
         Fault.PROGRAM, "see the log of the pod; the result itself is not affected"
     ),
+    Reason.CLEANUP_CRASHED: Meaning(Fault.PROGRAM, "see the log of the pod"),
     Reason.OUT_OF_MEMORY: Meaning(
         Fault.PROGRAM,
         "raise the memory limit in spec.pods (without a cluster: free memory), or lower microBatchSize or the token limits",

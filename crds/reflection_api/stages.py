@@ -6,16 +6,21 @@ from enum import IntEnum, StrEnum
 
 
 class Stage(StrEnum):
-    """What one Job does. A round is rollout to evaluate; a run ends with one report."""
+    """What one Job does. A round is rollout to evaluate; a run ends with one report.
+
+    The clean-up is no part of a run: it comes when the resource is deleted and its artefacts are to go with it.
+    """
 
     ROLLOUT = "rollout"
     VERIFY = "verify"
     TRAIN = "train"
     EVALUATE = "evaluate"
     REPORT = "report"
+    CLEANUP = "cleanup"
 
 
 ROUND_STAGES = (Stage.ROLLOUT, Stage.VERIFY, Stage.TRAIN, Stage.EVALUATE)
+RUN_STAGES = (*ROUND_STAGES, Stage.REPORT)
 
 
 class ExitCode(IntEnum):

@@ -34,6 +34,7 @@ class Phase(StrEnum):
     SUSPENDED = "Suspended"
     SUCCEEDED = "Succeeded"
     FAILED = "Failed"
+    DELETING = "Deleting"
 
 
 class Cursor(ApiModel):
@@ -97,6 +98,23 @@ class DatasetStatus(ApiModel):
     sha256: Annotated[str, Field(max_length=64)] | None = Field(
         None, description="SHA-256 of the dataset's manifest."
     )
+
+
+class AuditStatus(ApiModel):
+    """How the verifier stood its audit."""
+
+    sample: _Count = Field(description="Answers that were judged twice.")
+    flaky: _Count = Field(description="Of these, right once and wrong once.")
+    gold: _Count = Field(description="Answers that the prompts say are right.")
+    gold_refused: _Count = Field(description="Of these, judged wrong.")
+    canaries: _Count = Field(description="Answers that are wrong whatever the question.")
+    canaries_accepted: _Count = Field(description="Of these, judged right.")
+
+
+class VerifierStatus(ApiModel):
+    """What is known of the verifier."""
+
+    audit: AuditStatus = Field(description="How it stood its audit.")
 
 
 class CheckpointStatus(ApiModel):
@@ -175,6 +193,7 @@ class ReflectionTrainingStatus(ApiModel):
         "for example that the data have fewer rows than the limit.",
     )
     dataset: DatasetStatus | None = Field(None, description="The newest dataset of failures.")
+    verifier: VerifierStatus | None = Field(None, description="What is known of the verifier.")
     checkpoint: CheckpointStatus | None = Field(None, description="The newest complete checkpoint.")
     evaluation: EvaluationStatus | None = Field(
         None, description="Headline figures of the newest evaluation."

@@ -44,15 +44,17 @@ _TOOL_CALLING = Texts(
 )
 DEFAULTS: dict[str, Texts] = {
     "code": _PROBLEM_SOLVING,
+    "container": _PROBLEM_SOLVING,
     "countdown": _PROBLEM_SOLVING,
     "exact": _PROBLEM_SOLVING,
     "function_call": _TOOL_CALLING,
+    "http": _PROBLEM_SOLVING,
     "json_schema": _PROBLEM_SOLVING,
     "math": _PROBLEM_SOLVING,
     "reasoning_gym": _PROBLEM_SOLVING,
     "regex": _PROBLEM_SOLVING,
 }
-"""By name of the built-in verifier."""
+"""By `VerifierSpec.name`."""
 
 
 class TemplateProblem(ValueError):

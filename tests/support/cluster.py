@@ -54,6 +54,21 @@ class Cluster:
         found: list[Obj] = _checked(self._client.get(path, params=query))["items"]
         return found
 
+    def watch(self, path: str, since: str, *, until: Obj) -> list[Obj]:
+        """The changes below a path after a version, up to the one that made an object what it is."""
+        query = {"watch": "true", "resourceVersion": since}
+        changes = []
+        with self._client.stream("GET", path, params=query) as answer:
+            for line in answer.iter_lines():
+                changes.append(json.loads(line))
+                assert changes[-1]["type"] != "ERROR", changes[-1]
+                if (
+                    changes[-1]["object"]["metadata"]["resourceVersion"]
+                    == until["metadata"]["resourceVersion"]
+                ):
+                    break
+        return changes
+
     def create(self, path: str, obj: Obj, **query: str) -> Obj:
         return _checked(self._client.post(path, json=obj, params=query))
 

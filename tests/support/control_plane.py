@@ -78,6 +78,10 @@ class ControlPlane:
         """A kubeconfig for the holder of a token, for example a service account's."""
         return self._kubeconfig(name, {"token": token})
 
+    def server_certificate(self, name: str) -> tuple[Path, Path]:
+        """Certificate and key of another server that belongs to it, on the loopback address."""
+        return self._authority.server(name)
+
     def client(self, kubeconfig: Path | None = None) -> httpx.Client:
         """A client for plain requests."""
         config = yaml.safe_load((kubeconfig or self.kubeconfig).read_text())

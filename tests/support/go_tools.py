@@ -1,7 +1,8 @@
 """Builds the Go programs that tests run against: real servers, pinned by a wrapper module in tests/tools/.
 
 A wrapper is a folder with a go.mod that names the program's module (and requires or replaces what it needs) and the go.sum of
-everything below it. What is built is kept in the project's cache folder, outside the repository, for the next checkout.
+everything below it; it may hold a program of its own, the package ".". What is built is kept in the project's cache folder,
+outside the repository, for the next checkout.
 """
 
 from __future__ import annotations
@@ -18,7 +19,6 @@ from pathlib import Path
 
 TOOLS = Path(__file__).parents[1] / "tools"
 OLDEST_GO = (1, 26)
-_FILES = ("go.mod", "go.sum")
 _BUILD_LIMIT_S = 3600
 
 
@@ -67,8 +67,8 @@ def go_tool(wrapper: str, package: str, *, ldflags: str = "-s -w", name: str = "
 def _key(module: Path, package: str, ldflags: str) -> str:
     """Changes with whatever decides what is built."""
     digest = hashlib.sha256("\0".join([go_version(), package, ldflags]).encode())
-    for name in _FILES:
-        digest.update((module / name).read_bytes())
+    for file in sorted((module / "go.mod", module / "go.sum", *module.glob("*.go"))):
+        digest.update(file.read_bytes())
     return digest.hexdigest()[:16]
 
 

@@ -24,6 +24,7 @@ FIGURES: dict[str, dict[str, float]] = {
         "questions": 100, "samples": 400,
     },
     "report": {},
+    "cleanup": {"objects": 12},
 }  # fmt: skip
 
 

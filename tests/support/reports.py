@@ -46,6 +46,10 @@ RESULT = {
 }
 
 
+AUDIT = {
+    "audit.sample": 200, "audit.flaky": 1, "audit.gold": 180, "audit.goldRefused": 0, "audit.canaries": 199,
+    "audit.canariesAccepted": 2,
+}  # fmt: skip
 TRAINING = {"failuresPerStep": 16, "method": {"numGenerations": 8}}
 
 
@@ -60,7 +64,13 @@ def report(text="i should use subtract", **changes):
     first = Round.model_validate(
         {
             "round": 1,
-            "failures": {"attempts": 3448, "correct": 1259, "failures": 2189, "reason.wrong_result": 2189},
+            "failures": {
+                "attempts": 3448,
+                "correct": 1259,
+                "failures": 2189,
+                "reason.wrong_result": 2189,
+                **AUDIT,
+            },
             "training": summarised(lines, TRAINING),
             "evaluation": EvaluationResult.model_validate(RESULT | changes),
             "transcripts": [transcript],

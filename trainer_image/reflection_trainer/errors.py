@@ -9,6 +9,7 @@ import errno
 
 from reflection_api.reasons import Reason
 from reflection_api.stages import ExitCode
+from reflection_api.status import AuditStatus
 
 NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 """How the system says that there is no room for a file."""
@@ -23,6 +24,8 @@ class StageFailure(Exception):
         super().__init__(message)
         self.message = message
         self.reason = reason
+        self.audit: AuditStatus | None = None
+        """Of the verifier, where that is what failed."""
 
 
 class BadConfig(StageFailure):

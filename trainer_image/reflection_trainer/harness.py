@@ -38,6 +38,7 @@ CRASHED = {
     Stage.TRAIN: Reason.TRAINER_CRASHED,
     Stage.EVALUATE: Reason.EVALUATION_CRASHED,
     Stage.REPORT: Reason.REPORT_CRASHED,
+    Stage.CLEANUP: Reason.CLEANUP_CRASHED,
 }
 
 
@@ -91,7 +92,8 @@ def write_result(result: StageResult) -> None:
 
 def _explained(stage: Stage, failure: StageFailure) -> tuple[StageResult, int]:
     print(f"error: {failure.message}", file=sys.stderr, flush=True)
-    return _failed(stage, failure.reason, failure.message), int(failure.exit_code)
+    result = _failed(stage, failure.reason, failure.message)
+    return result.model_copy(update={"audit": failure.audit}), int(failure.exit_code)
 
 
 def _crashed(stage: Stage, error: Exception) -> tuple[StageResult, int]:

@@ -1,13 +1,13 @@
-"""Prints one reference page as Markdown."""
+"""Prints one reference page: Markdown, or the OpenAPI file."""
 
 from __future__ import annotations
 
 import argparse
 import sys
 
-from . import reasons, resource
+from . import reasons, resource, verifier_service
 
-PAGES = {"resource": resource.page, "reasons": reasons.page}
+PAGES = {"resource": resource.page, "reasons": reasons.page, "verifier-service": verifier_service.page}
 
 
 def main() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field
 
@@ -15,8 +15,9 @@ from .model import ModelSpec
 from .pods import PodSpecOverrides, PodsSpec
 from .rollout import EngineName, RolloutSpec, SamplingSpec
 from .storage import StorageSpec
-from .task import BuiltinVerifierSpec, FailuresSpec, PromptsSpec, TaskSpec, TemplatesSpec, VerifierSpec
+from .task import FailuresSpec, PromptsSpec, TaskSpec, TemplatesSpec
 from .training import CheckpointSpec, LoraSpec, MethodSpec, Precision, TrainingSpec
+from .verifier import AuditSpec, BuiltinVerifierSpec, ContainerVerifierSpec, HttpVerifierSpec, VerifierSpec
 
 IMMUTABLE = f"is immutable: {NEW_RESOURCE} with the changed value"
 """What the API server says of a change that it refuses."""
@@ -102,20 +103,34 @@ class ReflectionTrainingSpec(ApiModel):
         None, description="The run fails when a stage's pods have been pending this long."
     )
     ttl_seconds_after_finished: Annotated[int, Field(ge=0, le=MAX_INT32)] | None = Field(
-        None, description="The resource is deleted this long after it finished. Artefacts in storage stay."
+        None,
+        description="The resource is deleted this long after it finished. deletionPolicy says what becomes of its artefacts.",
     )
+    deletion_policy: Literal["Retain", "Delete"] = Field(
+        "Retain",
+        description="What becomes of the run's artefacts in storage when the resource is deleted. Delete: a Job deletes them "
+        "first, and the resource goes when that is done.",
+    )
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether this operator reconciles the resource."""
+        return self.managed_by in (None, OUR_MANAGER)
 
 
 __all__ = [
     "IMMUTABLE",
     "OUR_MANAGER",
+    "AuditSpec",
     "BuiltinVerifierSpec",
     "CheckpointSpec",
+    "ContainerVerifierSpec",
     "EngineName",
     "EvaluationSpec",
     "FailurePolicySpec",
     "FailuresSpec",
     "GatesSpec",
+    "HttpVerifierSpec",
     "LoraSpec",
     "MethodSpec",
     "ModelSpec",

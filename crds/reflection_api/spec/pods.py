@@ -72,4 +72,7 @@ class PodsSpec(ApiModel):
     verifier: PodSpecOverrides = Field(default_factory=PodSpecOverrides, description="For verify pods.")
     training: PodSpecOverrides = Field(default_factory=PodSpecOverrides, description="For training pods.")
     evaluation: PodSpecOverrides = Field(default_factory=PodSpecOverrides, description="For evaluation pods.")
-    report: PodSpecOverrides = Field(default_factory=PodSpecOverrides, description="For the report pod.")
+    report: PodSpecOverrides = Field(
+        default_factory=PodSpecOverrides,
+        description="For the report pod, and for the one that deletes the artefacts (deletionPolicy Delete).",
+    )

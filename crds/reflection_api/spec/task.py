@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
-from pydantic import ConfigDict, Field, WithJsonSchema
+from pydantic import ConfigDict, Field
 
 from ..base import ApiModel
 from ..rules import not_local, schema_rules
-from ..verifiers import BuiltinName
 from .fields import MAX_INT32, PROMPTS_URI, Seed, TemplateText
+from .verifier import VerifierSpec
 
 
 class PromptsSpec(ApiModel):
@@ -26,22 +26,6 @@ class PromptsSpec(ApiModel):
         description="Use at most this many rows: a seeded sample, not the head of the file. Default: all.",
     )
     seed: Seed = Field(0, description="Seed of the sample and of the held-out split.")
-
-
-class BuiltinVerifierSpec(ApiModel):
-    """A verifier that ships with the trainer image."""
-
-    name: BuiltinName = Field(description="Which built-in verifier judges the answers.")
-    options: Annotated[dict[str, Any], WithJsonSchema({"type": "object", "properties": {}})] = Field(
-        default_factory=dict, description="Options of the verifier; one that it does not know is refused."
-    )
-    """Typed in the CRD by the types in verifiers.OPTIONS, and in the trainer by the verifier's own."""
-
-
-class VerifierSpec(ApiModel):
-    """Who says whether an answer is right."""
-
-    builtin: BuiltinVerifierSpec = Field(description="A verifier that ships with the trainer image.")
 
 
 class TemplatesSpec(ApiModel):

@@ -15,6 +15,7 @@ RewardScaling = Literal["group", "batch", "none"]
 Precision = Literal["bf16", "fp32"]
 CreditScope = Literal["reflection", "reflectionAndRetry"]
 Generation = Literal["transformers", "colocate"]
+Strategy = Literal["ddp", "fsdp", "deepspeed-zero2", "deepspeed-zero3"]
 DeadGroups = Literal["keep", "drop", "refill"]
 Scheduler = Literal["cosine", "linear", "constant", "constant_with_warmup"]
 
@@ -129,6 +130,16 @@ class TrainingSpec(ApiModel):
                 message="does not divide failuresPerStep x numGenerations / processes: use for example numGenerations",
                 field_path=".microBatchSize",
             ),
+            Rule(
+                rule="self.strategy == 'ddp' || self.gpusPerNode > 0",
+                message="shares a model out over GPUs: set gpusPerNode, or use ddp",
+                field_path=".strategy",
+            ),
+            Rule(
+                rule="!self.strategy.startsWith('deepspeed') || self.nodes == 1",
+                message="is for one node: each node would keep its own part of a checkpoint; use fsdp",
+                field_path=".strategy",
+            ),
         )
     )
 
@@ -138,6 +149,11 @@ class TrainingSpec(ApiModel):
     )
     processes_per_node: Annotated[int, Field(ge=1, le=64)] | None = Field(
         None, description="Processes of each training pod. Default: one per GPU, or one on CPU."
+    )
+    strategy: Strategy = Field(
+        "ddp",
+        description="What each process holds: everything (ddp), a part of weights, gradients and optimizer (fsdp, "
+        "deepspeed-zero3), or all weights and a part of the rest (deepspeed-zero2). All but ddp need GPUs.",
     )
     method: MethodSpec = Field(default_factory=MethodSpec, description="The policy-gradient method.")
     failures_per_step: Annotated[int, Field(ge=1, le=65_536)] = Field(

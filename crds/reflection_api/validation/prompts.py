@@ -43,7 +43,7 @@ def prompts_findings(resource: ReflectionTraining) -> Iterator[Finding]:
 
 
 def _misfits(task: TaskSpec, variables: dict[str, Any]) -> Iterator[Finding]:
-    texts = resolve_templates(task.templates, task.verifier.builtin.name)
+    texts = resolve_templates(task.templates, task.verifier.name)
     for name, known in VARIABLES.items():
         text = getattr(texts, name)
         try:

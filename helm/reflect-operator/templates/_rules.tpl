@@ -20,6 +20,7 @@
   - get
   - list
   - watch
+  - patch
   - delete
 - apiGroups:
   - reflection.training

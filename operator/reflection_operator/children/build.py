@@ -9,6 +9,7 @@ from reflection_api.stages import Stage
 
 from ..settings import OperatorSettings
 from .attempt import Attempt, Child
+from .cleanup import cleanup_job
 from .config_map import config_map
 from .job import job
 from .resolve import stage_config
@@ -28,9 +29,13 @@ def build(
     The Job comes last: once it exists, everything that its pods need exists too.
     """
     this = Attempt(resource, round_number, stage, attempt, restarts)
-    children = [config_map(this, stage_config(resource, round_number, stage, attempt))]
-    if needs_rendezvous(this):
-        children.append(service(this))
-    children.append(job(this, settings))
+    config = stage_config(resource, round_number, stage, attempt)
+    if stage is Stage.CLEANUP:
+        children = [cleanup_job(this, config, settings)]
+    else:
+        children = [config_map(this, config)]
+        if needs_rendezvous(this):
+            children.append(service(this))
+        children.append(job(this, settings))
     # Parts of the resource stand in them, and the resource must not change with what somebody does to a child.
     return [deepcopy(child) for child in children]

@@ -12,9 +12,11 @@ from reflection_api.contract import (
     TERMINATION_LOG_VARIABLE,
     WORKDIR_VARIABLE,
 )
-from reflection_api.stages import Stage
+from reflection_api.stages import ROUND_STAGES
 
 from .attempt import Attempt, Child
+from .own_verifier import service_environment
+from .secrets import of_secret
 from .service import RENDEZVOUS_PORT, needs_rendezvous, rendezvous_host
 from .volumes import AWS_KEYS, AWS_TOKEN, CA_FILE, CONFIG_PATH, CREDENTIALS_FOLDER, SCRATCH_FOLDER
 
@@ -26,7 +28,13 @@ CA_VARIABLE = "AWS_CA_BUNDLE"
 
 def environment(attempt: Attempt) -> list[Child]:
     """The variables of the stage contract. The index within the Job is added by Kubernetes."""
-    return [*_paths(), *_credentials(attempt), *_storage(attempt), *_rendezvous(attempt)]
+    return [
+        *_paths(),
+        *_credentials(attempt),
+        *_storage(attempt),
+        *service_environment(attempt),
+        *_rendezvous(attempt),
+    ]
 
 
 def _paths() -> Iterator[Child]:
@@ -38,10 +46,10 @@ def _paths() -> Iterator[Child]:
 
 
 def _credentials(attempt: Attempt) -> Iterator[Child]:
-    """A report reads storage alone, so it gets no key to anything else."""
+    """A report and a clean-up know storage alone, so they get no key to anything else."""
     secret = attempt.resource.spec.model.credentials_secret
-    if secret and attempt.stage is not Stage.REPORT:
-        yield _of_secret(secret, TOKEN_VARIABLE)
+    if secret and attempt.stage in ROUND_STAGES:
+        yield of_secret(secret, TOKEN_VARIABLE)
 
 
 def _storage(attempt: Attempt) -> Iterator[Child]:
@@ -52,18 +60,11 @@ def _storage(attempt: Attempt) -> Iterator[Child]:
     storage = attempt.resource.spec.storage
     if storage.credentials_secret:
         for key in AWS_KEYS:
-            yield _of_secret(storage.credentials_secret, key)
-        yield _of_secret(storage.credentials_secret, AWS_TOKEN, optional=True)
+            yield of_secret(storage.credentials_secret, key)
+        yield of_secret(storage.credentials_secret, AWS_TOKEN, optional=True)
         yield {"name": S3_CREDENTIALS_VARIABLE, "value": CREDENTIALS_FOLDER}
     if storage.ca_secret:
         yield {"name": CA_VARIABLE, "value": CA_FILE}
-
-
-def _of_secret(name: str, key: str, *, optional: bool = False) -> Child:
-    reference: Child = {"name": name, "key": key}
-    if optional:
-        reference["optional"] = True
-    return {"name": key, "valueFrom": {"secretKeyRef": reference}}
 
 
 def _rendezvous(attempt: Attempt) -> Iterator[Child]:

@@ -18,7 +18,9 @@ def job(attempt: Attempt, settings: OperatorSettings) -> Child:
     training, from its last checkpoint, after a wait, and not after an error that would only come again.
     """
     metadata = attempt.metadata()
-    metadata["labels"] |= copied_labels(attempt.resource.metadata.labels)
+    if attempt.stage is not Stage.CLEANUP:
+        # Nobody waits for a quota to delete something.
+        metadata["labels"] |= copied_labels(attempt.resource.metadata.labels)
     metadata["annotations"] = {RESTARTS_ANNOTATION: str(attempt.restarts)}
     pods = pod_count(attempt.resource.spec, attempt.stage)
     return {

@@ -18,6 +18,9 @@ ATTEMPT_LABEL = f"{GROUP}/attempt"
 RESTARTS_ANNOTATION = f"{GROUP}/restarts"
 """On a Job: attempts at its stage that failed before it and count towards maxRestarts."""
 
+CONFIG_ANNOTATION = f"{GROUP}/stage-config"
+"""On the pod of a clean-up: its StageConfig."""
+
 NAME_LABEL = "app.kubernetes.io/name"
 INSTANCE_LABEL = "app.kubernetes.io/instance"
 COMPONENT_LABEL = "app.kubernetes.io/component"
@@ -27,6 +30,9 @@ MANAGER = "reflect-operator"
 
 STAGE_CONTAINER = "stage"
 """Name of the container that runs the stage; its termination message is the stage's result."""
+
+VERIFIER_CONTAINER = "verifier"
+"""Name of the container that a container verifier runs in."""
 
 COPIED_LABELS = ("kueue.x-k8s.io/queue-name", "kueue.x-k8s.io/priority-class")
 """The resource's own labels that its Jobs get too. No others: with the tracking label of a GitOps tool on them, that tool

@@ -24,6 +24,8 @@ def overrides_for(pods: PodsSpec, stage: Stage) -> PodSpecOverrides:
         Stage.TRAIN: pods.training,
         Stage.EVALUATE: pods.evaluation,
         Stage.REPORT: pods.report,
+        # It does what a report does: a short look at the storage, with the same keys.
+        Stage.CLEANUP: pods.report,
     }
     return merge(pods.common, own[stage])
 

@@ -1,4 +1,4 @@
-"""The pod of a stage: one container, under the restricted Pod Security Standard."""
+"""The pod of a stage: one container, and beside it a container verifier, under the restricted Pod Security Standard."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from .attempt import Attempt, Child
 from .environment import TERMINATION_LOG, environment
 from .labels import STAGE_CONTAINER
 from .overrides import merge_lists, merge_maps, overrides_for
+from .own_verifier import sidecars
 from .service import needs_rendezvous
 from .volumes import volumes_and_mounts
 
@@ -53,6 +54,7 @@ def pod_template(attempt: Attempt, settings: OperatorSettings) -> Child:
         "tolerations": changes.tolerations,
         "affinity": changes.affinity,
         "topologySpreadConstraints": changes.topology_spread_constraints,
+        "initContainers": sidecars(attempt, settings, CONTAINER_SECURITY),
         "containers": [container(attempt, settings, changes, mounts)],
         "volumes": volumes,
     }
@@ -109,7 +111,7 @@ def gpu_count(spec: ReflectionTrainingSpec, stage: Stage) -> int:
             return spec.rollout.gpus_per_worker
         case Stage.TRAIN:
             return spec.training.gpus_per_node
-        case Stage.VERIFY | Stage.REPORT:
+        case Stage.VERIFY | Stage.REPORT | Stage.CLEANUP:
             return 0
 
 

@@ -48,7 +48,7 @@ def policy(resource: ReflectionTraining, round_number: int) -> ModelSpec:
 
 def resolve_task(task: TaskSpec) -> TaskSettings:
     """The task with the verifier's own templates where the author gave none."""
-    templates = resolve_templates(task.templates, task.verifier.builtin.name)
+    templates = resolve_templates(task.templates, task.verifier.name)
     return TaskSettings.model_validate({**_fields(task), "templates": templates})
 
 

@@ -4,52 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import PurePosixPath
-from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from reflection_api.contract import CLAIM_MOUNTS
 from reflection_api.spec import PodSpecOverrides, ReflectionTrainingSpec
-from reflection_api.stages import Stage
+from reflection_api.stages import ROUND_STAGES, Stage
 
 from .attempt import Attempt, Child
 from .config_map import CONFIG_KEY
+from .labels import CONFIG_ANNOTATION
 from .overrides import merge_lists
+from .own_verifier import service_volumes, sidecar_volumes
+from .secrets import CA_KEY, Mount, secret_files
 
 CONFIG_FOLDER = "/etc/reflect"
 CONFIG_PATH = f"{CONFIG_FOLDER}/{CONFIG_KEY}"
 CREDENTIALS_FOLDER = "/etc/reflect-s3"
 CA_FOLDER = "/etc/reflect-ca"
-CA_KEY = "ca.crt"
 CA_FILE = f"{CA_FOLDER}/{CA_KEY}"
 SCRATCH_FOLDER = "/scratch"
 TEMPORARY_FOLDER = "/tmp"  # noqa: S108  the pod's own, shared with nobody
 SHARED_MEMORY = "/dev/shm"  # noqa: S108  likewise
 
-
-_GROUP_READS = 0o440
-"""Of the files with keys: root's, and the pod's group may read them."""
-
 AWS_KEYS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
 AWS_TOKEN = "AWS_SESSION_TOKEN"
 """Keys of a Secret with credentials, and names of the variables that AWS's clients read."""
-
-
-class Mount(NamedTuple):
-    """A volume of ours and its place."""
-
-    name: str
-    path: str
-    source: Child
-    read_only: bool = False
-
-    def volume(self) -> Child:
-        """The entry of the pod's volumes."""
-        return {"name": self.name, **self.source}
-
-    def mount(self) -> Child:
-        """The entry of the container's volumeMounts."""
-        entry: Child = {"name": self.name, "mountPath": self.path}
-        return entry | {"readOnly": True} if self.read_only else entry
 
 
 def volumes_and_mounts(attempt: Attempt, changes: PodSpecOverrides) -> tuple[list[Child], list[Child]]:
@@ -60,8 +39,8 @@ def volumes_and_mounts(attempt: Attempt, changes: PodSpecOverrides) -> tuple[lis
     """
     taken = [entry.get("mountPath") for entry in changes.volume_mounts]
     ours = [mount for mount in temporary(attempt.stage) if mount.path not in taken]
-    ours += [configuration(attempt), *storage_secrets(attempt), *claims(attempt)]
-    volumes = merge_lists(changes.volumes, (mount.volume() for mount in ours))
+    ours += [configuration(attempt), *storage_secrets(attempt), *service_volumes(attempt), *claims(attempt)]
+    volumes = merge_lists(changes.volumes, (mount.volume() for mount in [*ours, *sidecar_volumes(attempt)]))
     mounts = merge_lists(changes.volume_mounts, (mount.mount() for mount in ours), key="mountPath")
     return volumes, mounts
 
@@ -76,8 +55,12 @@ def temporary(stage: Stage) -> Iterator[Mount]:
 
 
 def configuration(attempt: Attempt) -> Mount:
-    """The StageConfig."""
-    return Mount("reflect-config", CONFIG_FOLDER, {"configMap": {"name": attempt.name}}, read_only=True)
+    """The StageConfig: from the ConfigMap, or where there is none from the pod itself."""
+    source: Child = {"configMap": {"name": attempt.name}}
+    if attempt.stage is Stage.CLEANUP:
+        field = {"fieldRef": {"fieldPath": f"metadata.annotations['{CONFIG_ANNOTATION}']"}}
+        source = {"downwardAPI": {"items": [field | {"path": CONFIG_KEY}]}}
+    return Mount("reflect-config", CONFIG_FOLDER, source, read_only=True)
 
 
 def storage_secrets(attempt: Attempt) -> Iterator[Mount]:
@@ -94,17 +77,9 @@ def storage_secrets(attempt: Attempt) -> Iterator[Mount]:
         yield Mount("reflect-ca", CA_FOLDER, secret_files(storage.ca_secret, CA_KEY), read_only=True)
 
 
-def secret_files(name: str, *keys: str) -> Child:
-    """A volume with a file for each of these keys that the Secret has."""
-    items = [{"key": key, "path": key} for key in keys]
-    return {
-        "secret": {"secretName": name, "items": items, "defaultMode": _GROUP_READS, "optional": True},
-    }
-
-
 def claims(attempt: Attempt) -> list[Mount]:
-    """The claims of `pvc://claim/path` URIs, read-only. A report reads storage alone."""
-    if attempt.stage is Stage.REPORT:
+    """The claims of `pvc://claim/path` URIs, read-only. A report and a clean-up know storage alone."""
+    if attempt.stage not in ROUND_STAGES:
         return []
     return [
         Mount(

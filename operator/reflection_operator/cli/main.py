@@ -1,8 +1,8 @@
 """`reflect`: the table of commands, and what holds for all of them.
 
-A command `name` is a function `name` in the module `name.py` beside this one, typed and documented as typer wants it; the first
-line of its docstring stands in the table as well. A module is imported when its command is called, and imports what is heavy
-inside the function: so `reflect --help` answers at once.
+A command `name` is a function `name` in the module `name.py` beside this one (_ stands for -), typed and documented as typer
+wants it; the first line of its docstring stands in the table as well. A module is imported when its command is called, and
+imports what is heavy inside the function: so `reflect --help` answers at once.
 
 Exit codes: 0 done, 1 failed or invalid (`typer.Exit(FAILED)`), 2 wrong command line (typer's own, or `typer.BadParameter`),
 130 after Ctrl-C.
@@ -24,9 +24,15 @@ COMMANDS = {
     "validate": "Check files as the API server would, without one.",
     "render": "Print the objects that the operator would create.",
     "run": "Run a ReflectionTraining on this machine: rollout, verify, train, evaluate, report.",
-    "verify": "Judge items with a built-in verifier, JSON lines in and out.",
+    "verify": "Judge items with a verifier, built-in or your own, JSON lines in and out.",
+    "verify-conformance": "Check that an own verifier does what a training relies on.",
     "report": "Write the report of a run as one HTML file.",
     "uploads": "List uploads to S3 that were begun and not finished, or abort them.",
+    "status": "Show how far a run on a cluster is.",
+    "logs": "Print the logs of a run's pods on a cluster.",
+    "events": "List what has happened to a run on a cluster, oldest first.",
+    "suspend": "Stop the pods of a run on a cluster and hold it.",
+    "resume": "Let a suspended run on a cluster go on.",
     "crd": "Print the CustomResourceDefinition.",
 }
 
@@ -58,7 +64,8 @@ class _LazyCommands(TyperGroup):
 
 
 def _command(name: str) -> Any:
-    function = getattr(import_module(f".{name}", __package__), name)
+    module = name.replace("-", "_")
+    function = getattr(import_module(f".{module}", __package__), module)
     single = typer.Typer(add_completion=False, rich_markup_mode=None)
     single.command(name)(function)
     return get_command(single)

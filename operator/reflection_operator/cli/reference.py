@@ -18,7 +18,8 @@ _HEAD = f"""\
 # Command line
 
 `reflect`, also `kubectl reflect`. It is installed without torch, vLLM or a Kubernetes client; only `reflect run` and
-`reflect verify` need the trainer beside it (the extra `trainer`), and `reflect uploads` boto3 (the extra `s3`).
+`reflect verify` need the trainer beside it (the extra `trainer`), `reflect uploads` boto3 (the extra `s3`), and the commands
+for runs on a cluster a Kubernetes client (the extra `operator`).
 
 | exit code | means |
 |---|---|

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
-from reflection_api.stages import ROUND_STAGES, Stage
+from reflection_api.stages import ROUND_STAGES, RUN_STAGES, Stage
 
 from .exit_codes import FAILED, WRONG_USE
 
@@ -76,7 +76,7 @@ def render(
     sections = [
         section
         for resource in _load(file, local=local, settings=settings or [])
-        for section in _sections(resource, stages or list(Stage), round_number, operator)
+        for section in _sections(resource, stages or list(RUN_STAGES), round_number, operator)
     ]
     if output is Manifests.JSON:
         text = to_json([child for _, children in sections for child in children])
@@ -130,7 +130,7 @@ def _sections(
     resource = resource.model_copy(update={"metadata": metadata})
     for stage in Stage:
         if stage in stages:
-            # A run ends with one report, whichever round is looked at.
+            # A run ends with one report (and a deletion with one clean-up), whichever round is looked at.
             number = round_number if stage in ROUND_STAGES else rounds
             children = build(resource, number, stage, attempt=1, restarts=0, settings=settings)
             yield _heading(resource, stage, number, children[-1]), children

@@ -17,23 +17,25 @@ _MEANINGS = {0: 0, ExitCode.BAD_CONFIG: WRONG_USE, INTERRUPTED: INTERRUPTED}
 
 def verify(
     verifier: Annotated[
-        str, typer.Option(help="Name of a built-in verifier, for example countdown.", metavar="NAME")
-    ],
+        str | None, typer.Option(help="Name of a built-in verifier, for example countdown.", metavar="NAME")
+    ] = None,
+    http: Annotated[
+        str | None,
+        typer.Option(help="Address of an own verifier, for example http://127.0.0.1:8080.", metavar="URL"),
+    ] = None,
     options: Annotated[
         str, typer.Option(help='Options of the verifier, for example {"ignoreCase": true}.', metavar="JSON")
     ] = "{}",
 ) -> None:
-    """Judge items with a built-in verifier, JSON lines in and out.
+    """Judge items with a verifier, built-in or your own, JSON lines in and out.
 
     An item on standard input is {"id", "messages", "completion", "row"}, a verdict on standard output
-    {"id", "correct", "reason"}.
+    {"id", "correct", "reason"}. An own verifier is sent the token in REFLECT_VERIFIER_TOKEN, and is trusted by the certificates
+    in the file REFLECT_VERIFIER_CA, where your environment has these.
     """
-    command = [
-        sys.executable,
-        "-m",
-        "reflection_trainer.verify",
-        f"--verifier={verifier}",
-        f"--options={options}",
-    ]
+    if (verifier is None) == (http is None):
+        raise typer.BadParameter("give one of them", param_hint="--verifier, --http")
+    which = f"--verifier={verifier}" if http is None else f"--http={http}"
+    command = [sys.executable, "-m", "reflection_trainer.verify", which, f"--options={options}"]
     code = subprocess.run(command, check=False).returncode
     raise typer.Exit(_MEANINGS.get(code, FAILED))

@@ -18,6 +18,7 @@ from .metrics import Metrics
 Obj = dict[str, Any]
 
 _LIMIT = aiohttp.ClientTimeout(total=20, sock_connect=5)
+_NO_LIMIT = aiohttp.ClientTimeout(total=None, sock_connect=5)
 _PAGE = 500
 _WRITES = ("create", "update", "patch", "delete")
 _METHODS = {
@@ -50,10 +51,11 @@ class Api:
         return await self._request("get", kind, namespace, name)
 
     async def pages(
-        self, kind: Kind, namespace: str | None, selector: str = ""
+        self, kind: Kind, namespace: str | None, selector: str = "", *, fields: str = ""
     ) -> AsyncIterator[tuple[list[Obj], int]]:
         """All objects of a kind, some at a time, and the version that the list is of."""
-        query = {"limit": str(_PAGE)} | ({"labelSelector": selector} if selector else {})
+        chosen = {"labelSelector": selector, "fieldSelector": fields}
+        query = {"limit": str(_PAGE)} | {name: words for name, words in chosen.items() if words}
         token = ""
         while True:
             answer = await self._request(
@@ -64,6 +66,18 @@ class Api:
             token = metadata.get("continue") or ""
             if not token:
                 return
+
+    async def text(
+        self, kind: Kind, namespace: str, name: str, query: dict[str, str]
+    ) -> AsyncIterator[bytes]:
+        """An answer that is no object, piece by piece for as long as it takes."""
+        path = kind.path(namespace, name)
+        response = await self._open("GET", f"{path}?{urlencode(query)}", None, _NO_LIMIT)
+        self._metrics.request("get", kind.resource, response.status)
+        if response.status != 200:
+            raise ApiError(f"get {path}", response.status, await response.read(), response.headers)
+        async for piece in response.response.content.iter_any():
+            yield piece
 
     async def create(self, kind: Kind, namespace: str, body: Obj) -> Obj:
         return await self._request("create", kind, namespace, body=body)
@@ -114,14 +128,18 @@ class Api:
         return answer
 
     async def _send(self, method: str, path: str, body: Obj | None) -> tuple[int, bytes, Any]:
+        response = await self._open(method, path, body, _LIMIT)
+        content: bytes = await response.read()
+        return response.status, content, response.headers
+
+    async def _open(self, method: str, path: str, body: Obj | None, limit: aiohttp.ClientTimeout) -> Any:
+        """Send a request; the response, of which the content may still come."""
         content_type = "application/merge-patch+json" if method == "PATCH" else "application/json"
         headers = {"Accept": "application/json", "Content-Type": content_type}
         configuration = self._client.configuration
         await self._client.update_params_for_auth(
             headers, [], ["BearerToken"], path, method, body, request_auth=None
         )
-        response = await self._client.call_api(
-            method, configuration.host + path, header_params=headers, body=body, _request_timeout=_LIMIT
+        return await self._client.call_api(
+            method, configuration.host + path, header_params=headers, body=body, _request_timeout=limit
         )
-        content: bytes = await response.read()  # type: ignore[no-untyped-call]
-        return response.status, content, response.headers

@@ -8,7 +8,7 @@ from typing import Any
 from reflection_api.layout import attempt_of
 from reflection_api.resource import Metadata
 
-from ..children.labels import child_labels, copied_labels
+from ..children.labels import UID_LABEL, child_labels, copied_labels
 from .api import TRANSPORT_ERRORS, Api, Obj
 from .errors import ApiError
 from .kinds import CHILDREN, JOBS, Kind
@@ -85,7 +85,10 @@ class Children:
         name = wanted["metadata"]["name"]
         found = await self._api.get(kind, run.namespace, name)
         metadata = found["metadata"]
-        if not _is_owned(metadata, run.uid):
+        # What has no owner, so that it outlives the run, is known by its label.
+        owned = "ownerReferences" in wanted["metadata"]
+        ours = _is_owned(metadata, run.uid) if owned else metadata.get("labels", {}).get(UID_LABEL) == run.uid
+        if not ours:
             raise ChildRefused(
                 f'{wanted["kind"]} "{name}" exists and does not belong to this run; delete or rename it'
             )

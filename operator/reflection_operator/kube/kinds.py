@@ -43,7 +43,8 @@ class Kind:
         return "/".join(part for part in parts if part)
 
 
-RUNS = Kind(GROUP, VERSION, PLURAL, ("get", "list", "watch", "delete"))
+RUNS = Kind(GROUP, VERSION, PLURAL, ("get", "list", "watch", "patch", "delete"))
+"""Patched is one thing alone: our finalizer, where `deletionPolicy` is Delete."""
 RUN_STATUS = Kind(GROUP, VERSION, PLURAL, ("update",), "status")
 RUN_FINALIZERS = Kind(GROUP, VERSION, PLURAL, ("update",), "finalizers")
 """Never requested: a cluster may ask for it of whoever names a resource as the blocking owner of a child."""

@@ -11,6 +11,7 @@ from reflection_api.resource import API_VERSION, KIND, ReflectionTraining
 from reflection_api.status import ReflectionTrainingStatus
 
 from ..children.build import build
+from ..reconcile import deletion
 from ..reconcile.decide import decide
 from ..reconcile.decision import Attempt, Decision, EventRecord
 from ..reconcile.milestones import STARTS
@@ -18,7 +19,7 @@ from ..reconcile.misunderstood import misunderstood
 from ..reconcile.observed import Observed, Refusal
 from ..settings import OperatorSettings
 from .api import TRANSPORT_ERRORS, Api
-from .children import ChildRefused, Children
+from .children import ChildRefused, Children, NamespaceEnding
 from .errors import ApiError
 from .events import Events
 from .kinds import JOBS, RUN_STATUS, RUNS
@@ -62,9 +63,19 @@ class Reconciler:
         if view.run.value.resource is None:
             await self._say_misunderstood(view)
             return None
+        resource = view.run.value.resource
+        if deletion.finalizers(resource) != resource.metadata.finalizers:
+            # With the answer it is looked at again: nothing may be written to the storage of a run that could vanish.
+            await self._set_finalizers(view.run, deletion.finalizers(resource))
+            return None
         await self._find_lost_jobs(view)
-        decision = decide(self._observed(view, view.run.value.resource))
-        await self._carry_out(view, view.run.value.resource, decision)
+        decision = decide(self._observed(view, resource))
+        try:
+            await self._carry_out(view, resource, decision)
+        except NamespaceEnding:
+            if deletion.is_held(resource):
+                await self._give_up(view.run, resource)
+            raise
         return decision.look_again.total_seconds() if decision.look_again else None
 
     def _observed(self, view: View, resource: ReflectionTraining) -> Observed:
@@ -118,6 +129,8 @@ class Reconciler:
             await self._tell(resource, told, version)
         if decision.delete_resource:
             await self._delete_run(view.run)
+        if decision.let_go:
+            await self._set_finalizers(view.run, deletion.without_ours(resource))
 
     async def _tell(self, resource: ReflectionTraining, told: Iterable[EventRecord], version: int) -> None:
         for event in told:
@@ -200,6 +213,26 @@ class Reconciler:
             self._refusals[run.uid] = Refusal(name, str(refused))
             raise
         self._refusals.pop(run.uid, None)
+
+    async def _set_finalizers(self, run: Known[StoredRun], finalizers: list[str]) -> None:
+        """Replace the finalizers, unless the resource has changed since it was read."""
+        change = {"metadata": {"finalizers": finalizers, "resourceVersion": str(run.version)}}
+        try:
+            written = await self._api.patch(RUNS, run.namespace, run.name, change)
+        except ApiError as error:
+            if error.conflict or error.not_found:
+                await self._refresh(run)
+                raise Stale from error
+            raise
+        self._store.put(RUNS, written)
+
+    async def _give_up(self, run: Known[StoredRun], resource: ReflectionTraining) -> None:
+        """Nothing can be created any more in a namespace that is being deleted, and it must not wait for us for ever."""
+        _log.warning(
+            "the namespace is being deleted before the artefacts were: they stay in %s",
+            deletion.folder(resource),
+        )
+        await self._set_finalizers(run, deletion.without_ours(resource))
 
     async def _delete_run(self, run: Known[StoredRun]) -> None:
         try:

@@ -18,6 +18,9 @@ from reflection_api.contract import (
     S3_CREDENTIALS_VARIABLE,
     SHARD_VARIABLE,
     TERMINATION_LOG_VARIABLE,
+    VERIFIER_CA_VARIABLE,
+    VERIFIER_TOKEN_FILE_VARIABLE,
+    VERIFIER_URL_VARIABLE,
     WORKDIR_VARIABLE,
 )
 
@@ -25,7 +28,13 @@ from ..children.environment import CA_VARIABLE
 from ..children.labels import STAGE_CONTAINER
 from .processes import MARK
 
-_FILES_OF_SECRETS = (CA_VARIABLE, S3_CREDENTIALS_VARIABLE)
+_OF_THE_SHELL = (
+    CA_VARIABLE,
+    S3_CREDENTIALS_VARIABLE,
+    VERIFIER_CA_VARIABLE,
+    VERIFIER_TOKEN_FILE_VARIABLE,
+    VERIFIER_URL_VARIABLE,
+)
 _LOG_TAIL = 2048
 """Bytes of log that stand in for a missing termination message, as FallbackToLogsOnError does."""
 
@@ -49,13 +58,13 @@ def environment(
     """The environment of one process: this shell's, the container's, and the paths that differ on a laptop.
 
     References to Secrets are left to this shell's own environment (HF_TOKEN, AWS_ACCESS_KEY_ID, for example), and so are
-    variables that name files of a Secret.
+    variables that name files of a Secret, and the address of a container verifier, which is not started here.
     """
     container = stage_container(job)
     literal = {
         entry["name"]: str(entry["value"])
         for entry in container.get("env", [])
-        if "value" in entry and entry["name"] not in _FILES_OF_SECRETS
+        if "value" in entry and entry["name"] not in _OF_THE_SHELL
     }
     processes = int(job["spec"].get("parallelism", 1))
     values = {"OMP_NUM_THREADS": str(max(1, (os.cpu_count() or 1) // processes)), **os.environ, **literal}

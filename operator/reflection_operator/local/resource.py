@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
 from pydantic import ValidationError
+from reflection_api.contract import VERIFIER_URL_VARIABLE
 from reflection_api.resource import ReflectionTraining
 from reflection_api.spec import IMMUTABLE
 from reflection_api.status import Phase
@@ -16,12 +18,18 @@ from .records import Records, WorkdirUnusable, read_json, write_json
 
 _UNCHANGEABLE = "cannot change once a run has begun: give another --workdir for a run with the changed value"
 
+_CONTAINER = "spec.task.verifier.container"
+_NOT_STARTED = (
+    f"no container is started here: start the service yourself and name its address, for example {VERIFIER_URL_VARIABLE}="
+    "http://127.0.0.1:8080"
+)
+
 
 def load(file: Path, settings: Sequence[str]) -> ReflectionTraining:
     """The one resource in a file, with settings and absolute URIs.
 
     Raises:
-        InvalidResources: the file, or what the settings make of it, is not valid.
+        InvalidResources: the file, or what the settings make of it, is not valid or cannot be run here.
         BadSetting: a setting is malformed.
         OSError: the file cannot be read.
     """
@@ -30,6 +38,8 @@ def load(file: Path, settings: Sequence[str]) -> ReflectionTraining:
         names = ", ".join(item.metadata.name for item in (resource, *others))
         what = f"holds several resources ({names}); put the one to run into a file of its own"
         raise InvalidResources([Problem(str(file), None, "", what)])
+    if resource.spec.task.verifier.container and not os.environ.get(VERIFIER_URL_VARIABLE):
+        raise InvalidResources([Problem(str(file), None, _CONTAINER, _NOT_STARTED)])
     return resource
 
 

@@ -41,6 +41,8 @@ class StageLine:
     """Seconds until the next one begins, where one does."""
     age: float = 0.0
     """Seconds since the report was written."""
+    before_report: str = "starting"
+    """What to say before there is anything to count."""
 
     @property
     def share(self) -> float | None:
@@ -53,7 +55,7 @@ class StageLine:
     def count(self) -> str:
         """`228/1,600 answers`, once there is something to count."""
         if self.report is None or not self.report.total:
-            return "" if self.done or self.failed else "starting"
+            return "" if self.done or self.failed else self.before_report
         unit = one_line(self.report.unit, _MAX_UNIT)
         return f"{number(self.report.done)}/{number(self.report.total)} {unit}".rstrip()
 

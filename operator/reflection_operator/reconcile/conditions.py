@@ -24,6 +24,7 @@ _STAGES = {
     ConditionType.EVALUATION_COMPLETE: Stage.EVALUATE,
 }
 _ORDER = list(Stage)
+_FOR_KSTATUS = (ConditionType.READY, ConditionType.RECONCILING, ConditionType.STALLED)
 
 Truth = Literal["True", "False", "Unknown"]
 
@@ -49,6 +50,14 @@ def at_the_end(
 ) -> list[Condition]:
     """The conditions of a run that has ended."""
     return _merged(run, status, [*_end(verdict), *_stages(run, status, cursor)])
+
+
+def replaced(
+    conditions: Sequence[Condition], generation: int, now: datetime, *wanted: Wanted
+) -> list[Condition]:
+    """The conditions with others in the place of those that kstatus reads; all else that was observed stays."""
+    kept = [each for each in conditions if each.type not in _FOR_KSTATUS]
+    return [*(_condition(conditions, each, generation, now) for each in wanted), *kept]
 
 
 def condition(conditions: Iterable[Condition], kind: ConditionType) -> Condition | None:

@@ -11,7 +11,7 @@ from datetime import datetime
 
 from reflection_api.layout import child_name
 from reflection_api.resource import Metadata
-from reflection_api.stages import Stage
+from reflection_api.stages import RUN_STAGES, Stage
 from reflection_api.status import Cursor, ReflectionTrainingStatus
 
 from .observed import JobState, Observed, ObservedJob, ObservedPod, PodPhase
@@ -67,7 +67,9 @@ class Here:
 def locate(run: Observed, status: ReflectionTrainingStatus) -> Here:
     """Find where a run is."""
     jobs = own_jobs(run)
-    cursor = _greater(status.current, max(jobs, key=position, default=None)) or _START
+    # Nothing of ours puts a run that is not deleted there: somebody edited the status, and it counts as lost.
+    remembered = status.current if status.current and _can_be_at(run, status.current.stage) else None
+    cursor = _greater(remembered, max(jobs, key=position, default=None)) or _START
     job = next((job for job in jobs if position(job) == position(cursor)), None)
     pods = pods_of(run, job) if job else ()
     prefix = _prefix(run.resource.metadata)
@@ -98,7 +100,9 @@ def own_jobs(run: Observed) -> list[ObservedJob]:
     return [
         job
         for job in run.jobs
-        if job.round <= run.resource.spec.rounds and job.name == job_name(metadata, job)
+        if job.round <= run.resource.spec.rounds
+        and job.name == job_name(metadata, job)
+        and _can_be_at(run, job.stage)
     ]
 
 
@@ -118,6 +122,10 @@ def next_attempt(cursor: Cursor, *, restarts: int, retry_at: datetime | None) ->
 def first_attempt(round_number: int, stage: Stage) -> Cursor:
     """The first attempt at a stage."""
     return Cursor(round=round_number, stage=stage, attempt=1)
+
+
+def _can_be_at(run: Observed, stage: Stage) -> bool:
+    return stage in RUN_STAGES or run.resource.metadata.deletion_timestamp is not None
 
 
 def _greater(remembered: Cursor | None, newest: ObservedJob | None) -> Cursor | None:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from reflection_api.resource import ReflectionTraining
-from reflection_api.spec import OUR_MANAGER
 from reflection_api.status import ReflectionTrainingStatus, Verdict
 
 from . import conditions, start, suspend, ttl
 from .cursor import Here, locate
 from .deadline import exceeded
 from .decision import Decision
+from .deletion import is_held, while_held
 from .ending import after_the_end, all_alive, superseded
 from .events import events
 from .observed import Observed
@@ -26,8 +25,11 @@ from .step import Step
 
 def decide(run: Observed) -> Decision:
     """Decide what to do next about a run. The same observation always gives the same decision."""
-    if not _is_ours(run.resource):
+    if not run.resource.spec.is_ours:
         return Decision(run.resource.status)
+    if run.resource.metadata.deletion_timestamp is not None:
+        # Owner references delete the children, whether we are there or not.
+        return while_held(run) if is_held(run.resource) else Decision(run.resource.status)
     old = run.resource.status or ReflectionTrainingStatus()
     if conditions.has_ended(old.conditions):
         return after_the_end(run, old)
@@ -39,11 +41,6 @@ def decide(run: Observed) -> Decision:
     if verdict:
         return _end(run, old, step.status, here, verdict)
     return _go_on(run, old, step, here)
-
-
-def _is_ours(resource: ReflectionTraining) -> bool:
-    """Another controller's resources and those being deleted are left alone: owner references delete the children."""
-    return resource.spec.managed_by in (None, OUR_MANAGER) and resource.metadata.deletion_timestamp is None
 
 
 def _go_on(run: Observed, old: ReflectionTrainingStatus, step: Step, here: Here) -> Decision:

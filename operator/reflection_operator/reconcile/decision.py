@@ -53,3 +53,5 @@ class Decision:
     """Decide again after this time even if nothing is seen to change; None: only when something changes."""
     delete_resource: bool = False
     """The resource has outlived its ttlSecondsAfterFinished."""
+    let_go: bool = False
+    """The resource is being deleted, and what our finalizer held it for is done: take the finalizer off, last of all."""

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from reflection_api.contract import StageResult
 from reflection_api.reasons import MEANINGS, Fault, Reason
 from reflection_api.stages import FINAL_EXIT_CODES, ExitCode, Stage
+from reflection_api.status import AuditStatus
 
 from .observed import ObservedJob, ObservedPod, PodPhase, Terminated
 from .results import result_of
@@ -23,6 +24,7 @@ CRASHED = {
     Stage.TRAIN: Reason.TRAINER_CRASHED,
     Stage.EVALUATE: Reason.EVALUATION_CRASHED,
     Stage.REPORT: Reason.REPORT_CRASHED,
+    Stage.CLEANUP: Reason.CLEANUP_CRASHED,
 }
 
 _MAX_MESSAGE = 900
@@ -46,6 +48,8 @@ class Failure:
     pod: str | None = None
     node: str | None = None
     finished_at: datetime | None = None
+    audit: AuditStatus | None = None
+    """Of the verifier, where the stage says how it stood one."""
 
     @property
     def counted(self) -> bool:
@@ -106,6 +110,7 @@ def _from_pod(job: ObservedJob, pod: ObservedPod) -> Failure:
         pod=one_line(pod.name, _MAX_NAME),
         node=one_line(pod.node, _MAX_NAME) if pod.node else None,
         finished_at=(end.finished_at if end else None) or job.finished_at,
+        audit=result.audit if (result := result_of(pod, job.stage)) else None,
     )
 
 

@@ -51,15 +51,16 @@ def _rollout(spec: ReflectionTrainingSpec) -> tuple[EventReason, str]:
 
 
 def _verify(spec: ReflectionTrainingSpec) -> tuple[EventReason, str]:
-    return EventReason.VERIFY_JOB_CREATED, f"verifier {spec.task.verifier.builtin.name}"
+    return EventReason.VERIFY_JOB_CREATED, f"verifier {spec.task.verifier.words}"
 
 
 def _train(spec: ReflectionTrainingSpec) -> tuple[EventReason, str]:
     training = spec.training
     devices = many(training.gpus_per_node, "GPU") if training.gpus_per_node else "CPU"
+    spread = "" if training.strategy == "ddp" else f", {training.strategy}"
     return (
         EventReason.TRAINING_STARTED,
-        f"{many(training.nodes, 'node')} x {devices}, {many(training.max_steps, 'step')}",
+        f"{many(training.nodes, 'node')} x {devices}{spread}, {many(training.max_steps, 'step')}",
     )
 
 

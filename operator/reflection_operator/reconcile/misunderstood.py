@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from reflection_api.conditions import Condition, ConditionType
+from reflection_api.conditions import ConditionType
 from reflection_api.reasons import MEANINGS, Reason
 from reflection_api.resource import Metadata
 from reflection_api.status import ReflectionTrainingStatus
 
-from .conditions import condition, has_ended
+from .conditions import Wanted, has_ended, replaced
 from .text import one_line, sentence
 
 _MAX_PROBLEM = 900
-_REPLACED = (ConditionType.READY, ConditionType.RECONCILING, ConditionType.STALLED)
 
 
 def misunderstood(
@@ -24,19 +23,11 @@ def misunderstood(
     if has_ended(status.conditions):
         return status
     message = sentence(one_line(problem, _MAX_PROBLEM), MEANINGS[Reason.INVALID_SPEC].remedy)
-
-    def told(kind: ConditionType, value: bool) -> Condition:
-        old = condition(status.conditions, kind)
-        truth = "True" if value else "False"
-        return Condition(
-            type=kind,
-            status=truth,
-            reason=Reason.INVALID_SPEC,
-            message=message,
-            last_transition_time=old.last_transition_time if old and old.status == truth else now,
-            observed_generation=metadata.generation,
-        )
-
-    others = [each for each in status.conditions if each.type not in _REPLACED]
-    conditions = [told(ConditionType.READY, value=False), told(ConditionType.STALLED, value=True), *others]
+    conditions = replaced(
+        status.conditions,
+        metadata.generation,
+        now,
+        Wanted(ConditionType.READY, "False", Reason.INVALID_SPEC, message),
+        Wanted(ConditionType.STALLED, "True", Reason.INVALID_SPEC, message),
+    )
     return status.model_copy(update={"conditions": conditions, "observed_generation": metadata.generation})

@@ -80,7 +80,7 @@ def pod_from_object(obj: Mapping[str, Any]) -> ObservedPod | None:
         reason=raw.text(status.get("reason")),
         message=raw.text(status.get("message")),
         waiting=_waiting(containers),
-        terminated=_terminated(containers),
+        terminated=_terminated(containers, _phase(status.get("phase"))),
     )
 
 
@@ -117,9 +117,11 @@ def _waiting(containers: Iterable[Mapping[str, Any]]) -> Waiting | None:
     return None
 
 
-def _terminated(containers: Iterable[Mapping[str, Any]]) -> Terminated | None:
+def _terminated(containers: Iterable[Mapping[str, Any]], phase: PodPhase) -> Terminated | None:
+    """In a pod that has succeeded it is the stage's: a sidecar is told to stop once that is done, and no failure then."""
     ends = [end for container in containers if (end := _end_of(container)) is not None]
-    return next((end for end in ends if end.exit_code != 0), ends[0] if ends else None)
+    first = ends[0] if ends else None
+    return first if phase is PodPhase.SUCCEEDED else next((end for end in ends if end.exit_code != 0), first)
 
 
 def _end_of(container: Mapping[str, Any]) -> Terminated | None:

@@ -16,6 +16,7 @@ from reflection_api.status import (
     DatasetStatus,
     EvaluationStatus,
     ReflectionTrainingStatus,
+    VerifierStatus,
 )
 
 from .notes import noted
@@ -50,6 +51,8 @@ def recorded(
     update: dict[str, Any] = {"metrics": headline(figures)} if figures else {}
     if at.stage is Stage.VERIFY:
         update |= _dataset(uri_of(resource, at), figures, parts)
+        if audit := parts[0].audit:
+            update["verifier"] = VerifierStatus(audit=audit)
     return status.model_copy(update=update)
 
 

@@ -7,10 +7,17 @@ trying again loses little. What would only fail again (bad data, bad configurati
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from typing import Any
 
 from reflection_api.reasons import Reason
 from reflection_api.stages import Stage
-from reflection_api.status import AttemptRecord, CheckpointStatus, Cursor, ReflectionTrainingStatus
+from reflection_api.status import (
+    AttemptRecord,
+    CheckpointStatus,
+    Cursor,
+    ReflectionTrainingStatus,
+    VerifierStatus,
+)
 
 from .advance import verdict_of
 from .cursor import next_attempt
@@ -30,10 +37,10 @@ _MAX_RECORD = 480
 def after_failure(run: Observed, status: ReflectionTrainingStatus, at: Cursor, failure: Failure) -> Step:
     """The step after a failed attempt."""
     limit = run.resource.spec.failure_policy.max_restarts
-    status = _noted(status, at, failure, run.now)
     exhausted = failure.counted and at.restarts >= limit
     if not (failure.final or exhausted):
-        return Step(_restarted(status, at, failure, run.now))
+        return Step(tried_again(status, at, failure, run.now))
+    status = _noted(status, at, failure, run.now)
     if at.stage is Stage.REPORT:
         # The result is known and kept: a report that cannot be written does not change it.
         return Step(status, ending=verdict_of(run, status, at))
@@ -66,6 +73,16 @@ def what_is_kept(at: Cursor, checkpoint: CheckpointStatus | None, max_steps: int
     return f"attempt {at.attempt} skips the shards that are finished"
 
 
+def tried_again(
+    status: ReflectionTrainingStatus, at: Cursor, failure: Failure, now: datetime
+) -> ReflectionTrainingStatus:
+    """The status of a run whose failed attempt is followed by another one."""
+    restarts = at.restarts + failure.counted
+    cursor = next_attempt(at, restarts=restarts, retry_at=now + backoff(failure, restarts))
+    status = _noted(status, at, failure, now)
+    return status.model_copy(update={"current": cursor, "restarts": status.restarts + 1})
+
+
 def _noted(
     status: ReflectionTrainingStatus, at: Cursor, failure: Failure, now: datetime
 ) -> ReflectionTrainingStatus:
@@ -81,15 +98,10 @@ def _noted(
         counted=failure.counted,
         finished_at=failure.finished_at or now,
     )
-    return status.model_copy(update={"attempts": [*status.attempts, note][-_RECORDS_KEPT:]})
-
-
-def _restarted(
-    status: ReflectionTrainingStatus, at: Cursor, failure: Failure, now: datetime
-) -> ReflectionTrainingStatus:
-    restarts = at.restarts + failure.counted
-    cursor = next_attempt(at, restarts=restarts, retry_at=now + backoff(failure, restarts))
-    return status.model_copy(update={"current": cursor, "restarts": status.restarts + 1})
+    update: dict[str, Any] = {"attempts": [*status.attempts, note][-_RECORDS_KEPT:]}
+    if failure.audit:
+        update["verifier"] = VerifierStatus(audit=failure.audit)
+    return status.model_copy(update=update)
 
 
 def _exhausted(at: Cursor, failure: Failure, limit: int) -> str:

@@ -16,7 +16,7 @@ from .restart import after_failure
 from .results import results
 from .step import Step
 
-_SOON = timedelta(seconds=1)
+SOON = timedelta(seconds=1)
 _PODS_LAG = timedelta(seconds=10)
 """A Job may be seen to end this long before its pods are: they come by another watch."""
 
@@ -26,14 +26,20 @@ def settle(run: Observed, status: ReflectionTrainingStatus, here: Here) -> Step:
     job = here.job
     if job is None or here.live:
         return Step(status)
-    if job.finished_at and abs(run.now - job.finished_at) < _PODS_LAG and not _pods_seen(job, here.pods):
-        return Step(status, wait=_SOON)
+    if pods_late(run, job, here.pods):
+        return Step(status, wait=SOON)
     if job.state is JobState.FAILED:
         return after_failure(run, status, here.cursor, diagnose(job, here.pods))
     parts = results(job, here.pods)
     if parts is None and job.stage is Stage.EVALUATE and needs_figures(run.resource.spec.evaluation.gates):
         return after_failure(run, status, here.cursor, _figures_lost(job))
     return after_completion(run, status, here, parts)
+
+
+def pods_late(run: Observed, job: ObservedJob, pods: tuple[ObservedPod, ...]) -> bool:
+    """Whether the end of a Job is seen, and how its pods ended will be in a moment."""
+    lately = job.finished_at is not None and abs(run.now - job.finished_at) < _PODS_LAG
+    return lately and not _pods_seen(job, pods)
 
 
 def _pods_seen(job: ObservedJob, pods: tuple[ObservedPod, ...]) -> bool:

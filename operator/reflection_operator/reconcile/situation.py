@@ -37,7 +37,7 @@ def situation(run: Observed, here: Here) -> Situation:
     if run.resource.spec.suspend:
         return _suspending(run, here, at)
     if here.job is None:
-        return _refused(run, here, at) or Situation(True, *_before_the_job(run, here, at))
+        return refused(run, here, at) or Situation(True, *_before_the_job(run, here, at))
     if here.live and here.job.deleting:
         return Situation(
             True, Reason.PROGRESSING, f"{at}: Job {here.job.name} is being deleted and is then created again"
@@ -67,10 +67,10 @@ def _suspending(run: Observed, here: Here, at: str) -> Situation:
     if is_suspended(run, here):
         words = sentence(f"suspended at {at}", MEANINGS[Reason.SUSPENDED].remedy)
         return Situation(True, Reason.SUSPENDED, words, suspended=True)
-    return Situation(False, Reason.SUSPENDED, sentence(f"suspending at {at}", _alive(here)))
+    return Situation(False, Reason.SUSPENDED, sentence(f"suspending at {at}", waiting_for(here)))
 
 
-def _refused(run: Observed, here: Here, at: str) -> Situation | None:
+def refused(run: Observed, here: Here, at: str) -> Situation | None:
     """The API server does not take the attempt's children: a wrong override, a quota, a policy, a foreign object."""
     refusal, name = run.refusal, job_name(run.resource.metadata, here.cursor)
     if refusal is None or refusal.job_name != name:
@@ -84,7 +84,7 @@ def _refused(run: Observed, here: Here, at: str) -> Situation | None:
 
 def _before_the_job(run: Observed, here: Here, at: str) -> tuple[Reason, str]:
     if here.others_alive:
-        return Reason.PROGRESSING, sentence(f"{at} begins when what came before has ended", _alive(here))
+        return Reason.PROGRESSING, sentence(f"{at} begins when what came before has ended", waiting_for(here))
     retry_at = here.cursor.retry_at
     if retry_at and time_to_retry(here.cursor, run.now) > timedelta(0):
         limit = run.resource.spec.failure_policy.max_restarts
@@ -97,7 +97,7 @@ def _before_the_job(run: Observed, here: Here, at: str) -> tuple[Reason, str]:
     return Reason.PENDING, f"{at}: its Job is being created"
 
 
-def _alive(here: Here) -> str:
+def waiting_for(here: Here) -> str:
     """What still has to end. A pod on a node that is gone stays until somebody says so: two may never write side by side."""
     if not here.lingering:
         return ""

@@ -23,6 +23,15 @@ def one_line(text: str, limit: int) -> str:
     return line.encode()[: limit - len(_ELLIPSIS)].decode(errors="ignore") + _ELLIPSIS
 
 
+def printable(line: str) -> str:
+    """A line as it is, without what would do something else to a terminal than stand on it."""
+    return "".join(
+        character
+        for character in line
+        if character == "\t" or not unicodedata.category(character).startswith("C")
+    )
+
+
 def last_line(text: str, limit: int) -> str:
     """The last line that says something, as `one_line`; empty where there is none."""
     lines = (one_line(line, limit) for line in reversed(text[-_MAX_READ:].splitlines()))
@@ -39,7 +48,7 @@ def number(count: float) -> str:
     return f"{count:,.0f}"
 
 
-def many(count: int, noun: str) -> str:
+def many(count: float, noun: str) -> str:
     """A count of things."""
     return f"{number(count)} {noun}" if count == 1 else f"{number(count)} {noun}s"
 

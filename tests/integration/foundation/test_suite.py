@@ -114,3 +114,15 @@ def test_a_warning_fails_a_unit_test(tmp_path: Path) -> None:
     run = inner(tmp_path, "import warnings\ndef test_warns(): warnings.warn('old name', DeprecationWarning)")
     assert run.returncode == 1
     assert "old name" in run.stdout
+
+
+def test_what_needs_a_gpu_is_collected_and_says_so() -> None:
+    outer = {name: value for name, value in os.environ.items() if name != "CI"}
+    run = subprocess.run(
+        [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "tests/gpu"],
+        cwd=ROOT, env=outer | {"CUDA_VISIBLE_DEVICES": ""}, text=True, capture_output=True, check=False,
+    )  # fmt: skip
+    assert run.returncode == 0, run.stdout + run.stderr
+    assert "no GPU that torch can use is here" in run.stdout
+    assert " skipped in " in run.stdout
+    assert "passed" not in run.stdout

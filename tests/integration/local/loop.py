@@ -14,6 +14,7 @@ REFLECT = Path(sys.executable).parent / "reflect"
 
 SMALL = {
     "spec.rollout.engine": "transformers",
+    "spec.rollout.workers": 2,
     "spec.rollout.attemptsPerPrompt": 4,
     "spec.task.prompts.limit": 144,  # three shards of answers
     "spec.evaluation.prompts.limit": 20,
@@ -21,7 +22,8 @@ SMALL = {
     "spec.evaluation.gates.minGain": -1,
     "spec.evaluation.gates.maxFirstTryLoss": 1,
     "spec.training.failuresPerStep": 4,
-    "spec.training.microBatchSize": 32,
+    "spec.training.processesPerNode": 2,
+    "spec.training.microBatchSize": 16,
     "spec.training.maxSteps": 8,
     "spec.training.checkpoint.everySteps": 2,
 }
@@ -33,6 +35,7 @@ class Loop:
     def __init__(self, folder: Path, **changes: object) -> None:
         self.workdir, self.storage = folder / "work", folder / "storage"
         self.output, self.seconds = "", 0.0
+        self.resource = EXAMPLE
         self._settings = SMALL | {"spec.storage.uri": self.storage.as_uri()} | changes
 
     @property
@@ -44,7 +47,7 @@ class Loop:
     def command(self) -> list[str]:
         """`reflect run` with all settings."""
         sets = [word for path, value in self._settings.items() for word in ("--set", f"{path}={value}")]
-        return [str(REFLECT), "run", str(EXAMPLE), "--workdir", str(self.workdir), *sets]
+        return [str(REFLECT), "run", str(self.resource), "--workdir", str(self.workdir), *sets]
 
     def start(self, log: Path) -> subprocess.Popen[bytes]:
         """Start it in the background, output appended to a file."""

@@ -91,6 +91,25 @@ def test_every_index_gets_its_own_process_with_the_contract_in_its_environment(c
     assert [pod.terminated.message for pod in pods_of(cluster)] == ["0{}", "1{}", "2{}"]
 
 
+def test_what_belongs_to_the_shell_is_left_to_it(cluster, records, monkeypatch):
+    """Files of Secrets and the address of a container are a pod's; here the user's own environment says."""
+    monkeypatch.setenv("REFLECT_VERIFIER_URL", "http://127.0.0.1:1234")
+    names = ("REFLECT_VERIFIER_URL", "REFLECT_VERIFIER_CA", "REFLECT_VERIFIER_TOKEN_FILE")
+    code = (
+        "import os, pathlib;"
+        "e = os.environ;"
+        f"pathlib.Path(e['REFLECT_TERMINATION_LOG']).write_text(str([e.get(name) for name in {names}]))"
+    )
+    made = manifests(code)
+    job = next(manifest for manifest in made if manifest["kind"] == "Job")
+    container = job["spec"]["template"]["spec"]["containers"][0]
+    container["env"] = [{"name": name, "value": "of the pod"} for name in names]
+    cluster.create(made)
+    run_to_end(cluster)
+    [pod] = pods_of(cluster)
+    assert pod.terminated.message == "['http://127.0.0.1:1234', None, None]"
+
+
 def test_the_first_failure_ends_its_siblings(cluster):
     code = (
         "import os, sys, time; sys.exit(65) if os.environ['JOB_COMPLETION_INDEX'] == '0' else time.sleep(600)"

@@ -172,6 +172,40 @@ def test_killed_at_twenty_random_moments_it_ends_with_the_same_dataset_and_resul
 
 
 @pytest.mark.slow
+@pytest.mark.vllm
+@pytest.mark.timeout(900)
+def test_killed_while_vllm_works_it_leaves_none_of_its_processes(tmp_path):
+    loop = Loop(tmp_path, **{"spec.rollout.engine": "vllm"})
+    runner = loop.start(tmp_path / "log")
+    family: list[psutil.Process] = []
+
+    def engines():
+        assert runner.poll() is None, (tmp_path / "log").read_text()
+        family[:] = psutil.Process(runner.pid).children(recursive=True)
+        return [process for process in family if "EngineCore" in name_of(process)]
+
+    try:
+        until(lambda: len(engines()) == 2, "vLLM's own process of both workers")
+        runner.kill()
+        runner.wait()
+        _, left = psutil.wait_procs(family, timeout=10)
+        assert left == []
+        assert list(marked(loop.mark)) == []
+    finally:
+        runner.kill()
+        runner.wait()
+        end_marked(loop.mark)
+
+
+def name_of(process):
+    """What it calls itself; nothing, where it has gone."""
+    try:
+        return process.name() + " ".join(process.cmdline())
+    except psutil.NoSuchProcess:
+        return ""
+
+
+@pytest.mark.slow
 @pytest.mark.training
 @pytest.mark.timeout(900)
 def test_the_second_round_collects_its_failures_with_the_first_rounds_model(tmp_path):

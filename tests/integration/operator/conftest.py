@@ -51,6 +51,17 @@ def cluster(plane: ControlPlane) -> Iterator[Cluster]:
         yield found
 
 
+@pytest.fixture(scope="module")
+def bare() -> Iterator[Cluster]:
+    """A cluster of a module's own, that does not know ReflectionTrainings."""
+    plane = start_control_plane()
+    try:
+        with closing(Cluster(plane, find_programs().kubectl)) as found:
+            yield found
+    finally:
+        plane.stop()
+
+
 def install_crd(cluster: Cluster) -> None:
     """Have the API server know ReflectionTrainings."""
     crd = yaml.safe_load(CRD.read_text())
@@ -122,13 +133,17 @@ class Run:
         return ["-".join(job["metadata"]["name"].rsplit("-", 2)[-2:]) for job in self.jobs()]
 
     def events(self) -> list[tuple[str, str]]:
-        """Reason and message of each event about it, in order."""
+        """Reason and message of each event about it, in order. They are posted after the status is written."""
         found = self._cluster.items(
             f"{CORE}/namespaces/{self.namespace}/events",
             fieldSelector="involvedObject.kind=ReflectionTraining",
         )
         found.sort(key=lambda event: int(event["metadata"]["resourceVersion"]))
         return [(event["reason"], event["message"]) for event in found]
+
+    def told(self, reason: str) -> str:
+        """The message of the newest event, as soon as that is one of this reason."""
+        return until(lambda: dict(self.events()[-1:]).get(reason), f"event {reason}")
 
 
 @pytest.fixture

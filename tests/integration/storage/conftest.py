@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 from reflection_api.spec import StorageSpec
+from reflection_trainer.patience import Patience
 from reflection_trainer.storage.s3 import Connection, S3Store
-from reflection_trainer.storage.s3.patience import Patience
 
 from ...support.s3_server import ROOT, S3Server
 from .files import PART

@@ -12,7 +12,7 @@ from reflection_api.contract import S3_CREDENTIALS_VARIABLE
 from reflection_api.reasons import Reason
 from reflection_api.stages import ExitCode
 from reflection_trainer.errors import BadConfig, DependencyAway, StageFailure
-from reflection_trainer.storage.s3.patience import Patience
+from reflection_trainer.patience import Patience
 from reflection_trainer.storage.store import ABSENT
 
 from ...support import faults

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 from reflection_api.reasons import Reason
 from reflection_trainer.errors import CorruptArtifact, DependencyAway
+from reflection_trainer.patience import Patience
 from reflection_trainer.storage import Artifacts
 from reflection_trainer.storage.s3 import S3Store
-from reflection_trainer.storage.s3.patience import Patience
 from reflection_trainer.storage.store import ABSENT, Changed
 
 from ...support import faults

@@ -92,6 +92,25 @@ CREATION = [
     ),
     *(option_case(*option) for option in VERIFIER_OPTIONS),
     Case(
+        {"spec__task__verifier": {"http": {"url": "https://judge", "caSecret": "ca"}}},
+        {"spec__task__verifier": {"http": {"url": "http://judge", "caSecret": "ca"}}},
+        "spec.task.verifier.http.caSecret",
+        '"ca" has a certificate authority, which an http:// address has no use for: remove it, or use https://',
+    ),
+    *(
+        Case(
+            {"spec__task__verifier": {"container": {"image": "registry.example/judge:1"}}},
+            {"spec__task__verifier": wrong},
+            "spec.task.verifier.builtin",
+            "needs to be the only one of builtin, container and http, and one of them must be there",
+        )
+        for wrong in (
+            {},
+            {"http": {"url": "http://judge"}, "container": {"image": "judge"}},
+            {"builtin": {"name": "exact"}, "http": {"url": "http://judge"}},
+        )
+    ),
+    Case(
         {"spec__training__method": {"creditScope": "reflectionAndRetry", "retriesPerReflection": 1}},
         {"spec__training__method": {"creditScope": "reflectionAndRetry", "retriesPerReflection": 2}},
         "spec.training.method.retriesPerReflection",
@@ -134,6 +153,18 @@ CREATION = [
         "7 does not divide the 48 completions of one process and step (failuresPerStep x numGenerations / processes): "
         "use for example 8",
     ),
+    Case(
+        {"spec__training": {"strategy": "fsdp", "gpusPerNode": 2, "nodes": 2}},
+        {"spec__training": {"strategy": "fsdp"}},
+        "spec.training.strategy",
+        '"fsdp" shares a model out over GPUs: set gpusPerNode, or use ddp',
+    ),
+    Case(
+        {"spec__training": {"strategy": "deepspeed-zero3", "gpusPerNode": 8}},
+        {"spec__training": {"strategy": "deepspeed-zero3", "gpusPerNode": 8, "nodes": 2}},
+        "spec.training.strategy",
+        '"deepspeed-zero3" is for one node: each node would keep its own part of a checkpoint; use fsdp',
+    ),
 ]
 
 CHANGES = [
@@ -164,6 +195,7 @@ ALLOWED_CHANGES: list[dict[str, Any]] = [
     {"spec__activeDeadlineSeconds": 60},
     {"spec__pendingDeadlineSeconds": 60},
     {"spec__ttlSecondsAfterFinished": 0},
+    {"spec__deletionPolicy": "Delete"},
     {"spec__failurePolicy": {"maxRestarts": 9}},
     {"spec__rollout__workers": 8},
     {"spec__pods": {"common": {"labels": {"team": "a"}}}},
@@ -260,7 +292,7 @@ def test_the_tables_cover_every_rule() -> None:
                 count(child)
 
     count(resource_schema())
-    # failuresPerStep has two cases.
+    # failuresPerStep has two cases, and cases of one rule end with the same word.
     assert len({(case.field, case.message.split()[-1]) for case in CREATION}) - 1 + len(CHANGES) == rules
 
 

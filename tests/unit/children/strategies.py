@@ -163,6 +163,17 @@ SPECS = mapping(
             builtin=mapping(
                 name=st.sampled_from(["countdown", "exact"]), options=st.dictionaries(TEXT, JSON, max_size=3)
             )
+        )
+        | mapping(
+            http=mapping(url=st.just("https://judge/at"), tokenSecret=optional(WORD), caSecret=optional(WORD))
+        )
+        | mapping(
+            container=mapping(
+                image=WORD,
+                port=st.integers(1024, 65_535),
+                env=st.lists(mapping(name=ENV_NAME | st.just("PORT"), value=TEXT), max_size=2),
+                resources=optional(mapping(limits=optional(QUANTITIES))),
+            )
         ),
         columns=st.dictionaries(TEXT, NOT_EMPTY, max_size=3),
         templates=mapping(

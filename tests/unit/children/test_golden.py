@@ -20,6 +20,7 @@ SETTINGS = OperatorSettings(trainer_image="registry.example/reflect-trainer:test
 CASES = {
     "minimal": {"round_number": 1, "attempt": 1, "restarts": 0},
     "everything": {"round_number": 2, "attempt": 3, "restarts": 1},
+    "container-verifier": {"round_number": 1, "attempt": 1, "restarts": 0},
 }
 
 

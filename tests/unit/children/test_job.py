@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from reflection_api.stages import Stage
+from reflection_api.contract import StageConfig
+from reflection_api.stages import ROUND_STAGES, Stage
 from reflection_operator.children.build import build
 from reflection_operator.settings import OperatorSettings
 
@@ -108,7 +109,35 @@ def test_gpus_join_the_limits_of_the_resource_under_the_operators_name() -> None
 def test_the_command_is_the_stage_contract(stage: Stage) -> None:
     assert container(stage)["command"] == ["python", "-m", "reflection_trainer", stage.value]
     assert environment(stage)["REFLECT_CONFIG"] == "/etc/reflect/stage.json"
-    assert paths(stage)["/etc/reflect"]["configMap"]["name"] == job(stage)["metadata"]["name"]
+    volume = paths(stage)["/etc/reflect"]
+    if stage is Stage.CLEANUP:
+        (item,) = volume["downwardAPI"]["items"]
+        assert item["path"] == "stage.json"
+    else:
+        assert volume["configMap"]["name"] == job(stage)["metadata"]["name"]
+
+
+def test_a_clean_up_outlives_what_the_resource_owns_and_is_told_everything_in_its_own_object() -> None:
+    (alone,) = build(resource(), 1, Stage.CLEANUP, 1, 0, OperatorSettings())
+    assert "ownerReferences" not in alone["metadata"]
+    assert alone["spec"]["ttlSecondsAfterFinished"] == 600
+    assert alone["spec"]["activeDeadlineSeconds"] == 3600
+    (item,) = paths(Stage.CLEANUP)["/etc/reflect"]["downwardAPI"]["items"]
+    key = item["fieldRef"]["fieldPath"].split("'")[1]
+    told = StageConfig.model_validate_json(alone["spec"]["template"]["metadata"]["annotations"][key])
+    assert told.run_uri == "s3://team/runs/ml/countdown-1a2b3c4d"
+
+
+def test_a_clean_up_waits_for_no_queue() -> None:
+    run = resource()
+    queue = {"kueue.x-k8s.io/queue-name": "team-a"}
+    run = run.model_copy(update={"metadata": run.metadata.model_copy(update={"labels": queue})})
+
+    def labels(stage: Stage) -> dict[str, str]:
+        return build(run, 1, stage, 1, 0, OperatorSettings())[-1]["metadata"]["labels"]
+
+    assert queue.items() <= labels(Stage.REPORT).items()
+    assert not queue.keys() & labels(Stage.CLEANUP).keys()
 
 
 def test_nodes_of_a_training_meet_at_the_first() -> None:
@@ -139,7 +168,8 @@ def test_the_job_is_created_last() -> None:
 @pytest.mark.parametrize("stage", Stage)
 def test_the_hub_token_goes_where_models_and_prompts_are_read(stage: Stage) -> None:
     variables = environment(stage, model={"uri": "hf://org/gated", "credentialsSecret": "hub"})
-    expected = None if stage is Stage.REPORT else {"secretKeyRef": {"name": "hub", "key": "HF_TOKEN"}}
+    secret = {"secretKeyRef": {"name": "hub", "key": "HF_TOKEN"}}
+    expected = secret if stage in ROUND_STAGES else None
     assert variables.get("HF_TOKEN") == expected
 
 
@@ -163,7 +193,7 @@ def test_claims_are_mounted_read_only_where_they_are_read(stage: Stage) -> None:
         f"/mnt/pvc/{claim}": ({"claimName": claim, "readOnly": True}, True)
         for claim in ("models", "my.prompts")
     }
-    assert mounted == ({} if stage is Stage.REPORT else expected)
+    assert mounted == (expected if stage in ROUND_STAGES else {})
 
 
 @pytest.mark.parametrize("stage", Stage)

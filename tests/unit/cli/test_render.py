@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 from reflection_api.resource import ReflectionTraining
-from reflection_api.stages import Stage
+from reflection_api.stages import RUN_STAGES, Stage
 from reflection_operator.children.build import build
 from reflection_operator.cli.main import app
 from reflection_operator.cli.render import UNKNOWN_UID
@@ -66,7 +66,9 @@ def told(children: list[dict[str, Any]]) -> dict[str, Any]:
 def test_prints_what_the_operator_creates_for_each_stage(file: Path) -> None:
     # The run ends with one report, after its last round.
     rounds = {Stage.REPORT: 3}
-    assert rendered(file) == [child for stage in Stage for child in expected(rounds.get(stage, 1), stage)]
+    assert rendered(file) == [
+        child for stage in RUN_STAGES for child in expected(rounds.get(stage, 1), stage)
+    ]
 
 
 def test_json_is_one_list_of_the_same_objects(file: Path) -> None:
@@ -93,7 +95,7 @@ def test_each_stage_has_a_heading(file: Path) -> None:
     ]
     assert headings[0] == "# ml/countdown: rollout, round 1 of 3: 4 pods"
     assert headings[2] == "# ml/countdown: train, round 1 of 3: 2 pods"
-    assert len(headings) == len(Stage)
+    assert len(headings) == len(RUN_STAGES)
 
 
 def test_all_resources_of_a_file_are_rendered(file: Path) -> None:

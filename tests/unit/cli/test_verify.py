@@ -50,6 +50,14 @@ def test_options_reach_the_verifier() -> None:
             "--options: case: the exact verifier has no such option",
         ),
         (["--verifier", "countdown"], "{}\n", 1, 'standard input, line 1: has no "id"'),
+        ([], "", 2, "give one of them"),
+        (["--verifier", "exact", "--http", "http://localhost"], "", 2, "give one of them"),
+        (
+            ["--http", "localhost:80"],
+            "",
+            2,
+            "the address: localhost:80: write http://host:port or https://host",
+        ),
     ],
 )
 def test_mistakes(arguments: list[str], items: str, code: int, message: str) -> None:

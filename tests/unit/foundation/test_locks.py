@@ -80,7 +80,7 @@ def test_no_file_names_a_host_or_a_folder_of_a_machine(path: Path) -> None:
     [
         ("base.lock", ()),
         ("cpu.lock", ("operator", "trainer", "dev")),
-        ("gpu.lock", ("trainer", "vllm")),
+        ("gpu.lock", ("trainer", "vllm", "deepspeed")),
         ("operator.lock", ("operator",)),
         ("trainer-cpu.lock", ("trainer",)),
     ],

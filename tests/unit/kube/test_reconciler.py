@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import copy
 from collections.abc import Callable
 from typing import Any
@@ -16,6 +17,7 @@ from reflection_operator.kube.measures import Measures
 from reflection_operator.kube.metrics import Metrics
 from reflection_operator.kube.reconciler import Reconciler, Stale
 from reflection_operator.kube.store import Store
+from reflection_operator.reconcile.deletion import FINALIZER
 from reflection_operator.settings import OperatorSettings
 
 from .objects import UID, run
@@ -61,8 +63,18 @@ class Server:
         self.after("update", kind)
         return copy.deepcopy(stored)
 
-    async def patch(self, *_: Any) -> dict[str, Any]:
-        raise AssertionError("nothing to patch here")
+    async def patch(self, kind: Kind, namespace: str, name: str, change: dict[str, Any]) -> dict[str, Any]:
+        self._note("patch", kind)
+        assert kind is RUNS
+        assert change["metadata"].keys() == {"finalizers", "resourceVersion"}
+        obj = self._found(kind, namespace, name)
+        if change["metadata"]["resourceVersion"] != obj["metadata"]["resourceVersion"]:
+            raise refusal(409, "Conflict")
+        stored = self._stored(
+            kind.path(namespace, name), obj | {"metadata": obj["metadata"] | change["metadata"]}
+        )
+        self.after("patch", kind)
+        return copy.deepcopy(stored)
 
     async def delete(
         self, kind: Kind, namespace: str, name: str, *, uid: str, version: str | None = None
@@ -96,11 +108,11 @@ class Server:
 class Bench:
     """A reconciler with a run that nobody has looked at yet."""
 
-    def __init__(self) -> None:
+    def __init__(self, stored: dict[str, Any] | None = None) -> None:
         self.server = Server()
         self.changed: list[str] = []
         self.store = Store(self.changed.append)
-        stored = run(5)
+        stored = stored or run(5)
         self.server.objects[RUNS.path("ml", "countdown")] = stored
         self.store.put(RUNS, stored)
         api: Any = self.server
@@ -238,6 +250,64 @@ def test_where_everything_is_being_deleted_nothing_is_wrong() -> None:
     bench.server.before = always(ApiError("x", 403, body, {}), "create", CONFIG_MAPS)
     with pytest.raises(NamespaceEnding):
         bench.look()
+
+
+def with_artefacts(**metadata: Any) -> dict[str, Any]:
+    """A run whose artefacts are to go with it."""
+    stored = run(5)
+    stored["spec"]["deletionPolicy"] = "Delete"
+    stored["metadata"] |= metadata
+    return stored
+
+
+HELD = {"finalizers": ["example.com/other", FINALIZER], "deletionTimestamp": "2026-08-01T12:00:00Z"}
+
+
+def test_the_finalizer_is_there_before_anything_is_created() -> None:
+    bench = Bench(with_artefacts())
+    bench.server.after = once(ConnectionResetError("reset"), "patch", RUNS)
+    with pytest.raises(ConnectionResetError):
+        bench.look()
+    with pytest.raises(Stale):
+        bench.look()
+    bench.look()
+    assert bench.server.log[:4] == [
+        "patch reflectiontrainings", "patch reflectiontrainings", "get reflectiontrainings",
+        "update reflectiontrainings/status",
+    ]  # fmt: skip
+    stored = bench.server.objects[RUNS.path("ml", "countdown")]
+    assert stored["metadata"]["finalizers"] == [FINALIZER]
+
+
+def test_a_held_resource_gets_its_clean_up_and_a_second_operator_takes_it_for_its_own() -> None:
+    bench = Bench(with_artefacts(**HELD))
+    bench.server.after = once(ConnectionResetError("reset"), "create", JOBS)
+    bench.look()
+    again = Bench(bench.server.objects[RUNS.path("ml", "countdown")])
+    again.server.objects |= bench.server.objects
+    again.look()
+    assert [path.rsplit("/", 1)[-1] for path in again.server.objects if "/jobs/" in path] == [
+        "countdown-1a2b3c4d-r1-cleanup-1"
+    ]
+
+
+def test_a_clean_ups_name_that_is_taken_is_told() -> None:
+    bench = Bench(with_artefacts(**HELD))
+    name = "countdown-1a2b3c4d-r1-cleanup-1"
+    bench.server.objects[JOBS.path("ml", name)] = {"metadata": {"name": name, "uid": "foreign"}}
+    with pytest.raises(ChildRefused, match=f'Job "{name}" exists and does not belong to this run'):
+        bench.look()
+
+
+def test_a_namespace_that_is_being_deleted_does_not_wait_for_artefacts() -> None:
+    bench = Bench(with_artefacts(**HELD))
+    body = b'{"reason": "Forbidden", "details": {"causes": [{"reason": "NamespaceTerminating"}]}}'
+    bench.server.before = always(ApiError("x", 403, body, {}), "create", JOBS)
+    for _ in range(3):
+        with contextlib.suppress(NamespaceEnding, Stale):
+            bench.look()
+    stored = bench.server.objects[RUNS.path("ml", "countdown")]
+    assert stored["metadata"]["finalizers"] == ["example.com/other"]
 
 
 def test_a_foreign_object_is_named() -> None:

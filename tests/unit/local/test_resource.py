@@ -27,6 +27,19 @@ def test_every_name_has_a_folder_of_its_own(tmp_path: Path) -> None:
     assert default_workdir(elsewhere) == Path(".reflect/team-one")
 
 
+def test_a_container_is_not_started_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    prompts = {"uri": "file://./train.jsonl"}
+    file = write_task(tmp_path, task={"prompts": prompts, "verifier": {"container": {"image": "judge:1"}}})
+    with pytest.raises(InvalidResources) as refused:
+        load(file, [])
+    assert str(refused.value) == (
+        f"{file}: spec.task.verifier.container: no container is started here: start the service yourself and name its "
+        "address, for example REFLECT_VERIFIER_URL=http://127.0.0.1:8080"
+    )
+    monkeypatch.setenv("REFLECT_VERIFIER_URL", "http://127.0.0.1:8080")
+    assert load(file, []).spec.task.verifier.name == "container"
+
+
 def test_the_same_call_carries_on_with_the_same_identity(tmp_path: Path, records: Records) -> None:
     file = write_task(tmp_path)
     first = accept(load(file, []), records, file)

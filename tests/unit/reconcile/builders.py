@@ -35,7 +35,12 @@ def after(seconds: float) -> datetime:
 
 
 def resource(
-    status: ReflectionTrainingStatus | None = None, *, generation: int = 1, deleted: bool = False, **spec: Any
+    status: ReflectionTrainingStatus | None = None,
+    *,
+    generation: int = 1,
+    deleted: bool = False,
+    finalizers: Sequence[str] = (),
+    **spec: Any,
 ) -> ReflectionTraining:
     """A valid resource with these parts of its spec replaced."""
     base = {
@@ -44,6 +49,7 @@ def resource(
         "storage": {"uri": "s3://team/runs"},
     }
     metadata: dict[str, Any] = {"name": NAME, "namespace": "ml", "uid": UID, "generation": generation}
+    metadata["finalizers"] = list(finalizers)
     if deleted:
         metadata["deletionTimestamp"] = T0
     return ReflectionTraining.model_validate({"metadata": metadata, "spec": base | spec}).model_copy(

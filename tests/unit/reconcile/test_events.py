@@ -38,11 +38,11 @@ def test_what_a_reader_of_describe_sees():
         "Normal VerifyJobCreated: round 1 of 1: verifier countdown",
     ]
     done = complete(Stage.VERIFY)
-    run = resource(status_at(Stage.VERIFY), training={"gpusPerNode": 8})
+    run = resource(status_at(Stage.VERIFY), training={"gpusPerNode": 8, "strategy": "fsdp"})
     decision = decided(run, [done], [succeeded(done, attempts=143201, failures=96114)])
     assert texts(decision) == [
         f"Normal FailuresDatasetWritten: 143,201 attempts, 96,114 failures (67%) -> {FOLDER}/round-1/verify",
-        "Normal TrainingStarted: round 1 of 1: 1 node x 8 GPUs, 1,000 steps",
+        "Normal TrainingStarted: round 1 of 1: 1 node x 8 GPUs, fsdp, 1,000 steps",
     ]
 
 

@@ -166,6 +166,8 @@ def test_a_running_pod():
          Terminated(137, "OOMKilled", "last words", after(60))),
         ({"containerStatuses": [container(terminated={"exitCode": 0})],
           "initContainerStatuses": [container("verifier", terminated={"exitCode": 9})]}, "terminated", Terminated(9)),
+        ({"phase": "Succeeded", "containerStatuses": [container(terminated={"exitCode": 0})],
+          "initContainerStatuses": [container("verifier", terminated={"exitCode": 143})]}, "terminated", Terminated(0)),
         ({"containerStatuses": [container(terminated={"exitCode": "137"})]}, "terminated", None),
         ({"containerStatuses": [container(waiting={"reason": "ImagePullBackOff", "message": "no such image"})]}, "waiting",
          Waiting("ImagePullBackOff", "no such image")),

@@ -101,6 +101,20 @@ def test_the_limit_of_restarts(limit, restarts, ends):
     assert truth(decision, ConditionType.SUCCEEDED) == ("False" if ends else "Unknown")
 
 
+def test_an_unsound_verifier_ends_the_run_before_training():
+    audit = {"sample": 200, "flaky": 0, "gold": 0, "goldRefused": 0, "canaries": 200, "canariesAccepted": 12}
+    words = "the verifier accepted 12 of 200 canary answers that are wrong"
+    job = failed(Stage.VERIFY)
+    message = said(Stage.VERIFY, "Failed", "VerifierUnsound", words, audit=audit)
+    decision = decided(resource(status_at(Stage.VERIFY)), [job], [crashed(job, 65, message=message)])
+    ended = said_of(decision, ConditionType.SUCCEEDED)
+    assert (ended.status, ended.reason) == ("False", "VerifierUnsound")
+    assert ended.message.startswith(words)
+    assert ended.message.endswith("; correct the verifier and create a new ReflectionTraining")
+    assert created(decision) == []
+    assert status_of(decision).verifier.audit.to_dict() == audit
+
+
 def test_the_limit_quotes_the_last_failure():
     down = failed(Stage.TRAIN, 5)
     run = resource(status_at(Stage.TRAIN, 5, restarts=3))

@@ -70,6 +70,17 @@ def test_the_dataset_of_failures_in_the_status():
     assert dataset.to_dict() == {"uri": uri, "failures": 50, "attempts": 80, "sha256": "ab" * 32}
 
 
+AUDIT = {"sample": 200, "flaky": 0, "gold": 180, "goldRefused": 0, "canaries": 199, "canariesAccepted": 0}
+
+
+def test_the_audit_of_the_verifier_in_the_status():
+    job = complete(Stage.VERIFY)
+    message = said(Stage.VERIFY, metrics={"attempts": 80, "failures": 50}, audit=AUDIT)
+    seen = pod(job, phase=PodPhase.SUCCEEDED, terminated=Terminated(0, message=message))
+    status = status_of(decided(resource(status_at(Stage.VERIFY)), [job], [seen]))
+    assert status.verifier.audit.to_dict() == AUDIT
+
+
 EVALUATED = {
     "firstTryBase": 0.3, "firstTryTrained": 0.4, "firstTryLow": 0.05, "firstTryHigh": 0.15, "firstTryChange": 0.1,
     "secondTryBase": 0.5, "secondTryTrained": 0.8, "gain": 0.3, "gainLow": 0.2, "gainHigh": 0.4,

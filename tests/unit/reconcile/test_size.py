@@ -7,15 +7,17 @@ from datetime import UTC, datetime
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from reflection_api.conditions import Condition, ConditionType
-from reflection_api.stages import Stage
+from reflection_api.stages import RUN_STAGES, Stage
 from reflection_api.status import (
     AttemptRecord,
+    AuditStatus,
     CheckpointStatus,
     Cursor,
     DatasetStatus,
     EvaluationStatus,
     ReflectionTrainingStatus,
     Verdict,
+    VerifierStatus,
 )
 from reflection_operator.reconcile.size import MAX_BYTES, fitting
 
@@ -45,8 +47,15 @@ def full(character: str, letters: int) -> ReflectionTrainingStatus:
         ),
         attempts=[record] * 5,
         metrics={f"m{number}" * 16: 1 / 3 for number in range(10, 26)},
-        notes={stage.value: words[:480] for stage in Stage},
+        notes={stage.value: words[:480] for stage in RUN_STAGES},
         dataset=DatasetStatus(uri=uri, failures=2**53 - 1, attempts=2**53 - 1, sha256="f" * 64),
+        verifier=VerifierStatus(
+            audit=AuditStatus(
+                **dict.fromkeys(
+                    ("sample", "flaky", "gold", "gold_refused", "canaries", "canaries_accepted"), 2**53 - 1
+                )
+            )
+        ),
         checkpoint=CheckpointStatus(uri=uri, step=10**7, saved_at=NOW),
         evaluation=EvaluationStatus(uri=uri),
         verdict=Verdict(succeeded=False, reason="PendingDeadlineExceeded", message=words),

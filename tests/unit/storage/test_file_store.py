@@ -55,6 +55,16 @@ def test_the_folder_goes_with_its_last_file(store: FileStore, tmp_path: Path) ->
     assert not (tmp_path / "runs" / "r").exists()
 
 
+def test_clearing_leaves_nothing_of_the_root_and_all_beside_it(store: FileStore, tmp_path: Path) -> None:
+    for path in ("r/a", "b"):
+        store.write(path, b"")
+    (tmp_path / "runs" / "r" / ".partial-123").touch()
+    (tmp_path / "runs-2").mkdir()
+    assert store.clear() == 3
+    assert store.clear() == 0
+    assert [file.name for file in tmp_path.iterdir()] == ["runs-2"]
+
+
 def test_a_reader_never_sees_half_an_object(store: FileStore) -> None:
     """One thread replaces an object of one letter by one of another; a reader must see one letter only."""
     size, letters = 1 << 20, (b"a", b"b")

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from reflection_api.reasons import Reason
 from reflection_trainer.errors import BadConfig
+from reflection_trainer.patience import Patience
 from reflection_trainer.storage.s3.parts import MIB, PART, Part, for_each, parts_of, uploaded_part
-from reflection_trainer.storage.s3.patience import Patience
 
 TIB = 1 << 40
 
@@ -102,12 +102,12 @@ def test_an_outage_of_a_minute_is_survived_with_the_default(chances: list[float]
 def test_a_patience_that_is_none(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("REFLECT_STORAGE_PATIENCE", text)
     with pytest.raises(BadConfig) as caught:
-        Patience.of_environment()
+        Patience.of_environment("REFLECT_STORAGE_PATIENCE")
     assert caught.value.reason is Reason.INVALID_SPEC
     assert caught.value.message.startswith(f"REFLECT_STORAGE_PATIENCE={text}: give a number of seconds")
 
 
 def test_patience_may_be_set(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert Patience.of_environment().seconds == 180
+    assert Patience.of_environment("REFLECT_STORAGE_PATIENCE").seconds == 180
     monkeypatch.setenv("REFLECT_STORAGE_PATIENCE", "2.5")
-    assert Patience.of_environment().seconds == 2.5
+    assert Patience.of_environment("REFLECT_STORAGE_PATIENCE").seconds == 2.5

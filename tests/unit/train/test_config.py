@@ -83,6 +83,7 @@ ELSEWHERE = {
     "lora.alpha": "peft's configuration: tests/integration/train/test_session.py",
     "lora.targetModules": "peft's configuration: tests/integration/train/test_session.py",
     "checkpoint.keepLast": "the launcher's: tests/unit/train/test_checkpoints.py",
+    "strategy": "the launcher's: tests/unit/train/test_accelerate_config.py",
     "gpusPerNode": "test_a_gpu_is_used_where_there_is_one, below",
 }
 
@@ -130,6 +131,7 @@ def test_a_setting_of_another_part_changes_nothing_here(tmp_path, setting):
         "generation": "colocate",
         "deadGroups": "drop",
         "positiveOnly": True,
+        "strategy": "fsdp",
     }
     value = other.get(inner, 7)
     change = {outer: BASE.get(outer, {}) | {inner: value}} if outer else {inner: value}

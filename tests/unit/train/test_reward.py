@@ -6,10 +6,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from reflection_api.items import Item
+from reflection_trainer.patience import Patience
 from reflection_trainer.train.meter import Meter
 from reflection_trainer.train.reflect_retry import Failure, Sample
 from reflection_trainer.train.reward import RetryReward
+from reflection_trainer.verify.configured import HttpOptions
 from reflection_trainer.verify.registry import make_verifier
+from reflection_trainer.verify.remote.access import Access
+from reflection_trainer.verify.remote.service import Service
+from reflection_trainer.verify.remote.verifier import RemoteVerifier
+
+from ...support.verifier_server import verifier_server
 
 QUESTION = [{"role": "user", "content": "say red"}]
 FAILURE = Failure(
@@ -36,6 +43,19 @@ def score(reflections, finished, retries, meter=None, verifier=None):
 )
 def test_the_reward(finished, retry, expected):
     assert score(["hm"], [finished], [retry]) == [expected]
+
+
+def test_a_service_of_ones_own_is_asked():
+    with verifier_server() as asked:
+        service = Service(Access(asked.url), Patience(1.0))
+        own = RemoteVerifier("http", HttpOptions(url=asked.url), service)
+        retries = [["all right", "wrong"], ["wrong", "all right"], ["wrong", "so wrong"]]
+        assert score([""] * 3, [True] * 3, retries, verifier=own) == [0.5, 0.5, 0.0]
+    [request] = asked.requests
+    assert {item["completion"] for item in request} == {"all right", "wrong", "so wrong"}
+    assert len(request) == 3
+    assert request[0]["messages"] == QUESTION
+    assert request[0]["row"] == {"answer": "red"}
 
 
 @given(st.lists(st.tuples(st.booleans(), st.text(max_size=20)), min_size=1))

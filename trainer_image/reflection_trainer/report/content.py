@@ -82,7 +82,7 @@ class Round(ApiModel):
     round: int
     failures: dict[str, float] = Field(
         default_factory=dict,
-        description="Counts of the dataset: attempts, correct, failures, reason.<reason>.",
+        description="Counts of the dataset: attempts, correct, failures, reason.<reason>, audit.<figure>.",
     )
     training: Training | None = None
     evaluation: EvaluationResult | None = None

@@ -17,6 +17,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from .answers import answers
+from .audited import audited
 from .charts import PLOT, charts
 from .comparisons import comparisons, contrasts
 from .content import Report, Round, Transcript
@@ -72,6 +73,7 @@ def _environment() -> Environment:
     environment.globals |= {
         "comparisons": comparisons,
         "contrasts": contrasts,
+        "audited": audited,
         "funnel": funnel,
         "classes": _classes,
         "wrong_by_verdict": _wrong_by_verdict,

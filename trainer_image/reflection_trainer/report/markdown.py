@@ -8,6 +8,7 @@ from reflection_api.evaluation import EvaluationResult
 from reflection_api.status import Comparison
 
 from .answers import answers
+from .audited import audited
 from .comparisons import comparisons
 from .content import Cost, Report, Round, Training, Transcript
 from .safe_text import code, name
@@ -80,6 +81,9 @@ def _failures(counts: dict[str, float]) -> Iterator[str]:
     attempts, failures = counts.get("attempts", 0), counts.get("failures", 0)
     yield f"{attempts:,.0f} answers were judged: {counts.get('correct', 0):,.0f} right, {failures:,.0f} failures to learn from."
     yield ""
+    if words := audited(counts):
+        yield words
+        yield ""
     reasons = {key.removeprefix(_REASON): value for key, value in counts.items() if key.startswith(_REASON)}
     if reasons:
         rows = [[name(reason), f"{count:,.0f}"] for reason, count in sorted(reasons.items())]

@@ -62,7 +62,7 @@ def _from_manifests(artifacts: Artifacts, rounds: int) -> Settings:
         model=_without(made.model, "sha256"),
         task={
             "prompts": _without(made.prompts, "sha256", "columns", "heldOutShare"),
-            "verifier": {"builtin": _without(made.verifier, "version", "deduplicate")},
+            "verifier": _verifier(_without(made.verifier, "version", "deduplicate")),
         },
         rollout={
             **{name: made.sampling[name] for name in _BESIDES_SAMPLING if name in made.sampling},
@@ -72,6 +72,12 @@ def _from_manifests(artifacts: Artifacts, rounds: int) -> Settings:
         evaluation={},
         planned_rounds=rounds,
     )
+
+
+def _verifier(made: Mapping[str, Any]) -> dict[str, Any]:
+    """Of an own verifier a manifest knows the kind and what it was made from."""
+    kind = made.get("name")
+    return {kind: made.get("options", {})} if kind in ("container", "http") else {"builtin": made}
 
 
 def _provenance(artifacts: Artifacts, stage: Stage) -> Provenance | None:

@@ -85,6 +85,13 @@ class FileStore:
                 file.unlink(missing_ok=True)
         return len(remains)
 
+    def clear(self) -> int:
+        with _explained("delete", self._root_uri):
+            count = sum(file.is_file() for file in self._folder.rglob("*"))
+            if self._folder.exists():
+                shutil.rmtree(self._folder)
+        return count
+
     def delete(self, path: str) -> None:
         with _explained("delete", self.uri(path)):
             target = self._at(path)

@@ -90,6 +90,13 @@ class Store(Protocol):
         """
         ...
 
+    def clear(self) -> int:
+        """Delete everything below the root, what no listing shows included; returns how many objects that were.
+
+        Only when no living process writes there.
+        """
+        ...
+
     def uri(self, path: str) -> str:
         """The object's full URI."""
         ...

@@ -15,6 +15,7 @@ from reflection_api.spec import LoraSpec
 from transformers import AutoConfig, AutoModelForCausalLM, GenerationConfig, PreTrainedModel
 
 from ..errors import BadConfig, first_line, is_out_of_memory
+from .weights import whole_state
 
 if TYPE_CHECKING:
     from transformers import PretrainedConfig, PreTrainedTokenizerBase
@@ -92,13 +93,21 @@ def save_policy(
     trained: PreTrainedModel | PeftModel,
     tokenizer: PreTrainedTokenizerBase,
     source: Path,
-    folder: Path,
+    folder: Path | None,
 ) -> None:
-    """Write the trained model in Hugging Face format, adapters merged, numbers of the type that the model came with."""
-    model: Any = trained.merge_and_unload() if isinstance(trained, PeftModel) else trained
-    model = model.to(policy.dtype)
+    """Write the trained model in Hugging Face format, adapters merged, numbers of the type that the model came with.
+
+    All processes of a training take part, since each may hold a part of the weights. Only the one with a `folder` writes.
+    """
+    state = whole_state(trained, policy.dtype, keep=folder is not None)
+    if folder is None:
+        return
+    model: Any = trained.base_model.model if isinstance(trained, PeftModel) else trained
     model.config, model.generation_config = policy.config, policy.generation_config
-    model.save_pretrained(folder)
+    model.save_pretrained(folder, state_dict=state)
+    # It has noted the type of the numbers in training.
+    policy.config.dtype = policy.dtype
+    policy.config.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     for code in source.glob("*.py"):  # a model whose code came with it needs it wherever it goes
         shutil.copyfile(code, folder / code.name)

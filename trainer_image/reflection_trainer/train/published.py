@@ -11,6 +11,7 @@ import yaml
 from reflection_api.contract import ArtifactRef, StageConfig
 from reflection_api.layout import MANIFEST
 from reflection_api.manifests import Manifest
+from reflection_api.spec import VerifierSpec
 
 from ..storage import Artifacts
 
@@ -66,8 +67,13 @@ def _data(config: StageConfig, failures: int) -> dict[str, Any]:
         "This round started from": _named(config.policy.uri, config.policy.revision),
         "Questions": task.prompts.uri,
         "Failed answers": f"{failures:,}",
-        "Verifier": f"{task.verifier.builtin.name} {json.dumps(task.verifier.builtin.options)}",
+        "Verifier": _verifier(task.verifier),
     }
+
+
+def _verifier(verifier: VerifierSpec) -> str:
+    options = verifier.builtin.options if verifier.builtin else None
+    return verifier.words if options is None else f"{verifier.words} {json.dumps(options)}"
 
 
 def _settings(config: StageConfig) -> dict[str, Any]:

@@ -37,6 +37,7 @@ from .policy import Policy, load_policy, lora_config, save_policy
 from .reflect_retry import ReflectRetry
 from .reward import RetryReward
 from .trainer import ReflectionTrainer
+from .weights import whole
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, TrainerCallback
@@ -73,9 +74,9 @@ def train(order: WorkOrder) -> Outcome:
     prepared = _prepare_failures(order, state, model)
     session = Session(order, model)
     ended = session.run()
-    checksum = check_replicas(checksum_of(session.model.parameters()))
-    if ended == "completed" and state.is_main_process:
-        session.save_model()
+    checksum = check_replicas(checksum_of(map(whole, session.model.parameters())))
+    if ended == "completed":
+        session.save_model(writes=state.is_main_process)
     state.wait_for_everyone()
     return Outcome(
         ended=ended,
@@ -167,14 +168,20 @@ class Session:
         self.trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
         return "interrupted" if self._stop.stopped else "completed"
 
-    def save_model(self) -> None:
-        """Write the trained model to the order's folder."""
-        save_policy(self._policy, self.model, self._tokenizer, self._order.policy, self._order.model)
+    def save_model(self, *, writes: bool = True) -> None:
+        """Write the trained model to the order's folder: all processes take part, one writes."""
+        folder = self._order.model if writes else None
+        save_policy(self._policy, self.model, self._tokenizer, self._order.policy, folder)
 
     def _build(self, policy: Policy) -> ReflectionTrainer:
         settings = self._order.config.training
         meter = Meter()
         log = StepLog(self._metrics, self._progress)
+        if settings.strategy == "fsdp":
+            # transformers' mark of a model whose layers are gathered by all processes together: without it a process whose
+            # texts have all ended would stop sampling, and the others would wait for its part forever.
+            marked: Any = policy.model
+            marked._is_fsdp_managed_module = True  # noqa: SLF001
         callbacks: list[TrainerCallback] = [
             StepClock(meter), log, self._stop, Handover(self._order, self._progress, self._deck),
         ]  # fmt: skip

@@ -32,7 +32,7 @@ from ..sources.fetch import fetch_model
 from ..storage.artifacts import versions
 from ..verify.configured import task_verifier
 from ..verify.dataset import check_reusable, dataset_manifest, load_failures
-from .accelerate_config import Rendezvous, accelerate_config
+from .accelerate_config import Rendezvous, accelerate_config, check_installed
 from .checkpoints import Checkpoints, Mover
 from .launcher import Training
 from .metrics import read_metrics, summary
@@ -67,6 +67,7 @@ class TrainStage:
 
     def run(self) -> StageResult:
         """Train, unless the model is there already."""
+        check_installed(self._config.training.strategy)
         policy = fetch_model(self._config.policy, self._context)
         origin = self._origin(policy)
         finished = self._context.artifacts.manifest_of_folder(self._model_path)

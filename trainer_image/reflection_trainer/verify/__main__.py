@@ -1,4 +1,4 @@
-"""`python -m reflection_trainer.verify --verifier NAME [--options JSON] < items.jsonl > verdicts.jsonl`: a verifier alone."""
+"""A verifier alone: `python -m reflection_trainer.verify --verifier NAME|--http URL < items.jsonl > verdicts.jsonl`."""
 
 from __future__ import annotations
 
@@ -11,24 +11,30 @@ from typing import Any
 from reflection_api.stages import ExitCode
 from reflection_api.verifiers import InvalidVerifier
 
-from ..confine.cells import CannotConfine
+from ..errors import StageFailure
+from ..patience import Patience
+from .configured import over_http
 from .item_lines import BadLine
 from .judge import judge_stream, summary
 from .registry import make_verifier
-from .verifier import RowError
+from .verifier import RowError, Verifier
 
 STOPPED = 1
 """Nobody reads the verdicts any more, or they cannot be written."""
 INTERRUPTED = 130
+_PATIENCE = 10.0
+"""Seconds that an own verifier is asked again: somebody waits at a terminal."""
 
 
 def main(argv: list[str] | None = None) -> int:
     """Judge standard input; returns the exit code: 0, 65 for a bad line, 78 for a verifier or options that do not exist."""
     arguments = _parser().parse_args(argv)
     try:
-        verifier = make_verifier(arguments.verifier, _options(arguments.options))
+        verifier = _verifier(arguments)
     except InvalidVerifier as error:
         return _fail(_explain(error), ExitCode.BAD_CONFIG)
+    except StageFailure as error:
+        return _fail(error.message, error.exit_code)
     try:
         # Not the locale's encoding: verdicts are UTF-8 wherever this runs.
         with open(sys.stdout.fileno(), "w", encoding="utf-8", newline="\n", closefd=False) as out:
@@ -37,7 +43,7 @@ def main(argv: list[str] | None = None) -> int:
         return _fail(f"standard input, {error}", ExitCode.BAD_DATA)
     except RowError as error:  # one that shows only when an answer is judged
         return _fail(f"standard input: {error}", ExitCode.BAD_DATA)
-    except CannotConfine as error:
+    except StageFailure as error:
         return _fail(error.message, error.exit_code)
     except BrokenPipeError:
         return STOPPED
@@ -57,13 +63,22 @@ def _parser() -> argparse.ArgumentParser:
         prog="python -m reflection_trainer.verify",
         description="Judge items (JSON lines on standard input) and write verdicts (JSON lines on standard output).",
     )
-    parser.add_argument(
-        "--verifier", required=True, metavar="NAME", help="a built-in verifier, for example countdown"
-    )
+    which = parser.add_mutually_exclusive_group(required=True)
+    which.add_argument("--verifier", metavar="NAME", help="a built-in verifier, for example countdown")
+    which.add_argument("--http", metavar="URL", help="an own verifier, for example http://127.0.0.1:8080")
     parser.add_argument(
         "--options", default="{}", metavar="JSON", help='its options, for example {"ignoreCase": true}'
     )
     return parser
+
+
+def _verifier(arguments: argparse.Namespace) -> Verifier:
+    options = _options(arguments.options)
+    if arguments.http is None:
+        return make_verifier(arguments.verifier, options)
+    if options:
+        raise InvalidVerifier("options", "an own verifier has none here", "leave them out")
+    return over_http(arguments.http, Patience(_PATIENCE))
 
 
 def _options(text: str) -> Any:

@@ -33,6 +33,8 @@ spec:
 The rollout stage checks every row of the prompts file before a model is loaded. A column of another name is mapped with
 `spec.task.columns`, for example `{target: result}`.
 
+A verifier of your own is a service or a container: [examples/own-verifier](../../examples/own-verifier/README.md).
+
 To try a verifier alone, give it items as JSON lines:
 
 ```console

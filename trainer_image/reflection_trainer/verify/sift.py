@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -60,22 +60,32 @@ class Sift:
         return counts
 
     def _judge(self, batch: list[Attempt]) -> list[Verdict]:
-        items = [
-            Item(
-                id=attempt["id"],
-                messages=[Message.model_validate(turn) for turn in attempt["messages"]],
-                completion=attempt["completion"],
-                row=json.loads(attempt["row"]),
-            )
-            for attempt in batch
-        ]
-        try:
-            return self._verifier.verify(items)
-        except RowError as error:
-            raise BadData(
-                f"an answer between {batch[0]['id']} and {batch[-1]['id']} cannot be judged: {error}",
-                reason=Reason.INVALID_PROMPTS,
-            ) from error
+        return judged(self._verifier.verify, [item_of(attempt) for attempt in batch])
+
+
+def item_of(attempt: Attempt) -> Item:
+    """What a verifier sees of an attempt."""
+    return Item(
+        id=attempt["id"],
+        messages=[Message.model_validate(turn) for turn in attempt["messages"]],
+        completion=attempt["completion"],
+        row=json.loads(attempt["row"]),
+    )
+
+
+def judged(verify: Callable[[Sequence[Item]], list[Verdict]], items: Sequence[Item]) -> list[Verdict]:
+    """The verdicts on answers.
+
+    Raises:
+        BadData: one cannot be judged because of its row (reason InvalidPrompts).
+    """
+    try:
+        return verify(items)
+    except RowError as error:
+        raise BadData(
+            f"an answer between {items[0].id} and {items[-1].id} cannot be judged: {error}",
+            reason=Reason.INVALID_PROMPTS,
+        ) from error
 
 
 class _Repeated:

@@ -1,4 +1,4 @@
-"""The verify stage: judges every answer and keeps the wrong ones as the dataset of failures.
+"""The verify stage: audits the verifier, judges every answer and keeps the wrong ones as the dataset of failures.
 
 One shard of answers becomes one shard of failures; a shard with its manifest is not judged again. The dataset as a whole
 exists with `verify/manifest.json`.
@@ -14,12 +14,14 @@ from reflection_api.layout import shard_name
 from reflection_api.manifests import Manifest, Provenance
 from reflection_api.reasons import Reason
 from reflection_api.stages import Stage
+from reflection_api.status import AuditStatus
 
 from ..context import StageContext
 from ..errors import CorruptArtifact
 from ..provenance import refuse_other_provenance
+from .audited import audited
 from .configured import task_verifier
-from .dataset import STEM
+from .dataset import AUDIT, STEM
 from .shards import attempt_shards
 from .sift import Sift
 from .verifier import Verifier
@@ -29,6 +31,7 @@ def run(context: StageContext) -> StageResult:
     """Judge the answers of the round."""
     verifier = task_verifier(context.config.task)
     answers = attempt_shards(context, verifier)
+    audit = audited(context, verifier, answers)
     judging = Judging(context, verifier, answers)
     shards = [judging.judged(index, path) for index, path in enumerate(answers)]
     counts: Counter[str] = Counter()
@@ -39,7 +42,7 @@ def run(context: StageContext) -> StageResult:
         [entry for shard in shards for entry in shard.files],
         kind="failures",
         rows=counts["failures"],
-        metrics=dict(counts),
+        metrics=dict(counts) | _figures(audit),
         provenance=judging.provenance,
     )
     return StageResult(
@@ -48,9 +51,14 @@ def run(context: StageContext) -> StageResult:
         reason=(Reason.COMPLETED if counts["failures"] else Reason.NO_FAILURES).value,
         message=_summary(counts),
         note=_note(counts),
-        metrics=dict(counts),
+        metrics=_headline(counts),
+        audit=audit,
         artifacts=[artifact],
     )
+
+
+_REASON = "reason."
+_MOST_REASONS = 20
 
 
 class Judging:
@@ -103,6 +111,19 @@ class Judging:
                 f"storage: {self._context.artifacts.store.uri(target)} vanished while it was written"
             )
         return manifest
+
+
+def _figures(audit: AuditStatus | None) -> dict[str, float]:
+    """An audit as figures of the dataset, for the report."""
+    return {f"{AUDIT}{name}": count for name, count in audit.to_dict().items()} if audit else {}
+
+
+def _headline(counts: Counter[str]) -> dict[str, float]:
+    """As many counts as a result holds: the reasons of an own verifier are its own, and may be many."""
+    reasons = {name: count for name, count in counts.most_common() if name.startswith(_REASON)}
+    rare = list(reasons)[_MOST_REASONS:]
+    shown: dict[str, float] = {name: count for name, count in counts.items() if name not in rare}
+    return shown | ({f"{_REASON}others": sum(reasons[name] for name in rare)} if rare else {})
 
 
 def _shared_provenance(context: StageContext, answers: dict[str, Manifest]) -> Provenance:

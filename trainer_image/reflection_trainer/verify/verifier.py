@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from reflection_api.base import ApiModel
 from reflection_api.items import Item, Verdict
@@ -23,6 +23,14 @@ class RowError(ValueError):
         self.column = column
         self.problem = problem
         self.remedy = remedy
+
+
+@runtime_checkable
+class Remembering(Protocol):
+    """A verifier whose `verify` may say again what it said before."""
+
+    def judge(self, items: Sequence[Item]) -> list[Verdict]:
+        """The same as `verify`, judged anew."""
 
 
 class Verifier(Protocol):

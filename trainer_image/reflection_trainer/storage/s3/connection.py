@@ -8,11 +8,12 @@ import time
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+from reflection_api.contract import STORAGE_PATIENCE_VARIABLE
 from reflection_api.spec import StorageSpec
 
+from ...patience import Patience
 from ..subject import Subject
 from .access import Access, open_access
-from .patience import Patience
 from .problems import ERRORS, Asked, Kind, expired, explained, kind_of, words
 
 logger = logging.getLogger(__name__)
@@ -43,7 +44,7 @@ class Connection:
     ) -> None:
         self._settings = settings
         self._subject = subject or Subject(uri=settings.uri)
-        self.patience = patience or Patience.of_environment()
+        self.patience = patience or Patience.of_environment(STORAGE_PATIENCE_VARIABLE)
         self._lock = threading.Lock()
         self._access: Access | None = None
         self._worked = False

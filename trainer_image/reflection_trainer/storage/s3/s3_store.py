@@ -7,6 +7,8 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+from reflection_api.layout import MANIFEST
+
 from ...errors import CorruptArtifact
 from ..store import ANY, PARTIAL, Stored
 from .connection import Connection, Missing
@@ -75,12 +77,24 @@ class S3Store:
         yield from self.versions(f"{prefix}/")
 
     def delete(self, path: str) -> None:
-        self._connection.run(
-            "DeleteObject", lambda client: client.delete_object(Bucket=self._bucket, Key=self._key(path))
-        )
+        self._delete(self._key(path))
 
     def sweep(self, prefix: str) -> int:
         return abort_remains(self._connection, self._bucket, self._key(f"{prefix}/"))
+
+    def clear(self) -> int:
+        assert self._prefix, "never a whole bucket"
+        keys = [str(item["Key"]) for item in self._objects(self._key(""))]
+        # Manifests first: an artefact is whole until its manifest is gone, and then it is none.
+        for key in sorted(keys, key=lambda key: not key.endswith(MANIFEST)):
+            self._delete(key)
+        abort_remains(self._connection, self._bucket, self._key(""))
+        return len(keys)
+
+    def _delete(self, key: str) -> None:
+        self._connection.run(
+            "DeleteObject", lambda client: client.delete_object(Bucket=self._bucket, Key=key)
+        )
 
     def _upload(self, path: str, expected: str) -> Upload:
         return Upload(self._connection, self._bucket, self._key(path), self.uri(path), expected)

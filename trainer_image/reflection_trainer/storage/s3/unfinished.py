@@ -11,8 +11,8 @@ from typing import Any, NamedTuple
 from reflection_api.reasons import Reason
 
 from ...errors import StageFailure
+from ...patience import Patience
 from .connection import Connection, Missing
-from .patience import Patience
 
 logger = logging.getLogger(__name__)
 

@@ -6,10 +6,9 @@ import os
 import random
 from typing import NamedTuple
 
-from reflection_api.contract import STORAGE_PATIENCE_VARIABLE
 from reflection_api.reasons import Reason
 
-from ...errors import BadConfig
+from .errors import BadConfig
 
 _DEFAULT_SECONDS = 180.0
 _LONGEST_SHARE = 1 / 9
@@ -24,13 +23,13 @@ class Patience(NamedTuple):
     seconds: float = _DEFAULT_SECONDS
 
     @classmethod
-    def of_environment(cls) -> Patience:
-        """The default, or what REFLECT_STORAGE_PATIENCE says.
+    def of_environment(cls, variable: str) -> Patience:
+        """The default, or what a variable of the environment says.
 
         Raises:
             BadConfig: the variable holds no positive number.
         """
-        text = os.environ.get(STORAGE_PATIENCE_VARIABLE)
+        text = os.environ.get(variable)
         if text is None:
             return cls()
         try:
@@ -39,7 +38,7 @@ class Patience(NamedTuple):
             seconds = -1.0
         if not 0 <= seconds <= 86_400:  # a day
             raise BadConfig(
-                f"{STORAGE_PATIENCE_VARIABLE}={text}: give a number of seconds from 0 to 86400",
+                f"{variable}={text}: give a number of seconds from 0 to 86400",
                 reason=Reason.INVALID_SPEC,
             )
         return cls(seconds)

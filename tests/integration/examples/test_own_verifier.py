@@ -1,0 +1,96 @@
+"""The example of an own verifier: its README to the letter, its resources, and a stage that asks it."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+from reflection_api.validation import load_resources
+
+from ...support.own_verifier import EXAMPLE, own_verifier
+from ...support.pages import fences
+from ..docs.sessions import commands
+
+README = EXAMPLE / "README.md"
+RESOURCE = EXAMPLE / "reflectiontraining.yaml"
+SESSIONS = [
+    command for fence in fences(README) if fence.language == "console" for command in commands(fence.text)
+]
+
+
+@pytest.fixture(scope="module")
+def address() -> Iterator[str]:
+    with own_verifier() as url:
+        yield url
+
+
+def shell(words: str) -> subprocess.CompletedProcess[str]:
+    path = os.pathsep.join((str(Path(sys.executable).parent), os.environ["PATH"]))
+    return subprocess.run(
+        ["bash", "-c", words],
+        cwd=EXAMPLE,
+        env=os.environ | {"PATH": path},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize("command", SESSIONS, ids=lambda command: command.words.split()[1])
+def test_the_readme_is_right(command, address: str) -> None:
+    done = shell(command.words.replace("http://127.0.0.1:8080", address))
+    assert done.stdout.splitlines() == command.output
+    assert done.returncode == 0
+
+
+def test_the_resource_is_valid() -> None:
+    [resource] = load_resources(RESOURCE, local=False)
+    assert resource.spec.task.verifier.name == "container"
+
+
+def test_the_part_of_a_resource_in_the_readme_is_valid() -> None:
+    [part] = [fence.text for fence in fences(README) if fence.language == "yaml"]
+    whole = yaml.safe_load(RESOURCE.read_text())
+    whole["spec"]["task"]["verifier"] = yaml.safe_load(part)["spec"]["task"]["verifier"]
+    [resource] = load_resources(yaml.safe_dump(whole), local=False)
+    assert resource.spec.task.verifier.words == "https://sums.ml:8443"
+
+
+def test_it_is_what_the_openapi_file_describes(address: str, tmp_path: Path) -> None:
+    """Any request that the file describes, and any that it does not, made up by schemathesis."""
+    command = [
+        Path(sys.executable).parent / "schemathesis",
+        "run",
+        EXAMPLE / "openapi.json",
+        "--url",
+        address,
+    ]
+    command += ["--max-examples", "15", "--seed", "0", "--no-color"]
+    # What a row must hold is this verifier's own, and no matter of the file.
+    command += ["--exclude-checks", "positive_data_acceptance"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout
+    assert "Tested: 2" in done.stdout
+
+
+def test_the_gold_answers_are_right(address: str) -> None:
+    rows = [json.loads(line) for line in (EXAMPLE / "prompts.jsonl").read_text().splitlines()]
+    items = "\n".join(
+        json.dumps({"id": str(number), "completion": row["gold"], "row": row})
+        for number, row in enumerate(rows)
+    )
+    done = shell(f"reflect verify --http {address} <<< '{items}'")
+    assert done.stdout.splitlines()[-1] == f"{len(rows)} items: correct {len(rows)} (100.0%)"
+
+
+def test_the_image_holds_what_the_service_needs() -> None:
+    copied = (EXAMPLE / "Dockerfile").read_text().split("COPY ")[1].split("\n")[0].split()
+    assert copied[-1] == "./"
+    assert {*copied[:-1]} == {"service.py", "openapi.json"}

@@ -1,0 +1,145 @@
+"""A training on S3 that is killed again and again, over a connection that fails: `make soak ONLY=training`.
+
+About a minute a kill on two cores; REFLECT_SOAK_KILLS sets another number than fifty.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import random
+import subprocess
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from reflection_api.contract import StageConfig
+from reflection_api.layout import MANIFEST
+from reflection_api.spec import StorageSpec
+from reflection_trainer.context import StageContext
+from reflection_trainer.storage import Artifacts, open_store
+from reflection_trainer.train.metrics import read_metrics
+
+from ..integration.train import tiny
+from ..support.faults import Chaos
+from ..support.s3_server import ROOT
+from ..support.stage_runs import run_stage, start_stage
+
+KILLS = int(os.environ.get("REFLECT_SOAK_KILLS", "50"))
+GUARD_SECONDS = 600
+SHARE_OF_FAULTS = 0.02
+FOLDER = "default/tiny-01234567/round-1/train"
+EVERY = 2
+STEPS_PER_KILL = 6
+"""Steps of the training for each kill: three checkpoints, so that most kills find one more than the kill before."""
+SETTINGS: dict[str, Any] = {
+    "maxSteps": max(20, STEPS_PER_KILL * KILLS),
+    "checkpoint": {"everySteps": EVERY, "keepLast": 2},
+    "method": {"numGenerations": 4, "deadGroups": "refill"},
+    "retryMaxTokens": 1,
+}
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> Path:
+    return tiny.write_model(tmp_path / "model")
+
+
+@pytest.fixture
+def buckets(s3_server: Any, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """One for the training that nobody disturbs, one for the other."""
+    for name, value in {**ROOT.environment, "REFLECT_STORAGE_PATIENCE": "60"}.items():
+        monkeypatch.setenv(name, value)
+    return [s3_server.new_bucket(), s3_server.new_bucket()]
+
+
+def prepared(folder: Path, model: Path, bucket: str, server: str, endpoint: str) -> StageConfig:
+    """A configuration whose dataset of failures is in the bucket, and that goes to `endpoint`."""
+    config = tiny.config(model, folder, **SETTINGS)
+    uri = f"s3://{bucket}/runs"
+    direct = config.model_copy(update={"storage": StorageSpec(uri=uri, endpoint=server)})
+    folder.mkdir()
+    context = StageContext(direct, artifacts(direct), folder, 0)
+    tiny.store_failures(context, model, tiny.failures(10))
+    return config.model_copy(update={"storage": StorageSpec(uri=uri, endpoint=endpoint)})
+
+
+def artifacts(config: StageConfig) -> Artifacts:
+    return Artifacts(open_store(config.run_uri, config.storage))
+
+
+def steps_done(scratch: Path) -> int:
+    return len(read_metrics(scratch / "work" / "training" / "metrics.jsonl"))
+
+
+def newest(folder: Path) -> int:
+    """The step of the newest complete checkpoint; 0 without one."""
+    found = [int(file.parent.name.rsplit("-", 1)[1]) for file in folder.glob(f"checkpoint-*/{MANIFEST}")]
+    return max(found, default=0)
+
+
+def kill_at(process: subprocess.Popen[str], scratch: Path, step: int, delay: float) -> None:
+    """Kill it `delay` seconds after a step is done."""
+    deadline = time.monotonic() + GUARD_SECONDS
+    while steps_done(scratch) < step:
+        if process.poll() is not None:  # the storage was away for too long
+            break
+        assert time.monotonic() < deadline, "it does not train"
+        time.sleep(0.005)
+    else:
+        time.sleep(delay)
+    process.kill()
+    _, log = process.communicate()
+    assert process.returncode in (-9, 75), log
+
+
+@pytest.mark.timeout(6 * 3600)
+def test_it_ends_with_the_same_weights_and_leaves_nothing_behind(
+    tmp_path: Path, model: Path, s3_server: Any, s3_proxy: Any, buckets: list[str]
+) -> None:
+    seed = random.SystemRandom().randrange(1 << 32)
+    print(f"seed {seed}, {KILLS} kills")
+    rng = random.Random(seed)
+    direct = s3_server.endpoint
+    whole = prepared(tmp_path / "whole", model, buckets[0], direct, direct)
+    undisturbed = run_stage(whole, tmp_path / "whole" / "scratch", timeout=3600)
+    assert undisturbed.exit_code == 0, undisturbed.stderr
+    step_seconds = undisturbed.result.metrics["seconds"] / SETTINGS["maxSteps"]
+
+    config = prepared(tmp_path / "broken", model, buckets[1], direct, s3_proxy.endpoint)
+    s3_proxy.chaos = Chaos(random.Random(seed), SHARE_OF_FAULTS)
+    stored = s3_server.objects / buckets[1] / "runs" / FOLDER
+    for number in range(KILLS):
+        scratch = tmp_path / "broken" / f"attempt-{number}"
+        # Anywhere: before the first step, within one, while a checkpoint is made or on its way.
+        steps = newest(stored) + rng.randrange(STEPS_PER_KILL)
+        kill_at(start_stage(config, scratch), scratch, steps, rng.uniform(0, 2 * step_seconds))
+    assert newest(stored) > EVERY, "no attempt went on from the one before"
+    last = run_stage(config, tmp_path / "broken" / "last", timeout=3600)
+    assert last.exit_code == 0, last.stderr
+    assert "going on from checkpoint-" in last.stderr
+    s3_proxy.chaos = None
+    print(f"{KILLS} kills, {len(s3_proxy.requests)} requests")
+    assert weights(s3_server, buckets[1]) == weights(s3_server, buckets[0])
+    assert_whole(
+        config.model_copy(update={"storage": StorageSpec(uri=config.storage.uri, endpoint=direct)}), tmp_path
+    )
+    assert "Uploads" not in s3_server.client().list_multipart_uploads(Bucket=buckets[1])
+
+
+def weights(s3_server: Any, bucket: str) -> str:
+    file = s3_server.objects / bucket / "runs" / FOLDER / "model" / "model.safetensors"
+    return hashlib.sha256(file.read_bytes()).hexdigest()
+
+
+def assert_whole(config: StageConfig, folder: Path) -> None:
+    """Every artefact matches its manifest, and no file of a checkpoint is without one."""
+    found = artifacts(config)
+    names = list(found.store.list(""))
+    folders = [name.removesuffix(f"/{MANIFEST}") for name in names if name.endswith(f"/{MANIFEST}")]
+    assert len([name for name in folders if "/checkpoint-" in name]) == SETTINGS["checkpoint"]["keepLast"]
+    for name in folders:
+        assert found.get_folder(name, folder / "copy" / name) is not None
+    inside = tuple(f"{name}/" for name in folders)
+    assert not [name for name in names if "/checkpoint-" in name and not name.startswith(inside)]

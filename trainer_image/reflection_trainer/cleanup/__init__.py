@@ -1,0 +1,1 @@
+"""The last Job of a resource that is deleted with `deletionPolicy: Delete`."""
