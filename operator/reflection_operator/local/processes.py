@@ -18,6 +18,8 @@ import psutil
 
 MARK = "REFLECT_LOCAL_RUN"
 """Variable that names the run (its folder) in the environment of each of its processes."""
+_KEEP_READABLE = {"SPT_NOENV": "1"}
+"""setproctitle, by which vLLM names its workers, writes the name over the environment unless told not to."""
 
 
 def start(
@@ -27,7 +29,7 @@ def start(
     with log.open("ab") as output:
         return subprocess.Popen(
             list(command),
-            env=dict(environment),
+            env={**environment, **_KEEP_READABLE},
             cwd=folder,
             stdin=subprocess.DEVNULL,
             stdout=output,

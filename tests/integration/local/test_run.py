@@ -126,8 +126,15 @@ def kill_one_of_the_stage(loop, rng):
 
     until(some, "a stage that runs")
     rng.choice(found).kill()
-    _, left = psutil.wait_procs(found, timeout=10)
-    assert left == []
+    end_within_ten_seconds(found)
+
+
+def end_within_ten_seconds(processes):
+    """One that has ended may wait for its parent, which by then is the machine's first process, to take note of it."""
+    _, left = psutil.wait_procs(processes, timeout=10)
+    assert [
+        process for process in left if name_of(process) and process.status() != psutil.STATUS_ZOMBIE
+    ] == []
 
 
 @pytest.mark.slow
@@ -175,21 +182,25 @@ def test_killed_at_twenty_random_moments_it_ends_with_the_same_dataset_and_resul
 @pytest.mark.vllm
 @pytest.mark.timeout(900)
 def test_killed_while_vllm_works_it_leaves_none_of_its_processes(tmp_path):
-    loop = Loop(tmp_path, **{"spec.rollout.engine": "vllm"})
+    settings = {
+        "spec.rollout.engine": "vllm",
+        "spec.rollout.workers": 1,
+        "spec.rollout.tensorParallelSize": 2,
+    }
+    loop = Loop(tmp_path, **settings)
     runner = loop.start(tmp_path / "log")
     family: list[psutil.Process] = []
 
-    def engines():
+    def vllms_own():
         assert runner.poll() is None, (tmp_path / "log").read_text()
         family[:] = psutil.Process(runner.pid).children(recursive=True)
-        return [process for process in family if "EngineCore" in name_of(process)]
+        return [process for process in family if name_of(process).startswith("VLLM::")]
 
     try:
-        until(lambda: len(engines()) == 2, "vLLM's own process of both workers")
+        until(lambda: len(vllms_own()) == 2, "vLLM's two processes")
         runner.kill()
         runner.wait()
-        _, left = psutil.wait_procs(family, timeout=10)
-        assert left == []
+        end_within_ten_seconds(family)
         assert list(marked(loop.mark)) == []
     finally:
         runner.kill()
@@ -200,7 +211,7 @@ def test_killed_while_vllm_works_it_leaves_none_of_its_processes(tmp_path):
 def name_of(process):
     """What it calls itself; nothing, where it has gone."""
     try:
-        return process.name() + " ".join(process.cmdline())
+        return process.name()
     except psutil.NoSuchProcess:
         return ""
 
