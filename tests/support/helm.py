@@ -13,7 +13,7 @@ import yaml
 from .go_tools import go_tool
 
 CHART = Path(__file__).parents[2] / "helm/reflect-operator"
-_PACKAGE = "helm.sh/helm/v4/cmd/helm"
+PACKAGE = "helm.sh/helm/v4/cmd/helm"
 _LIMIT_S = 120
 Obj = dict[str, Any]
 
@@ -22,7 +22,7 @@ class Helm:
     """Helm of one user, whose settings and caches lie in a folder."""
 
     def __init__(self, folder: Path, kubeconfig: Path | None = None) -> None:
-        self.program = go_tool("helm", _PACKAGE)
+        self.program = go_tool("helm", PACKAGE)
         self.environment = os.environ | {
             f"HELM_{kind}_HOME": str(folder / kind.lower()) for kind in ("CACHE", "CONFIG", "DATA")
         }

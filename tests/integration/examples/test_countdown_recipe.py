@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import random
 from pathlib import Path
 
@@ -19,6 +20,9 @@ MAX_WEIGHT_BYTES = 3_000_000
 RECORDED_LOSSES = [6.074, 5.542, 5.161, 4.948, 4.761, 4.616, 4.522, 4.453, 4.406, 4.398]
 """Of a run of that many steps with seed 0. Processors round differently, hence the tolerance."""
 LOSS_TOLERANCE = 0.005
+RECIPE = "9207cad766ae7ec4603385ec4f4dffa958b2da872367084584da048a766dd26c"
+WEIGHTS = "1c57ba8c5d1c5451db0b36c517058da7a1efe2e9677025b0c14bd62cdf72c367"
+"""SHA-256 of the recipe's modules and of what it made, when `make soak ONLY=recipe` last compared the two."""
 
 
 @pytest.fixture
@@ -57,6 +61,14 @@ def test_the_committed_files_are_those_of_the_recipe(folder: Path, tmp_path: Pat
         if name != "model.safetensors":
             assert (folder / name).read_bytes() == (tmp_path / name).read_bytes(), name
     assert (folder / "model.safetensors").stat().st_size < MAX_WEIGHT_BYTES
+
+
+def test_neither_the_recipe_nor_the_weights_have_changed_since_they_were_compared(folder: Path) -> None:
+    """The whole recipe takes minutes: after a change run `make soak ONLY=recipe`, then record both anew."""
+    modules = (make_model, questions, transcripts, vocabulary, warm_start)
+    sources = [Path(module.__file__).read_bytes() for module in modules]
+    assert hashlib.sha256(b"".join(sources)).hexdigest() == RECIPE
+    assert hashlib.sha256((folder / "model.safetensors").read_bytes()).hexdigest() == WEIGHTS
 
 
 def test_auto_tokenizer_keeps_words_whole(tokenizer: PreTrainedTokenizerFast) -> None:

@@ -8,13 +8,14 @@ import pty
 import select
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 import yaml
 
-from ...support.cluster import CORE, Cluster, until
+from ...support.cluster import CORE, Cluster, Obj, until
 from ...support.kubelet import End, Kubelet, failed, run_on
 from ...support.kubelet_logs import KubeletLogs
 from ...support.kubernetes_programs import find_programs
@@ -71,8 +72,13 @@ def at_work(run: Run, operator: OperatorProcess, kubelet: Kubelet) -> Run:
     operator.start()
     run.apply(spec__rollout={"workers": 2})
     until(lambda: run.status.get("phase") == "Rollout", "rollout", meanwhile=kubelet.tick)
+    until(lambda: len(running(kubelet)) == 2, "two pods at work", meanwhile=kubelet.tick)
     run.told("RolloutJobCreated")
     return run
+
+
+def running(kubelet: Kubelet) -> list[Obj]:
+    return [pod for pod in kubelet.pods() if pod["status"].get("phase") == "Running"]
 
 
 def test_status_and_events(at_work: Run, reflect: Reflect) -> None:
@@ -307,9 +313,12 @@ class Screen:
         self._rest = ""
 
     def wait_for(self, words: str) -> None:
-        """Read on until these words have come."""
+        """Read on until these words have come. A screen that is painted again and again never falls silent."""
+        deadline = time.monotonic() + 60
         while words not in self._rest:
-            ready, _, _ = select.select([self._terminal], [], [], 60)
-            assert ready, f"{words!r} does not come after {self._rest!r}"
+            ready, _, _ = select.select([self._terminal], [], [], 1)
+            assert time.monotonic() < deadline, f"{words!r} does not come after {self._rest[-4000:]!r}"
+            if not ready:
+                continue
             self._rest += os.read(self._terminal, 65_536).decode(errors="replace")
         self._rest = self._rest.partition(words)[2]

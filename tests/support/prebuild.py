@@ -1,0 +1,25 @@
+"""`python -m tests.support.prebuild`: builds the large Go programs that tests run against, in the order in which they come.
+
+`make test` starts it beside the checks and the unit tests, which leave a processor idle. A test whose program is being built
+waits for it; that one cannot be built here is said by the test that needs it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable
+
+from . import helm, s3_server
+from .go_tools import GoToolMissing, go_tool
+from .kubernetes_programs import find_programs
+
+PROGRAMS: list[Callable[[], object]] = [
+    lambda: go_tool("versitygw", s3_server.PACKAGE),
+    find_programs,
+    lambda: go_tool("helm", helm.PACKAGE),
+]
+
+if __name__ == "__main__":
+    for build in PROGRAMS:
+        with contextlib.suppress(GoToolMissing):
+            build()
