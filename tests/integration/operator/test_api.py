@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -27,8 +28,11 @@ def collection(namespace: str) -> str:
 
 def without_value(message: str) -> str:
     """`reflect validate` shows the value before the rule's own words; the API server shows `Invalid value` and its type."""
-    first, _, rest = message.partition(" ")
-    return rest if first.startswith('"') or first in ("true", "false") or first.isdigit() else message
+    try:
+        _, end = json.JSONDecoder().raw_decode(message)
+    except ValueError:
+        return message
+    return message[end:].lstrip()
 
 
 @pytest.mark.parametrize("case", CREATION, ids=lambda case: case.field)
