@@ -14,7 +14,6 @@ REFLECT = Path(sys.executable).parent / "reflect"
 
 SMALL = {
     "spec.rollout.engine": "transformers",
-    "spec.rollout.workers": 2,
     "spec.rollout.attemptsPerPrompt": 4,
     "spec.task.prompts.limit": 144,  # three shards of answers
     "spec.evaluation.prompts.limit": 20,
@@ -22,8 +21,7 @@ SMALL = {
     "spec.evaluation.gates.minGain": -1,
     "spec.evaluation.gates.maxFirstTryLoss": 1,
     "spec.training.failuresPerStep": 4,
-    "spec.training.processesPerNode": 2,
-    "spec.training.microBatchSize": 16,
+    "spec.training.microBatchSize": 32,
     "spec.training.maxSteps": 8,
     "spec.training.checkpoint.everySteps": 2,
 }

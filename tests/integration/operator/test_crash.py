@@ -25,7 +25,7 @@ def writes(
     for line in cluster.plane.audit_log.read_text().splitlines():
         entry = json.loads(line)
         if (
-            entry["user"]["username"] == user
+            entry["user"].get("username") == user
             and entry["verb"] in verbs
             and entry["responseStatus"]["code"] < 300
         ):
