@@ -47,7 +47,7 @@ def first_status(run: Run) -> Obj:
 def test_it_uses_every_permission_that_it_asks_for_and_no_other(
     cluster: Cluster, run: Run, operator: OperatorProcess, kubelet: Kubelet
 ) -> None:
-    """A run in which everything happens: two nodes, labels lost, a kill, a suspension, the end of its time, and the clean-up."""
+    """A run in which everything happens: two nodes, labels lost, a kill, a suspension, the end of its time, a clean-up."""
     kubelet.script = lambda pod: None if stage_of(pod) == "train" else End()
     run.apply(spec__training={"nodes": 2}, spec__ttlSecondsAfterFinished=0, spec__deletionPolicy="Delete")
     # As if it had been killed before, between writing the first status and creating the first Job.
