@@ -74,8 +74,8 @@ def docs() -> bool:
 
 
 def tests() -> bool:
-    """Unit and integration tests; pytest lists what it left out."""
-    return _passes(BIN / "python", "-m", "pytest")
+    """Unit and integration tests; pytest lists what it left out, and what took longest."""
+    return _passes(BIN / "python", "-m", "pytest", "--durations=40", "--durations-min=10")
 
 
 CHECKS: dict[str, Callable[[], bool]] = {

@@ -1,4 +1,4 @@
-"""`python -m reflection_operator.local.lifeline MARK`: waits until the runner is gone, then ends its processes."""
+"""`python -m reflection_operator.local.lifeline MARK RUNNER`: waits until the runner is gone, then ends its processes."""
 
 from __future__ import annotations
 
@@ -9,11 +9,12 @@ from .processes import end_marked
 
 
 def main() -> None:
-    """Read until the pipe from the runner closes, then end every process with the mark."""
+    """Read until the pipe from the runner closes, then end every process that it started."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     sys.stdin.buffer.read()
-    end_marked(sys.argv[1], grace=1.0)
+    mark, runner = sys.argv[1:]
+    end_marked(mark, runner, grace=1.0)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,8 @@
 """Processes of a run: started with a mark in their environment, found and ended by it.
 
 A stage starts children of its own (engines, launchers, data loaders), some in sessions of their own, and any process may be
-killed without warning. A mark that every descendant inherits finds them all, whoever their parent is now.
+killed without warning. A mark that every descendant inherits finds them all, whoever their parent is now. A second variable
+tells the processes of one runner from those of the next, which may be there before the last of the former are gone.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import os
 import subprocess
 import sys
 import time
+import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -18,6 +20,9 @@ import psutil
 
 MARK = "REFLECT_LOCAL_RUN"
 """Variable that names the run (its folder) in the environment of each of its processes."""
+_RUNNER = "REFLECT_LOCAL_RUNNER"
+"""Variable that names the process that started them."""
+_THIS_RUNNER = uuid.uuid4().hex
 _KEEP_READABLE = {"SPT_NOENV": "1"}
 """setproctitle, by which vLLM names its workers, writes the name over the environment unless told not to."""
 
@@ -29,7 +34,7 @@ def start(
     with log.open("ab") as output:
         return subprocess.Popen(
             list(command),
-            env={**environment, **_KEEP_READABLE},
+            env={**environment, **_KEEP_READABLE, _RUNNER: _THIS_RUNNER},
             cwd=folder,
             stdin=subprocess.DEVNULL,
             stdout=output,
@@ -38,26 +43,27 @@ def start(
         )
 
 
-def marked(mark: str) -> Iterator[psutil.Process]:
-    """The living processes that carry this mark, other than this one."""
+def marked(mark: str, runner: str | None = None) -> Iterator[psutil.Process]:
+    """The living processes that carry this mark, other than this one; of one runner, or of all."""
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.Error, OSError):
-            ours = process.pid != os.getpid() and process.environ().get(MARK) == mark
-            if ours and process.status() != psutil.STATUS_ZOMBIE:
+            environment = process.environ()
+            ours = environment.get(MARK) == mark and runner in (None, environment.get(_RUNNER))
+            if ours and process.pid != os.getpid() and process.status() != psutil.STATUS_ZOMBIE:
                 yield process
 
 
-def end_marked(mark: str, *, grace: float = 0.0) -> None:
-    """End every process with this mark: SIGTERM, up to `grace` seconds of patience, then SIGKILL until none is left."""
+def end_marked(mark: str, runner: str | None = None, *, grace: float = 0.0) -> None:
+    """End every process that `marked` finds: SIGTERM, up to `grace` seconds of patience, then SIGKILL until none is left."""
     if grace > 0:
-        patient = list(marked(mark))
+        patient = list(marked(mark, runner))
         for process in patient:
             with contextlib.suppress(psutil.Error):
                 process.terminate()
         psutil.wait_procs(patient, timeout=grace)
     deadline = time.monotonic() + 10
     while time.monotonic() < deadline:
-        left = list(marked(mark))  # again each time: a dying launcher may just have started another
+        left = list(marked(mark, runner))  # again each time: a dying launcher may just have started another
         if not left:
             return
         for process in left:
@@ -76,14 +82,14 @@ def oom_kills() -> int:
 
 
 class Lifeline:
-    """A process that outlives the runner by a moment: when the runner is gone, however, it ends what carries the mark.
+    """A process that outlives the runner by a moment: when the runner is gone, however, it ends what the runner started.
 
     It waits for the end of a pipe that only the runner holds open, so SIGKILL of the runner is noticed at once.
     """
 
     def __init__(self, mark: str) -> None:
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "reflection_operator.local.lifeline", mark],
+            [sys.executable, "-m", "reflection_operator.local.lifeline", mark, _THIS_RUNNER],
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,

@@ -30,14 +30,20 @@ def shell(admin: Helm, tmp_path: Path) -> dict[str, str]:
 
 
 @pytest.fixture
-def nothing_left(empty_cluster: Cluster) -> Iterator[None]:
+def as_of_new(empty_cluster: Cluster) -> Iterator[None]:
+    """Without the namespaces of the page, which other tests use too, before and after."""
+    without_namespaces(empty_cluster)
     yield
+    without_namespaces(empty_cluster)
+
+
+def without_namespaces(cluster: Cluster) -> None:
     for name in ("ml", "reflect-system"):
-        empty_cluster.delete(f"/api/v1/namespaces/{name}")
-        until(lambda name=name: empty_cluster.find(f"/api/v1/namespaces/{name}") is None, f"end of {name}")
+        cluster.delete(f"/api/v1/namespaces/{name}")
+        until(lambda name=name: cluster.find(f"/api/v1/namespaces/{name}") is None, f"end of {name}")
 
 
-@pytest.mark.usefixtures("nothing_left")
+@pytest.mark.usefixtures("as_of_new")
 def test_every_command_of_the_page_works(empty_cluster: Cluster, shell: dict[str, str]) -> None:
     shown = [fence.text for fence in fences(PAGE) if fence.language == "sh"]
     assert len(shown) >= 5

@@ -12,7 +12,7 @@ import psutil
 import pytest
 from reflection_operator.local import cluster as cluster_module
 from reflection_operator.local.cluster import LocalCluster
-from reflection_operator.local.processes import MARK, Lifeline, end_marked, marked
+from reflection_operator.local.processes import MARK, Lifeline, end_marked, marked, start
 from reflection_operator.local.records import Records
 from reflection_operator.reconcile.failure import diagnose
 from reflection_operator.reconcile.observed import JobState
@@ -204,9 +204,10 @@ def test_an_interrupt_stops_the_processes_and_leaves_nothing_half_done(cluster, 
     assert cluster.job_objects() == []
 
 
-def test_nothing_of_a_run_outlives_a_runner_that_is_killed(tmp_path):
-    """The runner gets SIGKILL: it cannot clean up, its lifeline does."""
-    code = (
+@pytest.fixture
+def runner(tmp_path):
+    """A process with a lifeline and a stage of two processes, which are there when it is handed out."""
+    stage = (
         "import subprocess, sys, time;"
         "subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)'], start_new_session=True);"
         "time.sleep(600)"
@@ -217,20 +218,53 @@ from pathlib import Path
 from reflection_operator.local.processes import Lifeline, MARK, start
 folder = Path({str(tmp_path)!r})
 lifeline = Lifeline(str(folder))
-start([sys.executable, "-c", {code!r}], {{**os.environ, MARK: str(folder)}}, folder / "log", folder)
+start([sys.executable, "-c", {stage!r}], {{**os.environ, MARK: str(folder)}}, folder / "log", folder)
 time.sleep(600)
 """
     runner = subprocess.Popen([sys.executable, "-c", script])
     try:
         until(lambda: len(list(marked(str(tmp_path)))) == 2, "the stage and its child")
-        runner.send_signal(signal.SIGKILL)
-        killed_at = time.monotonic()
-        until(lambda: not list(marked(str(tmp_path))), "the end of every process")
-        assert time.monotonic() - killed_at < 10
+        yield runner
     finally:
         runner.kill()
         runner.wait()
         end_marked(str(tmp_path))
+
+
+def test_nothing_of_a_run_outlives_a_runner_that_is_killed(tmp_path, runner):
+    """The runner gets SIGKILL: it cannot clean up, its lifeline does."""
+    runner.send_signal(signal.SIGKILL)
+    killed_at = time.monotonic()
+    until(lambda: not list(marked(str(tmp_path))), "the end of every process")
+    assert time.monotonic() - killed_at < 10
+
+
+def test_the_lifeline_of_a_killed_runner_leaves_those_of_the_next_alone(tmp_path, runner):
+    """Whoever starts the same command again at once must not lose its first stage."""
+    known = psutil.Process(runner.pid).children(recursive=True)
+    (lifeline,) = (process for process in known if "reflection_operator.local.lifeline" in process.cmdline())
+    later = start(
+        [sys.executable, "-c", "import time; time.sleep(600)"],
+        {**os.environ, MARK: str(tmp_path)},
+        tmp_path / "log",
+        tmp_path,
+    )
+    try:
+        runner.send_signal(signal.SIGKILL)
+        runner.wait()
+        until(lambda: has_ended(lifeline), "the end of the lifeline")
+        assert [process.pid for process in marked(str(tmp_path))] == [later.pid]
+    finally:
+        later.kill()
+        later.wait()
+
+
+def has_ended(process):
+    """Also where nobody has taken note of it yet."""
+    try:
+        return process.status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
 
 
 def test_a_mark_reaches_only_its_own_processes(tmp_path):

@@ -1,4 +1,4 @@
-"""The report in a real Chromium, started once."""
+"""The report in a real Chromium, started once per file."""
 
 from __future__ import annotations
 
@@ -36,7 +36,8 @@ class Opened:
         assert self.complaints == []
 
 
-@pytest.fixture(scope="session")
+# Playwright keeps an event loop running in this thread as long as it lives: no other test gets one of its own until then.
+@pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
     found = subprocess.run(
         ["sh", ROOT / "scripts/find-chromium.sh"], text=True, capture_output=True, check=False
