@@ -1,7 +1,8 @@
 """`reflect`: the table of commands, and what holds for all of them.
 
 A command `name` is a function `name` in the module `name.py` beside this one (_ stands for -), typed and documented as typer
-wants it; the first line of its docstring stands in the table as well. A module is imported when its command is called, and
+wants it; the first line of its docstring stands in the table as well. Where it is a `typer.Typer`, it has commands of its own,
+and a help in place of the docstring. A module is imported when its command is called, and
 imports what is heavy inside the function: so `reflect --help` answers at once.
 
 Exit codes: 0 done, 1 failed or invalid (`typer.Exit(FAILED)`), 2 wrong command line (typer's own, or `typer.BadParameter`),
@@ -24,6 +25,7 @@ COMMANDS = {
     "validate": "Check files as the API server would, without one.",
     "render": "Print the objects that the operator would create.",
     "run": "Run a ReflectionTraining on this machine: rollout, verify, train, evaluate, report.",
+    "task": "Write the prompts of a task: puzzles, benchmark data, or rows of your own, split into two files.",
     "verify": "Judge items with a verifier, built-in or your own, JSON lines in and out.",
     "verify-conformance": "Check that an own verifier does what a training relies on.",
     "report": "Write the report of a run as one HTML file.",
@@ -49,7 +51,7 @@ class _LazyCommands(TyperGroup):
         return list(COMMANDS)
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ARG002
-        return _command(cmd_name) if cmd_name in COMMANDS else None
+        return command(cmd_name) if cmd_name in COMMANDS else None
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:  # noqa: ARG002
         with formatter.section("Commands"):
@@ -63,9 +65,12 @@ class _LazyCommands(TyperGroup):
             raise typer.Exit(INTERRUPTED) from None
 
 
-def _command(name: str) -> Any:
+def command(name: str) -> Any:
+    """The command, or group of commands, of that name."""
     module = name.replace("-", "_")
     function = getattr(import_module(f".{module}", __package__), module)
+    if isinstance(function, typer.Typer):
+        return get_command(function)
     single = typer.Typer(add_completion=False, rich_markup_mode=None)
     single.command(name)(function)
     return get_command(single)

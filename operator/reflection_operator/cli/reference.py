@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typer.testing import CliRunner
 
 from .exit_codes import FAILED, INTERRUPTED, WRONG_USE
-from .main import COMMANDS, app
+from .main import COMMANDS, app, command
 
 _WIDTH = "80"
 """Columns of the terminal that the help is written for."""
@@ -17,9 +17,9 @@ _HEAD = f"""\
 
 # Command line
 
-`reflect`, also `kubectl reflect`. It is installed without torch, vLLM or a Kubernetes client; only `reflect run` and
-`reflect verify` need the trainer beside it (the extra `trainer`), `reflect uploads` boto3 (the extra `s3`), and the commands
-for runs on a cluster a Kubernetes client (the extra `operator`).
+`reflect`, also `kubectl reflect`. It is installed without torch, vLLM or a Kubernetes client; only `reflect run`,
+`reflect task`, `reflect verify` and `reflect report` need the trainer beside it (the extra `trainer`), `reflect uploads` boto3
+(the extra `s3`), and the commands for runs on a cluster a Kubernetes client (the extra `operator`).
 
 | exit code | means |
 |---|---|
@@ -41,20 +41,20 @@ def _sections() -> Iterator[str]:
     yield from _section()
     for name in COMMANDS:
         yield from _section(name)
+        for inner in getattr(command(name), "commands", {}):
+            yield from _section(name, inner)
 
 
-def _section(*command: str) -> Iterator[str]:
-    title = " ".join(("reflect", *command))
-    yield from (f"## {title}", "", "```text", _help(*command), "```", "")
+def _section(*words: str) -> Iterator[str]:
+    title = " ".join(("reflect", *words))
+    yield from (f"## {title}", "", "```text", _help(*words), "```", "")
 
 
-def _help(*command: str) -> str:
+def _help(*words: str) -> str:
     """What the program itself prints."""
-    result = CliRunner(env={"COLUMNS": _WIDTH}).invoke(app, [*command, "--help"], prog_name="reflect")
+    result = CliRunner(env={"COLUMNS": _WIDTH}).invoke(app, [*words, "--help"], prog_name="reflect")
     if result.exit_code:
-        raise RuntimeError(
-            f"reflect {' '.join(command)} --help ended with {result.exit_code}: {result.output}"
-        )
+        raise RuntimeError(f"reflect {' '.join(words)} --help ended with {result.exit_code}: {result.output}")
     return result.output.strip()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,9 +28,14 @@ class Question:
     @property
     def key(self) -> str:
         """What makes two questions the same one, whatever row they stand in and whatever the system message is."""
-        return "\n".join(
-            f"{turn['role']}: {turn['content'].strip()}" for turn in self.messages if turn["role"] != "system"
-        )
+        return conversation_key(self.messages)
+
+
+def conversation_key(turns: Iterable[Turn]) -> str:
+    """What equal conversations have in common, whatever their system message is."""
+    return "\n".join(
+        f"{turn['role']}: {turn['content'].strip()}" for turn in turns if turn["role"] != "system"
+    )
 
 
 def question_id(number: int, text: str) -> str:

@@ -21,11 +21,15 @@ def held_out_split(
     to one question; of two different questions or more, one at least is held out.
     """
     questions = list(questions)
-    ranked = sorted({question.key for question in questions}, key=lambda key: _rank(key, seed))
-    count = math.ceil(len(ranked) * share) if len(ranked) > 1 else 0
-    chosen = set(ranked[:count])
+    chosen = held_out_keys((question.key for question in questions), seed, share)
     training = [question for question in questions if question.key not in chosen]
     return training, [question for question in questions if question.key in chosen]
+
+
+def held_out_keys(keys: Iterable[str], seed: int, share: float) -> set[str]:
+    """Those of the different keys that are held out."""
+    ranked = sorted(set(keys), key=lambda key: _rank(key, seed))
+    return set(ranked[: math.ceil(len(ranked) * share)]) if len(ranked) > 1 else set()
 
 
 def sampled_rows(rows: int, limit: int | None, seed: int) -> set[int] | None:

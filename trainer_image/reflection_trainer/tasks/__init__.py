@@ -1,0 +1,1 @@
+"""Prompts files for tasks: puzzles made, benchmark data read, rows split without leakage."""
