@@ -50,7 +50,8 @@ def main() -> int:
 
 def run(seed: int) -> dict[str, Any]:
     """The demo with this seed, in a folder of its own."""
-    workdir = WORK / f"demo-seed-{seed}"
+    # Of this commit: a seed that another one finished says nothing about it.
+    workdir = WORK / f"demo-seed-{seed}-{machine()['commit']}"
     command = [
         sys.executable,
         str(ROOT / "examples/countdown/demo.py"),

@@ -19,6 +19,8 @@ from hypothesis import settings
 
 CI = os.environ.get("CI", "").lower() in {"1", "true", "yes"}
 TESTS = Path(__file__).parent
+# What a run of everything does not touch, with CI=true either.
+OTHER_ROOMS = {"soak": "hours in all, `make soak`", "gpu": "on a machine with a GPU, `make gpu`"}
 QUICK_FIRST = ("unit", "integration", "cluster")
 
 # A developer's or a pod's settings must not decide whether a test passes.
@@ -179,7 +181,11 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
     reasons = _left_out(terminalreporter)
     for reason, count in sorted(reasons.items()):
         terminalreporter.line(f"{count:5d}  {reason}")
+    if reasons and CI:
+        terminalreporter.line("CI is set: nothing may be left out, so this run fails", red=True)
     if not reasons:
         terminalreporter.line("nothing")
-    elif CI:
-        terminalreporter.line("CI is set: nothing may be left out, so this run fails", red=True)
+    if terminalreporter.config.args_source is pytest.Config.ArgsSource.TESTPATHS:
+        for room, why in OTHER_ROOMS.items():
+            files = len(list((TESTS / room).glob("test_*.py")))
+            terminalreporter.line(f"not part of this: tests/{room}, {files} files ({why})")

@@ -49,7 +49,9 @@ def test_a_model_that_an_engine_refuses(model, monkeypatch, error, words):
     with pytest.raises(BadConfig) as caught:
         open_engine("transformers", model)
     assert caught.value.reason == Reason.INVALID_MODEL
-    assert caught.value.message == f"model {URI} cannot be loaded by the engine transformers: {words}"
+    assert (
+        caught.value.message == f"spec.model.uri: {URI} cannot be loaded by the engine transformers: {words}"
+    )
 
 
 @pytest.mark.parametrize(
@@ -65,7 +67,7 @@ def test_a_machine_without_room_is_not_the_models_fault(model, monkeypatch, erro
     with pytest.raises(StageFailure) as caught:
         open_engine("transformers", model)
     assert (caught.value.reason, caught.value.exit_code) == (Reason.OUT_OF_MEMORY, 1)
-    assert caught.value.message.startswith(f"model {URI} does not fit into memory: ")
+    assert caught.value.message.startswith(f"spec.model.uri: {URI} does not fit into memory: ")
 
 
 def test_a_machine_in_trouble_is_not_the_models_fault(model, monkeypatch):
@@ -112,6 +114,6 @@ def test_what_only_vllm_refuses(tmp_path, head_size, layers, words):
         tmp_path / "scratch",
     )
     assert (run.exit_code, run.result.reason) == (78, "InvalidModel"), run.stderr
-    assert run.result.message.startswith(f"model {model.as_uri()} {words}")
+    assert run.result.message.startswith(f"spec.model.uri: {model.as_uri()} {words}")
     assert "Traceback" not in run.stderr
     assert stored(tmp_path / "runs") == set()

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+ROOT = Path(__file__).parents[3]
 MIN_GAIN, MIN_BASE = 0.25, 0.2
 MAX_BYTES = 6e9
 COMPARISONS = ("firstTry", "secondTry", "retrySuccess", "freshTry", "shuffled")
@@ -61,13 +62,17 @@ def test_the_result_holds_what_it_promises(shown: tuple[Path, str, dict[str, Any
     assert result["seeds"] == [0]
     assert result["seconds"] > 0  # how many is a figure of bench/demo_seeds.py
     assert 5e8 < result["peakMemoryBytes"] <= MAX_BYTES
-    assert "downloadSeconds" in result
+    setup = ROOT / "build/setup.json"
+    took = json.loads(setup.read_text())["downloadSeconds"] if setup.exists() else None
+    assert result["downloadSeconds"] == took
 
 
 def test_it_says_what_changed(shown: tuple[Path, str, dict[str, Any]]) -> None:
     _, output, result = shown
     assert f"{result['retrySuccess']['change']:+.3f}" in output
     assert "the most common reflection" in output
+    for control in ("a fresh try", "a shuffled reflection"):
+        assert f"The trained reflections against {control}: " in output
     assert "Traceback" not in output
 
 

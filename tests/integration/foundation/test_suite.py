@@ -51,6 +51,7 @@ def test_quick_rooms_run_first_and_what_was_left_out_is_listed_before_the_closin
     assert run.returncode == 0
     lines = run.stdout.rstrip().splitlines()
     assert "    2  no second machine" in lines
+    assert "not part of this: tests/soak, 0 files (hours in all, `make soak`)" in lines
     assert "2 passed, 2 skipped" in lines[-1]
     assert run.stdout.index("test_inner.py::test_runs") < run.stdout.index("test_a.py::test_a")
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import json
 import random
 import signal
@@ -142,33 +141,17 @@ def end_within_ten_seconds(processes):
 @pytest.mark.training
 @pytest.mark.timeout(1800)
 def test_killed_at_twenty_random_moments_it_ends_with_the_same_dataset_and_result(tmp_path, undisturbed):
-    """A run that ends before all of them is as it should be, too; another one gets the rest."""
+    """The runner, or every sixth time a process of the stage that is running, with SIGKILL."""
     rng = random.Random(20)
-    survived = 0
-    for number in itertools.count():
-        folder = tmp_path / str(number)
-        folder.mkdir()
-        survived += kills_until_it_ends(folder, rng, undisturbed, at_most=KILLS - survived)
-        if survived == KILLS:
-            break
-
-
-def kills_until_it_ends(folder, rng, undisturbed, *, at_most):
-    """How often the runner, or every seventh time a process of the stage that is running, was killed with SIGKILL."""
-    loop = Loop(folder, **{"spec.failurePolicy.maxRestarts": 100})
-    log = folder / "log"
+    loop = Loop(tmp_path, **{"spec.failurePolicy.maxRestarts": 100})
+    log = tmp_path / "log"
     finished: dict[str, int] = {}
     runner = loop.start(log)
-    kills = 0
     try:
-        while kills < at_most:
-            # A share of what the whole takes here, on a fast machine and on a slow one: time enough for a stage, not for all.
-            moment = time.monotonic() + rng.uniform(0.2, undisturbed.seconds / 4)
-            until(lambda: time.monotonic() >= moment or runner.poll() is not None, "a moment to kill")  # noqa: B023
-            if runner.poll() is not None:
-                break
-            kills += 1
-            if kills % 7 == 0:
+        for kill in range(1, KILLS + 1):
+            wait_to_kill(loop, runner, rng.uniform(0.2, undisturbed.seconds / 4))
+            assert runner.poll() is None, f"it ended before kill {kill}:\n{log.read_text()}"
+            if kill % 6 == 0:
                 kill_one_of_the_stage(loop, rng)
                 continue
             runner.kill()
@@ -181,8 +164,8 @@ def kills_until_it_ends(folder, rng, undisturbed, *, at_most):
         assert runner.wait(GUARD) == 0, log.read_text()
         at_the_end = loop.finished()
         again = [path for path, inode in finished.items() if at_the_end.get(path, inode) != inode]
+        assert finished, "nothing was finished before the last kill"
         assert again == [], "what was finished was made again"
-        assert finished or kills < KILLS, "nothing was finished before the last of many kills"
         assert loop.dataset() == undisturbed.dataset()
         assert loop.weights() == undisturbed.weights()
         assert loop.result() == undisturbed.result()
@@ -191,7 +174,21 @@ def kills_until_it_ends(folder, rng, undisturbed, *, at_most):
         runner.kill()
         runner.wait()
         end_marked(loop.mark)
-    return kills
+
+
+def wait_to_kill(loop, runner, seconds):
+    """A share of what the whole takes here, on a fast machine and on a slow one: time enough for a stage, not for all.
+
+    The last stage is killed as soon as it is there: the run must not end before the last kill.
+    """
+    moment = time.monotonic() + seconds
+    events = loop.workdir / "events.jsonl"
+
+    def now():
+        at_the_end = events.exists() and "ReportJobCreated" in events.read_text()
+        return time.monotonic() >= moment or at_the_end or runner.poll() is not None
+
+    until(now, "a moment to kill")
 
 
 @pytest.mark.slow
@@ -236,7 +233,12 @@ def name_of(process):
 @pytest.mark.training
 @pytest.mark.timeout(900)
 def test_the_second_round_collects_its_failures_with_the_first_rounds_model(tmp_path):
-    loop = Loop(tmp_path, **{"spec.rounds": 2, "spec.training.maxSteps": 2})
+    several = {
+        "spec.rollout.workers": 2,
+        "spec.training.processesPerNode": 2,
+        "spec.training.microBatchSize": 16,
+    }
+    loop = Loop(tmp_path, **{"spec.rounds": 2, "spec.training.maxSteps": 2} | several)
     done = loop.run()
     assert done.returncode == 0, done.stdout + done.stderr
     provenance = json.loads(loop.file("round-2/verify/manifest.json").read_text())["provenance"]
@@ -245,6 +247,11 @@ def test_the_second_round_collects_its_failures_with_the_first_rounds_model(tmp_
     assert provenance["model"]["sha256"] != first["model"]["sha256"]
     assert loop.file("round-2/train/model/model.safetensors").is_file()
     assert loop.file("round-2/evaluate/result.json").is_file()
+    for round_number in (1, 2):
+        logs = [path.name for path in (loop.workdir / "logs").iterdir()]
+        assert len([name for name in logs if f"-r{round_number}-rollout-1-" in name]) == 2, (
+            "a process for each worker"
+        )
 
 
 def test_two_runners_cannot_work_in_one_folder(tmp_path):

@@ -282,7 +282,7 @@ def test_a_model_that_cannot_be_used_is_refused_before_anything_is_written(tmp_p
     (folder / "chat_template.jinja").unlink()
     run = run_stage(prepared(tmp_path, folder), tmp_path / "scratch")
     assert (run.exit_code, run.result.reason) == (78, Reason.INVALID_MODEL)
-    assert run.result.message.startswith(f"model file://{folder} has no chat template")
+    assert run.result.message.startswith(f"spec.model.uri: file://{folder} has no chat template")
     assert "Traceback" not in run.stderr
     assert not [name for name in stored(tmp_path / "storage") if "/train/" in name]
 

@@ -39,7 +39,10 @@ def test_a_tokenizer_without_a_chat_template(tmp_path, broken):
     (broken / "chat_template.jinja").unlink()
     found = outcome(tmp_path, broken)
     assert_failed(
-        found, reason="InvalidModel", exit_code=78, words=f"model file://{broken} has no chat template"
+        found,
+        reason="InvalidModel",
+        exit_code=78,
+        words=f"spec.model.uri: file://{broken} has no chat template",
     )
 
 

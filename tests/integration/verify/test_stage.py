@@ -93,6 +93,9 @@ def test_where_everything_is_wrong_all_of_it_is_kept(verify, tmp_path):
     run = verify()
     assert (run.exit_code, run.result.reason) == (0, "Completed")
     assert run.result.metrics["failures"] == run.result.metrics["attempts"] == 4
+    assert run.result.note == (
+        "no answer is right: see in the report why, and whether spec.task.verifier fits the form in which the model answers"
+    )
 
 
 def test_what_is_judged_is_not_judged_again(verify, tmp_path):

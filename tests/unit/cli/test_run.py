@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 from reflection_operator.cli.main import app
@@ -34,6 +35,27 @@ def refused(*arguments: str | Path) -> str:
     assert isinstance(answer.exception, SystemExit)
     assert answer.stdout == ""
     return answer.stderr
+
+
+@pytest.mark.parametrize(
+    ("spec", "said"),
+    [
+        (
+            {"training": {"method": {"numGenerations": 1}}},
+            "spec.training.method.numGenerations: 1 is too small; expected a whole number from 2 to 64",
+        ),
+        ({"training": {"processesPerNode": 2, "failuresPerStep": 3}}, "spec.training.failuresPerStep: "),
+        ({"trainig": {}}, "spec.trainig: unknown field; did you mean spec.training?"),
+    ],
+    ids=["numGenerations", "failuresPerStep", "unknown field"],
+)
+def test_a_spec_that_the_api_server_would_refuse(
+    tmp_path: Path, work: Path, spec: dict[str, Any], said: str
+) -> None:
+    file = write_task(tmp_path, **spec)
+    before = sorted(tmp_path.rglob("*"))
+    assert said in refused(file, "--workdir", work)
+    assert sorted(tmp_path.rglob("*")) == before
 
 
 @pytest.mark.parametrize("place", ["run.yaml", "run.yaml/below", "/proc/nowhere"])

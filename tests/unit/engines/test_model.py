@@ -87,14 +87,14 @@ def test_tensors_that_nobody_asks_for_do_no_harm(model):
 def test_no_weights(model):
     (model / WEIGHTS).rename(model / "pytorch_model.bin")
     assert refusal(model) == (
-        f"model {URI} has no weights: there is no *.safetensors file; convert it to safetensors"
+        f"spec.model.uri: {URI} has no weights: there is no *.safetensors file; convert it to safetensors"
     )
 
 
 @pytest.mark.parametrize("size", [0, 5, 2_000])
 def test_weights_cut_off(model, size):
     (model / WEIGHTS).write_bytes((model / WEIGHTS).read_bytes()[:size])
-    assert refusal(model).startswith(f"model {URI} is damaged: {WEIGHTS}: ")
+    assert refusal(model).startswith(f"spec.model.uri: {URI} is damaged: {WEIGHTS}: ")
     assert refusal(model).endswith("; copy the model again")
 
 
@@ -103,7 +103,7 @@ def test_a_file_of_weights_is_missing(model):
     shard(model)
     (model / second).unlink()
     assert refusal(model) == (
-        f"model {URI} is incomplete: {INDEX} names {second}, which is missing; copy the model again"
+        f"spec.model.uri: {URI} is incomplete: {INDEX} names {second}, which is missing; copy the model again"
     )
 
 
@@ -112,14 +112,14 @@ def test_a_file_of_weights_is_missing(model):
 )
 def test_a_damaged_index(model, text):
     (model / INDEX).write_text(text)
-    assert refusal(model).startswith(f"model {URI} is damaged: {INDEX}: ")
+    assert refusal(model).startswith(f"spec.model.uri: {URI} is damaged: {INDEX}: ")
 
 
 def test_weights_of_another_width(model):
     change_json(model / "config.json", hidden_size=64, head_dim=32)
     assert refusal(model) == (
-        f"model {URI} does not fit its config.json: lm_head.weight is 118 x 32 in the weights and 118 x 64 by config.json "
-        f"and 20 more; {PLACE}"
+        f"spec.model.uri: {URI} does not fit its config.json: lm_head.weight is 118 x 32 in the weights and 118 x 64 "
+        f"by config.json and 20 more; {PLACE}"
     )
 
 
@@ -134,7 +134,10 @@ def test_weights_that_lack_tensors(model):
     """Neither engine stops at them: they would be random numbers."""
     change_weights(model, lambda tensors: {k: v for k, v in tensors.items() if "layers.1.mlp" not in k})
     lacking = ", ".join(f"model.layers.1.mlp.{part}_proj.weight" for part in ("down", "gate", "up"))
-    assert refusal(model) == f"model {URI} does not fit its config.json: its weights lack {lacking}; {PLACE}"
+    assert (
+        refusal(model)
+        == f"spec.model.uri: {URI} does not fit its config.json: its weights lack {lacking}; {PLACE}"
+    )
 
 
 def test_a_configuration_of_more_layers(model):
@@ -145,31 +148,31 @@ def test_a_configuration_of_more_layers(model):
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"model_type": "nosuch"}'])
 def test_a_configuration_that_is_none(model, text):
     (model / "config.json").write_text(text)
-    assert refusal(model).startswith(f"model {URI} cannot be used: config.json: ")
+    assert refusal(model).startswith(f"spec.model.uri: {URI} cannot be used: config.json: ")
 
 
 def test_a_model_that_writes_no_text(model):
     change_json(model / "config.json", model_type="vit", architectures=["ViTModel"])
-    assert refusal(model).startswith(f"model {URI} cannot be used: ")
+    assert refusal(model).startswith(f"spec.model.uri: {URI} cannot be used: ")
 
 
 @pytest.mark.parametrize("text", ["", "{", "{}"])
 def test_a_tokenizer_that_is_none(model, text):
     (model / "tokenizer.json").write_text(text)
-    assert refusal(model).startswith(f"model {URI} cannot be used: its tokenizer does not load: ")
+    assert refusal(model).startswith(f"spec.model.uri: {URI} cannot be used: its tokenizer does not load: ")
 
 
 def test_a_tokenizer_without_a_chat_template(tmp_path):
     folder = save_tiny_model(tmp_path / "model", chat_template=None)
     assert refusal(folder) == (
-        f"model {URI} has no chat template: set a tokenizer with a chat template or use an instruct model"
+        f"spec.model.uri: {URI} has no chat template: set a tokenizer with a chat template or use an instruct model"
     )
 
 
 def test_a_tokenizer_without_an_end(model):
     change_json(model / "tokenizer_config.json", eos_token=None)
     assert refusal(model) == (
-        f"model {URI} has a tokenizer without an end token, so that no answer would ever end: set eos_token"
+        f"spec.model.uri: {URI} has a tokenizer without an end token, so that no answer would ever end: set eos_token"
     )
 
 
@@ -177,7 +180,7 @@ def test_code_of_a_model_runs_only_where_it_is_trusted(tmp_path):
     folder = save_custom_model(tmp_path / "model")
     ran = tmp_path / "ran"
     assert refusal(folder) == (
-        f"model {URI} cannot be used: config.json: it needs Python code that comes with it; "
+        f"spec.model.uri: {URI} cannot be used: config.json: it needs Python code that comes with it; "
         "set spec.model.trustRemoteCode: true if you trust that code, or use another model"
     )
     assert not ran.exists()

@@ -6,6 +6,7 @@ each as they were many changes ago. In the end the faults stop, and the run must
 
 from __future__ import annotations
 
+from collections import Counter
 from datetime import timedelta
 
 from hypothesis import HealthCheck, settings
@@ -71,11 +72,11 @@ class Machine(RuleBasedStateMachine):
     def look(self, jobs_age, pods_age, resource_age, until):
         """A look at anything old, by a shell that may die after `until` steps."""
         seen = self.cluster.look(jobs_age, pods_age, resource_age)
-        self.stale = self.stale or not seen.fresh
         decision = decide(seen.run)
         self.check_decision(seen, decision)
         others = [*self.cluster.live_jobs(), *self.cluster.unended_pods()]
         for attempt in self.cluster.act(seen, decision, until=until):
+            self.stale = self.stale or not seen.fresh
             assert not (seen.fresh and others), f"{attempt} was created beside {others}"
             self.check_input(attempt)
         self.check_terminal()
@@ -232,8 +233,12 @@ class Machine(RuleBasedStateMachine):
 
     @invariant()
     def one_attempt_at_a_time(self):
-        """Fresh looks never put two attempts side by side, whatever was deleted or restarted in between."""
-        if not hasattr(self, "cluster") or self.stale:
+        """Never two live Jobs for one stage; and never two attempts of anything that fresh looks created."""
+        if not hasattr(self, "cluster"):
+            return
+        live = Counter((job.round, job.stage) for job in self.cluster.live_jobs())
+        assert not live or max(live.values()) == 1, f"side by side: {live}"
+        if self.stale:
             return
         alive = {job.uid for job in self.cluster.live_jobs()} | {
             pod.job_uid for pod in self.cluster.unended_pods()

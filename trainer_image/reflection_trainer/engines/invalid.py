@@ -12,7 +12,7 @@ LOADING_ERRORS = (OSError, ValueError, KeyError, TypeError, AttributeError, Impo
 
 def invalid(uri: str, what: str) -> BadConfig:
     """The failure of a model; `what` goes on from its name."""
-    return BadConfig(f"model {uri} {what}", reason=Reason.INVALID_MODEL)
+    return BadConfig(f"spec.model.uri: {uri} {what}", reason=Reason.INVALID_MODEL)
 
 
 def quoted(error: BaseException) -> str:

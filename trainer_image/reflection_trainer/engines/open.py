@@ -61,7 +61,7 @@ def open_engine(
     except Exception as error:
         if is_out_of_memory(error) or _no_room(error):
             raise StageFailure(
-                f"model {model.uri} does not fit into memory: {first_line(error)}",
+                f"spec.model.uri: {model.uri} does not fit into memory: {first_line(error)}",
                 reason=Reason.OUT_OF_MEMORY,
             ) from error
         if isinstance(error, _REFUSALS):

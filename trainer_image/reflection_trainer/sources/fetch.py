@@ -34,6 +34,15 @@ def fetch_model(model: ModelSpec, context: StageContext) -> Path:
         return s3_model(model.uri, "spec.model.uri", folder, context.config.storage)
     folder = _local_path(model.uri, "spec.model.uri")
     where = f"spec.model.uri: {model.uri}"
+    try:
+        _open_all(folder)
+    except (FileNotFoundError, NotADirectoryError):
+        pass  # more is said below
+    except OSError as error:
+        raise BadConfig(
+            f"{where}: {error.filename} cannot be read: {error.strerror}; correct its permissions, or copy the model again",
+            reason=Reason.INVALID_MODEL,
+        ) from error
     if not folder.is_dir():
         raise BadConfig(
             f"{where}: there is no folder {folder}; correct the path", reason=Reason.INVALID_MODEL
@@ -73,6 +82,14 @@ def fetch_prompts(prompts: PromptsSpec, field: str, storage: StorageSpec | None 
             f"{field}.uri: {prompts.uri}: cannot be read: {error.strerror}; correct the path or its permissions",
             reason=Reason.INVALID_PROMPTS,
         ) from error
+
+
+def _open_all(folder: Path) -> None:
+    """Open every file: a library that cannot reports what it happens to make of that."""
+    for file in folder.iterdir():
+        if file.is_file():
+            with file.open("rb") as opened:
+                opened.read(1)
 
 
 def _of_this_run(uri: str, context: StageContext) -> Path:

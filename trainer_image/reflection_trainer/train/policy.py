@@ -48,7 +48,7 @@ def load_policy(folder: Path, *, uri: str, trust_remote_code: bool) -> Policy:
         if is_out_of_memory(error):
             raise
         raise BadConfig(
-            f"model {uri} cannot be trained: {first_line(error)}; give a model that AutoModelForCausalLM loads",
+            f"spec.model.uri: {uri} cannot be trained: {first_line(error)}; give a model that AutoModelForCausalLM loads",
             reason=Reason.INVALID_MODEL,
         ) from error
     return Policy(

@@ -135,10 +135,16 @@ def _shared_provenance(context: StageContext, answers: dict[str, Manifest]) -> P
 
 
 def _note(counts: Counter[str]) -> str:
-    if not counts["duplicates"]:
-        return ""
-    what = "1 duplicate" if counts["duplicates"] == 1 else f"{counts['duplicates']:,} duplicates"
-    return f"{what} left out (spec.task.failures.deduplicate)"
+    notes = []
+    if counts["duplicates"]:
+        what = "1 duplicate" if counts["duplicates"] == 1 else f"{counts['duplicates']:,} duplicates"
+        notes.append(f"{what} left out (spec.task.failures.deduplicate)")
+    if counts["failures"] and not counts["correct"]:
+        # It may be so, and a trained retry may be right; more often a rule or a form does not fit.
+        notes.append(
+            "no answer is right: see in the report why, and whether spec.task.verifier fits the form in which the model answers"
+        )
+    return "; ".join(notes)
 
 
 def _summary(counts: Counter[str]) -> str:

@@ -1,0 +1,48 @@
+"""A task on which the model is always right, and one on which it never is: an own verdict for each, and no traceback."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from .loop import Loop
+
+pytestmark = [pytest.mark.slow, pytest.mark.training, pytest.mark.timeout(900)]
+
+
+def loop_of(folder, pattern):
+    """Where the pattern decides, whatever the question is. Canaries would say so, too."""
+    prompts = folder / "prompts.jsonl"
+    rows = [{"prompt": f"make {n + 5} from 5 {n}", "pattern": pattern} for n in range(2, 10)]
+    prompts.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return Loop(
+        folder,
+        **{
+            "spec.task.verifier": {"builtin": {"name": "regex"}, "audit": {"sample": 0}},
+            "spec.task.prompts": {"uri": prompts.as_uri()},
+            "spec.evaluation.prompts": {"uri": prompts.as_uri()},
+            "spec.training.maxSteps": 2,
+        },
+    )
+
+
+def test_every_answer_right(tmp_path):
+    loop = loop_of(tmp_path, "[^~]*")
+    done = loop.run()
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "NoFailures" in done.stdout
+    assert "there is nothing to learn from; use harder prompts" in done.stdout
+    assert not list(loop.run_folder.glob("round-1/train*"))
+    assert loop.file("report/index.html").is_file()
+    assert "Traceback" not in done.stderr
+
+
+def test_every_answer_wrong(tmp_path):
+    loop = loop_of(tmp_path, "~")
+    done = loop.run()
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "no answer is right: see in the report why" in done.stdout
+    assert loop.result()["secondTry"]["trained"] == 0
+    assert loop.file("report/index.html").is_file()
+    assert "Traceback" not in done.stderr
