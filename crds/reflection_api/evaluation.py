@@ -33,12 +33,23 @@ class ReflectionStatistics(ApiModel):
     leaks: float = Field(description="Share in which the retry's answer already stands.")
 
 
+class PassAtK(ApiModel):
+    """The chance that one of k answers to a question, at least, is right: a mean over the questions, each of equal weight."""
+
+    k: int
+    first_try: Comparison
+    second_try: Comparison = Field(description="Of tries with a reflection on the own failure (cumulative).")
+
+
 class EvaluationResult(ApiModel):
     """Base and trained model on held-out questions. Every comparison is trained minus base."""
 
     first_try: Comparison = Field(description="Right at once.")
     second_try: Comparison = Field(
         description="Right at once or after one reflection on the own failure (cumulative)."
+    )
+    pass_at_k: list[PassAtK] = Field(
+        default_factory=list, description="For each k of spec.evaluation.passAtK."
     )
     retry_success: Comparison | None = Field(
         None, description="Right after a reflection, on the fixed failures."

@@ -1,12 +1,14 @@
 """`python -m tests.support.prebuild`: builds the large Go programs that tests run against, in the order in which they come.
 
-`make test` starts it beside the checks and the unit tests, which leave a processor idle. A test whose program is being built
-waits for it; that one cannot be built here is said by the test that needs it.
+`make test` starts it beside the checks and the tests, which leave a processor idle now and then; it takes no other time, since a
+training whose threads wait for each other is slowed down by far more than its share. A test whose program is being built waits
+for it; that one cannot be built here is said by the test that needs it.
 """
 
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Callable
 
 from . import helm, s3_server
@@ -20,6 +22,7 @@ PROGRAMS: list[Callable[[], object]] = [
 ]
 
 if __name__ == "__main__":
+    os.nice(19)
     for build in PROGRAMS:
         with contextlib.suppress(GoToolMissing):
             build()

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from ..base import ApiModel
+from ..rules import Rule, schema_rules
 from .task import PromptsSpec
 
 
@@ -24,12 +25,32 @@ class GatesSpec(ApiModel):
 class EvaluationSpec(ApiModel):
     """How base and trained model are compared: first and second try, a fixed set of failures, and controls."""
 
+    model_config = ConfigDict(
+        json_schema_extra=schema_rules(
+            Rule(
+                rule="!has(self.passAtK) || self.passAtK.all(k, k <= self.attemptsPerPrompt)",
+                message="needs as many answers to each question as its largest k: raise attemptsPerPrompt, or lower it",
+                field_path=".passAtK",
+            ),
+            Rule(
+                rule="!has(self.passAtK) || self.passAtK.all(k, self.passAtK.exists_one(other, other == k))",
+                message="names a k twice: write each once",
+                field_path=".passAtK",
+            ),
+        )
+    )
+
     prompts: PromptsSpec | None = Field(
         None,
         description="Held-out prompts. Default: a seeded tenth of the task's prompts, which are then left out of training.",
     )
     attempts_per_prompt: Annotated[int, Field(ge=1, le=64)] = Field(
         4, description="Answers of each model to each held-out question."
+    )
+    pass_at_k: Annotated[list[Annotated[int, Field(ge=2, le=64)]], Field(max_length=8)] = Field(
+        default_factory=list,
+        description="For each k: the chance that one of k answers to a question, at least, is right; up to attemptsPerPrompt. "
+        "Estimated from all answers, for first and second tries.",
     )
     gates: GatesSpec = Field(
         default_factory=GatesSpec,

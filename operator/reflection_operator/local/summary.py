@@ -84,6 +84,8 @@ def _table(result: EvaluationResult) -> Table:
     rows = [
         ("first try", result.first_try),
         ("second try (cumulative)", result.second_try),
+        *((f"first try, pass@{row.k}", row.first_try) for row in result.pass_at_k),
+        *((f"second try, pass@{row.k}", row.second_try) for row in result.pass_at_k),
         ("retry after reflection *", result.retry_success),
         ("fresh try instead *", result.fresh_try),
         ("another question's reflection *", result.shuffled),

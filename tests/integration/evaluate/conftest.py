@@ -48,6 +48,7 @@ def evaluation(folder: Path, *, trained: Path | None = MODEL, number: int = 1, *
         "round": number,
         "rounds": 2,
         "evaluation.prompts": {"uri": HELD_OUT.as_uri(), "limit": 15},
+        "evaluation.passAtK": [3],
         "training.method": {"temperature": 1.0},
         "training.reflectionMaxTokens": 12,
         "training.retryMaxTokens": 8,

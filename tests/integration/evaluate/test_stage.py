@@ -40,6 +40,9 @@ def check_that_nothing_changed(run: StageRun, folder: Path) -> None:
         assert comparison.change == 0
         assert comparison.interval[0] < 0 < comparison.interval[1]
     assert (result.first_try.questions, result.first_try.samples) == (15, 60)
+    [one_of] = result.pass_at_k
+    assert one_of.first_try.base > result.first_try.base
+    assert one_of.first_try.change == one_of.second_try.change == 0
     assert 0 < result.first_try.base < 1
     assert result.second_try.base > result.first_try.base
     base, trained = (rows(folder, f"{who}-second-*.parquet") for who in ("base", "trained"))

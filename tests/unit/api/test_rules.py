@@ -129,6 +129,18 @@ CREATION = [
         "2 needs the vllm engine: use 1, or engine vllm",
     ),
     Case(
+        {"spec__evaluation": {"attemptsPerPrompt": 8, "passAtK": [2, 8]}},
+        {"spec__evaluation": {"passAtK": [2, 8]}},
+        "spec.evaluation.passAtK",
+        "needs as many answers to each question as its largest k: raise attemptsPerPrompt, or lower it",
+    ),
+    Case(
+        {"spec__evaluation": {"passAtK": [2, 4]}},
+        {"spec__evaluation": {"passAtK": [4, 2, 4]}},
+        "spec.evaluation.passAtK",
+        "names a k twice: write each once",
+    ),
+    Case(
         {"spec__training": {"gpusPerNode": 8, "processesPerNode": 4}},
         {"spec__training": {"gpusPerNode": 4, "processesPerNode": 8}},
         "spec.training.processesPerNode",

@@ -188,3 +188,12 @@ def test_absent_controls_come_back_as_absent(tmp_path):
     rows = [second("a", 0, True, fixed=True, fresh=False, shuffled=None), second("b", 0, True, fixed=False)]
     write_rows(tmp_path / "rows.parquet", rows, Transcript)
     assert read_rows(tmp_path / "rows.parquet", Transcript) == rows
+
+
+def test_one_of_two_answers():
+    """Base: a once right, b never. Trained: both once right at first; the second try of a's other answer is wrong, b's is right."""
+    [row] = build_result(*tallies(), pass_at_k=[2]).pass_at_k
+    assert row.k == 2
+    assert (row.first_try.base, row.first_try.trained, row.first_try.questions) == (0.5, 1.0, 2)
+    assert (row.second_try.base, row.second_try.trained) == (0.5, 1.0)
+    assert build_result(*tallies()).pass_at_k == []

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import random
+from itertools import combinations
 from math import sqrt
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from reflection_trainer.evaluate.statistics import Share, compare, contrast
+from reflection_trainer.evaluate.statistics import Share, at_least_one_of, compare, contrast
 
 _ANSWERS = st.lists(st.tuples(st.sampled_from("abcdefgh"), st.booleans()), min_size=1, max_size=60)
 T_9 = 2.262
@@ -138,3 +139,17 @@ def test_intervals_cover_a_real_gain_of_matched_questions():
         widths.append(high - low)
     assert 0.93 <= covered / 1000 <= 0.98
     assert sum(widths) / 1000 < 0.19
+
+
+@given(verdicts=st.lists(st.booleans(), min_size=1, max_size=8), data=st.data())
+def test_one_of_k_is_the_share_of_all_choices_of_k_with_a_right_answer(verdicts, data):
+    k = data.draw(st.integers(1, len(verdicts)))
+    chosen = list(combinations(verdicts, k))
+    share = at_least_one_of(_share([("q", verdict) for verdict in verdicts]), k)
+    assert share.value == pytest.approx(sum(map(any, chosen)) / len(chosen))
+    assert share.samples == 1
+
+
+def test_one_of_k_gives_each_question_equal_weight():
+    answers = [("a", True), ("a", False), ("b", False), ("b", False), ("b", False), ("b", False)]
+    assert at_least_one_of(_share(answers), 2).value == 0.5

@@ -6,6 +6,7 @@ from io import StringIO
 from pathlib import Path
 
 import pytest
+from reflection_api.evaluation import PassAtK
 from reflection_api.resource import ReflectionTraining
 from reflection_api.stages import Stage
 from reflection_api.status import Phase, Verdict
@@ -16,7 +17,7 @@ from rich.console import Console
 
 from ..reconcile.builders import resource as cluster_resource
 from ..reconcile.builders import status_at
-from .runs import EVALUATION, finished, remember_end, write_task
+from .runs import EVALUATION, ROW, finished, remember_end, write_task
 
 
 @pytest.fixture
@@ -97,3 +98,12 @@ def test_a_storage_elsewhere_is_named_by_its_uris(records: Records) -> None:
         "Model   s3://team/runs/ml/countdown-1a2b3c4d/round-1/train/model",
         f"Logs    {records.logs}",
     ]
+
+
+def test_one_of_several_answers(file: Path, records: Records) -> None:
+    folder = finished(file, records)
+    row = PassAtK(k=4, first_try=ROW, second_try=ROW)
+    result = EVALUATION.model_copy(update={"pass_at_k": [row]})
+    (folder / "round-1/evaluate/result.json").write_text(result.to_json())
+    lines = printed(remembered(records), records)
+    assert [line.split("  ")[0] for line in lines[3:5]] == ["first try, pass@4", "second try, pass@4"]

@@ -2,25 +2,35 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
-from reflection_api.evaluation import EvaluationResult
+from reflection_api.evaluation import EvaluationResult, PassAtK
 from reflection_api.status import Comparison
 
-from .statistics import Share, compare, contrast
+from .statistics import Share, at_least_one_of, compare, contrast
 from .tally import Tally
 
 
-def build_result(base: Tally, trained: Tally) -> EvaluationResult:
+def build_result(base: Tally, trained: Tally, pass_at_k: Sequence[int] = ()) -> EvaluationResult:
     """All comparisons. Those on failures are absent where the base model failed nowhere."""
     return EvaluationResult(
         first_try=compare(base.first, trained.first),
         second_try=compare(base.second, trained.second),
+        pass_at_k=[_pass_at(k, base, trained) for k in sorted(pass_at_k)],
         fixed_failures=base.retry.samples,
         too_long=base.too_long + trained.too_long,
         error_classes_base=dict(sorted(base.classes.items())),
         error_classes_trained=dict(sorted(trained.classes.items())),
         **_on_fixed_failures(base, trained),
+    )
+
+
+def _pass_at(k: int, base: Tally, trained: Tally) -> PassAtK:
+    return PassAtK(
+        k=k,
+        first_try=compare(at_least_one_of(base.first, k), at_least_one_of(trained.first, k)),
+        second_try=compare(at_least_one_of(base.second, k), at_least_one_of(trained.second, k)),
     )
 
 

@@ -56,7 +56,8 @@ def run(context: StageContext) -> StageResult:
         trained = evaluation.part(TRAINED, trained_model, base)
     except TemplateProblem as problem:  # with some answer or reflection in it, which no check could foresee
         raise BadConfig(str(problem), reason=Reason.INVALID_TEMPLATE) from problem
-    return _published(context, build_result(evaluation.tally(base), evaluation.tally(trained)))
+    ks = context.config.evaluation.pass_at_k
+    return _published(context, build_result(evaluation.tally(base), evaluation.tally(trained), ks))
 
 
 def _published(context: StageContext, result: EvaluationResult) -> StageResult:

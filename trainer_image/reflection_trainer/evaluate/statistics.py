@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass, field
-from math import pi, sqrt, tan
+from math import comb, pi, sqrt, tan
 from statistics import NormalDist
 
 from reflection_api.evaluation import Contrast
@@ -26,7 +26,8 @@ _MADE_UP = 2
 class Share:
     """Right and judged answers by question."""
 
-    right: dict[str, int] = field(default_factory=lambda: defaultdict(int))
+    right: dict[str, float] = field(default_factory=lambda: defaultdict(float))
+    """Whole numbers, but for the estimates of `at_least_one_of`."""
     judged: dict[str, int] = field(default_factory=lambda: defaultdict(int))
 
     def add(self, question: str, correct: bool) -> None:
@@ -43,6 +44,24 @@ class Share:
     def value(self) -> float:
         """Right answers per judged answer; 0 where none was judged."""
         return sum(self.right.values()) / self.samples if self.samples else 0.0
+
+
+def at_least_one_of(share: Share, k: int) -> Share:
+    """Each question as one answer, right by the estimated chance that one of k answers, at least, is right (pass@k).
+
+    The estimate 1 - C(n - c, k) / C(n, k) from n answers with c right ones has no bias: Chen et al., "Evaluating Large Language
+    Models Trained on Code" (arXiv 2107.03374), equation 1.
+
+    Args:
+        share: n answers to each question, at least k.
+        k: how many answers may be tried.
+    """
+    chances = Share()
+    for question, judged in share.judged.items():
+        wrong = judged - round(share.right[question])
+        chances.judged[question] = 1
+        chances.right[question] = 1 - comb(wrong, k) / comb(judged, k)
+    return chances
 
 
 class _Adjusted:

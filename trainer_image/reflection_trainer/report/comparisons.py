@@ -36,7 +36,11 @@ class Against(NamedTuple):
 
 def comparisons(result: EvaluationResult) -> list[Named]:
     """Every comparison of base and trained model that was made, in order."""
-    return [Named(name, figures) for name, figures in _named(result, Comparison)]
+    named = [Named(name, figures) for name, figures in _named(result, Comparison)]
+    for row in result.pass_at_k:
+        named.append(Named(f"first try, pass@{row.k}", row.first_try))
+        named.append(Named(f"second try, pass@{row.k}", row.second_try))
+    return named
 
 
 def contrasts(result: EvaluationResult) -> list[Against]:
