@@ -1,7 +1,7 @@
 """`python -m tests.support.prebuild`: builds the large Go programs that tests run against, in the order in which they come.
 
-`make test` starts it beside the checks and the tests, which leave a processor idle now and then; it takes no other time, since a
-training whose threads wait for each other is slowed down by far more than its share. A test whose program is being built waits
+`make test` starts it beside the checks and the tests, which leave a processor idle now and then. It takes no other time: a
+training whose threads wait for each other would lose far more than its share. A test whose program is being built waits
 for it; that one cannot be built here is said by the test that needs it.
 """
 

@@ -191,7 +191,7 @@ def test_absent_controls_come_back_as_absent(tmp_path):
 
 
 def test_one_of_two_answers():
-    """Base: a once right, b never. Trained: both once right at first; the second try of a's other answer is wrong, b's is right."""
+    """Base: a is right once, b never. Trained: both once."""
     [row] = build_result(*tallies(), pass_at_k=[2]).pass_at_k
     assert row.k == 2
     assert (row.first_try.base, row.first_try.trained, row.first_try.questions) == (0.5, 1.0, 2)
