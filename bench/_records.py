@@ -34,6 +34,32 @@ def write(name: str, metrics: list[dict[str, Any]], details: dict[str, Any]) -> 
     print(target)
 
 
+def made_by(command: str) -> str:
+    """The sentence of a results page that says what made it, and where."""
+    where = machine()
+    return (
+        f"Made by `{command}` on {where['date']} at commit {where['commit']}: {where['cores']} cores of {where['processor']}, "
+        f"Python {where['python']}."
+    )
+
+
+def aims_table(metrics: list[dict[str, Any]]) -> list[str]:
+    """Figures and their aims as lines of a results page."""
+    lines = ["| | value | aim | met |", "|---|---:|---:|---|"]
+    for row in metrics:
+        aim = f"{row['aim']['op']} {row['aim']['value']:g}"
+        met = "yes" if row["meets"] else "no"
+        lines.append(f"| {row['name']} | {row['value']:,.4g} {row['unit']} | {aim} | {met} |")
+    return lines
+
+
+def write_page(file: Path, text: str) -> None:
+    """Write a results page and say so."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(text)
+    print(file)
+
+
 def machine() -> dict[str, Any]:
     """Where the figures were measured."""
     lines = Path("/proc/cpuinfo").read_text().splitlines()

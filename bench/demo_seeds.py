@@ -9,15 +9,13 @@ Writes build/bench/demo_seeds.json and, with --page, the results page. Finished 
 from __future__ import annotations
 
 import argparse
-import hashlib
-import json
 import statistics
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
-from _records import ROOT, WORK, machine, metric, write
+from _demo import run_demo
+from _records import aims_table, made_by, metric, write, write_page
 
 FIGURES = {
     "first try": "firstTry",
@@ -38,34 +36,12 @@ def main() -> int:
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--page", type=Path, help="also write the figures as a Markdown page")
     arguments = parser.parse_args()
-    results = [run(seed) for seed in arguments.seeds]
+    results = [run_demo(f"seed-{seed}", seed=seed) for seed in arguments.seeds]
     record = summarise(arguments.seeds, results)
     write(record["name"], record["metrics"], record["details"])
     if arguments.page:
-        arguments.page.parent.mkdir(parents=True, exist_ok=True)
-        arguments.page.write_text(page(record))
-        print(arguments.page)
+        write_page(arguments.page, page(record))
     return 0
-
-
-def run(seed: int) -> dict[str, Any]:
-    """The demo with this seed, in a folder of its own."""
-    # Of this commit: a seed that another one finished says nothing about it.
-    workdir = WORK / f"demo-seed-{seed}-{machine()['commit']}"
-    command = [
-        sys.executable,
-        str(ROOT / "examples/countdown/demo.py"),
-        "--workdir",
-        str(workdir),
-        "--seed",
-        str(seed),
-    ]
-    subprocess.run(command, check=True)
-    result: dict[str, Any] = json.loads((workdir / "result.json").read_text())
-    (dataset,) = workdir.glob("storage/*/*/round-1/verify")
-    shards = sorted(dataset.glob("*.parquet"))
-    result["failures"] = hashlib.sha256(b"".join(shard.read_bytes() for shard in shards)).hexdigest()
-    return result
 
 
 def summarise(seeds: list[int], results: list[dict[str, Any]]) -> dict[str, Any]:
@@ -123,12 +99,10 @@ def spread(comparisons: list[dict[str, Any]]) -> dict[str, Any]:
 def page(record: dict[str, Any]) -> str:
     """The results page."""
     details = record["details"]
-    where = machine()
     lines = [
         "# The demo with three seeds",
         "",
-        f"Made by `python bench/demo_seeds.py --page docs/results/demo-seeds.md` on {where['date']} at commit "
-        f"{where['commit']}: {where['cores']} cores of {where['processor']}, Python {where['python']}.",
+        made_by("python bench/demo_seeds.py --page docs/results/demo-seeds.md"),
         f"Seeds {', '.join(map(str, details['seeds']))} of the training; all share the base model and the failures.",
         "",
         "## Held-out questions",
@@ -142,12 +116,7 @@ def page(record: dict[str, Any]) -> str:
         lines.append(
             f"| {name} | {row['base']:.3f} | {row['trained']:.3f} | {row['change']:+.3f} [{low:+.3f}, {high:+.3f}] | {each} |"
         )
-    lines += ["", "## Aims", "", "| | value | aim | met |", "|---|---:|---:|---|"]
-    for row in record["metrics"]:
-        aim = f"{row['aim']['op']} {row['aim']['value']}"
-        lines.append(
-            f"| {row['name']} | {row['value']:.3f} {row['unit']} | {aim} | {'yes' if row['meets'] else 'no'} |"
-        )
+    lines += ["", "## Aims", "", *aims_table(record["metrics"])]
     lines += ["", "## Time and memory", "", "| seed | seconds | peak memory |", "|---|---:|---:|"]
     for result in details["results"]:
         lines.append(

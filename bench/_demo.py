@@ -1,0 +1,30 @@
+"""Runs of the demo for measurements."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import subprocess
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+from _records import ROOT, WORK, machine
+
+
+def run_demo(name: str, *, seed: int = 0, settings: Mapping[str, object] | None = None) -> dict[str, Any]:
+    """The demo with this seed and these settings; one that has finished is not run again.
+
+    Returns:
+        Its result.json, and as `failures` the SHA-256 of the dataset that it trained on.
+    """
+    # Of this commit: what another one finished says nothing about it.
+    workdir = WORK / f"demo-{name}-{machine()['commit']}"
+    sets = [word for path, value in (settings or {}).items() for word in ("--set", f"{path}={value}")]
+    command = [sys.executable, str(ROOT / "examples/countdown/demo.py"), "--workdir", str(workdir)]
+    subprocess.run([*command, "--seed", str(seed), *sets], check=True)
+    result: dict[str, Any] = json.loads((workdir / "result.json").read_text())
+    (dataset,) = workdir.glob("storage/*/*/round-1/verify")
+    shards = sorted(dataset.glob("*.parquet"))
+    result["failures"] = hashlib.sha256(b"".join(shard.read_bytes() for shard in shards)).hexdigest()
+    return result
