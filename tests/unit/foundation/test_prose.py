@@ -21,7 +21,7 @@ OURS = [
     ROOT / "examples/smollm2/README.md",
 ]
 HEAVY = {"run": 1, "task": 2}
-"""Commands of `reflect` that take minutes or write into the checkout, with the words of their names: other tests carry them out,
+"""Commands of `reflect` that take minutes or write files, with the words of their names: other tests carry them out,
 here their words are checked."""
 OTHERS = {".venv/bin/python"}
 """Scripts that take minutes too, carried out by tests/integration/examples."""
