@@ -60,11 +60,30 @@ class EvaluationResult(ApiModel):
     shuffled: Comparison | None = Field(
         None, description="Control: retry after a reflection that was written for another question."
     )
+    plain_retry: Comparison | None = Field(
+        None,
+        description="Control: asked again without a reflection, with as many tokens as reflection and retry have together.",
+    )
+    generic_reflection: Comparison | None = Field(
+        None, description="Control: retry after one general sentence in the reflection's place."
+    )
+    swapped_reflection: Comparison | None = Field(
+        None, description="Control: retry of each model after the other model's reflection."
+    )
     reflection_against_fresh: Contrast | None = Field(
         None, description="Trained: its reflections against a fresh try."
     )
     reflection_against_shuffled: Contrast | None = Field(
         None, description="Trained: its reflections against the same ones shuffled between questions."
+    )
+    reflection_against_plain: Contrast | None = Field(
+        None, description="Trained: its reflections against being asked again with as many tokens."
+    )
+    reflection_against_generic: Contrast | None = Field(
+        None, description="Trained: its reflections against one general sentence."
+    )
+    reflection_against_swapped: Contrast | None = Field(
+        None, description="Trained: its reflections against the base model's, with its own retry after both."
     )
     reflections_base: ReflectionStatistics | None = None
     reflections_trained: ReflectionStatistics | None = None

@@ -36,6 +36,12 @@ class Conversation:
         request = render(self._templates.reflection, values, field="spec.task.templates.reflection")
         return [*messages, _turn("assistant", answer), _turn("user", request)]
 
+    def plain_retry_prompt(self, messages: Sequence[Turn], answer: str, row: Mapping[str, Any]) -> list[Turn]:
+        """The conversation up to the question put again at once, for the control without a reflection."""
+        values = {"question": _question(messages), "answer": answer, "reflection": "", "row": row}
+        again = render(self._templates.retry, values, field="spec.task.templates.retry")
+        return [*messages, _turn("assistant", answer), _turn("user", again)]
+
     def retry_prompt(
         self, reflection_prompt: Sequence[Turn], reflection: str, row: Mapping[str, Any]
     ) -> list[Turn]:

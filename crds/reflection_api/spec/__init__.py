@@ -9,7 +9,7 @@ from pydantic import ConfigDict, Field
 from ..base import ApiModel
 from ..reasons import NEW_RESOURCE
 from ..rules import Rule, schema_rules
-from .evaluation import EvaluationSpec, GatesSpec
+from .evaluation import Control, EvaluationSpec, GatesSpec
 from .fields import CONTROLLER, MAX_INT32, Seconds
 from .model import ModelSpec
 from .pods import PodSpecOverrides, PodsSpec
@@ -125,6 +125,7 @@ __all__ = [
     "BuiltinVerifierSpec",
     "CheckpointSpec",
     "ContainerVerifierSpec",
+    "Control",
     "EngineName",
     "EvaluationSpec",
     "FailurePolicySpec",

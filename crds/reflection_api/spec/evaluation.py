@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field
 
 from ..base import ApiModel
 from ..rules import Rule, schema_rules
 from .task import PromptsSpec
+
+Control = Literal["plainRetry", "genericReflection", "swappedReflection"]
+"""Comparisons beside the fresh try and the shuffled reflections, which every evaluation makes."""
 
 
 class GatesSpec(ApiModel):
@@ -37,6 +40,11 @@ class EvaluationSpec(ApiModel):
                 message="names a k twice: write each once",
                 field_path=".passAtK",
             ),
+            Rule(
+                rule="!has(self.controls) || self.controls.all(c, self.controls.exists_one(other, other == c))",
+                message="names a control twice: write each once",
+                field_path=".controls",
+            ),
         )
     )
 
@@ -51,6 +59,13 @@ class EvaluationSpec(ApiModel):
         default_factory=list,
         description="For each k: the chance that one of k answers to a question, at least, is right; up to attemptsPerPrompt. "
         "Estimated from all answers, for first and second tries.",
+    )
+    controls: Annotated[list[Control], Field(max_length=3)] = Field(
+        default_factory=list,
+        description="Controls beside the fresh try and the shuffled reflections, each a retry more for every failure. "
+        "plainRetry: asked again without a reflection, with as many tokens as reflection and retry have together. "
+        "genericReflection: after one general sentence. "
+        "swappedReflection: each model after the other one's reflections; this loads the base model twice.",
     )
     gates: GatesSpec = Field(
         default_factory=GatesSpec,

@@ -18,7 +18,10 @@ from rich.text import Text
 
 from .artefacts import evaluation_of, folder_of, newest_model, uri_of
 
-_NOTE = "* on the same failed answers of the base model; the last two rows are controls"
+_CONTROLS = (
+    "", "; the last row is a control", *(f"; the last {n} rows are controls" for n in ("two", "three", "four", "five")),
+)  # fmt: skip
+"""What to know of the table, by the number of controls in it."""
 
 
 def summary(resource: ReflectionTraining, logs: Path) -> dict[str, Any]:
@@ -44,7 +47,7 @@ def print_summary(console: Console, resource: ReflectionTraining, logs: Path) ->
     if result is not None:
         console.print(_table(result))
         if result.retry_success is not None:
-            console.print(_NOTE, highlight=False, soft_wrap=True)
+            console.print(_note(result), highlight=False, soft_wrap=True)
     for stage, note in _notes(resource).items():
         console.print(Text(f"Note    {stage}: {note}"), highlight=False, soft_wrap=True)
     for name, place in _places(resource, logs):
@@ -87,13 +90,27 @@ def _table(result: EvaluationResult) -> Table:
         *((f"first try, pass@{row.k}", row.first_try) for row in result.pass_at_k),
         *((f"second try, pass@{row.k}", row.second_try) for row in result.pass_at_k),
         ("retry after reflection *", result.retry_success),
-        ("fresh try instead *", result.fresh_try),
-        ("another question's reflection *", result.shuffled),
+        *_controls(result),
     ]
     for name, comparison in rows:
         if comparison is not None:
             table.add_row(name, *_cells(comparison))
     return table
+
+
+def _note(result: EvaluationResult) -> str:
+    count = sum(comparison is not None for _, comparison in _controls(result))
+    return f"* on the same failed answers of the base model{_CONTROLS[count]}"
+
+
+def _controls(result: EvaluationResult) -> list[tuple[str, Comparison | None]]:
+    return [
+        ("fresh try instead *", result.fresh_try),
+        ("another question's reflection *", result.shuffled),
+        ("asked again, no reflection *", result.plain_retry),
+        ("a general sentence *", result.generic_reflection),
+        ("the other model's reflection *", result.swapped_reflection),
+    ]
 
 
 def _cells(comparison: Comparison) -> tuple[str, str, str, str]:

@@ -110,6 +110,33 @@ def test_another_model_says_other_things_on_the_same_failures(
     assert own == wrong
 
 
+def test_every_control(tmp_path: Path, other_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The base model is loaded once more, for its retries after the other model's reflections."""
+    every = {"evaluation.controls": ["plainRetry", "genericReflection", "swappedReflection"]}
+    config = evaluation(tmp_path, trained=other_model, **every)
+    run = run_stage_here(config, tmp_path / "scratch", monkeypatch)
+    assert run.exit_code == 0
+    folder = stage_folder(tmp_path)
+    result = result_in(folder)
+    for name in ("plain_retry", "generic_reflection", "swapped_reflection"):
+        comparison = getattr(result, name)
+        assert comparison.samples == result.fixed_failures, name
+        assert comparison.base != comparison.trained, name
+    for name in ("plain", "generic", "swapped"):
+        assert getattr(result, f"reflection_against_{name}").samples == result.fixed_failures, name
+    base, trained, crossed = (
+        rows(folder, f"{who}-second-*.parquet") for who in ("base", "trained", "crossed")
+    )
+    assert [row["reflection"] for row in crossed] == [row["reflection"] for row in trained if row["fixed"]]
+    assert {row["swapped_retry"] for row in base} == {None}, "its swapped retries are the crossed ones"
+    progress = ProgressReport.model_validate_json((tmp_path / "scratch" / "progress.json").read_bytes())
+    assert (progress.done, progress.total) == (45, 45)
+    made = inodes(folder, "*.parquet")
+    again = run_stage_here(config, tmp_path / "again", monkeypatch)
+    assert again.result == run.result
+    assert inodes(folder, "*.parquet") == made
+
+
 def test_the_next_round_takes_the_base_model_s_answers_over(
     tmp_path: Path, other_model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

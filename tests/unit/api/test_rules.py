@@ -141,6 +141,12 @@ CREATION = [
         "names a k twice: write each once",
     ),
     Case(
+        {"spec__evaluation": {"controls": ["plainRetry", "swappedReflection"]}},
+        {"spec__evaluation": {"controls": ["plainRetry", "plainRetry"]}},
+        "spec.evaluation.controls",
+        "names a control twice: write each once",
+    ),
+    Case(
         {"spec__training": {"gpusPerNode": 8, "processesPerNode": 4}},
         {"spec__training": {"gpusPerNode": 4, "processesPerNode": 8}},
         "spec.training.processesPerNode",

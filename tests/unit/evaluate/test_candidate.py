@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from reflection_trainer.evaluate.candidate import Candidate, Failure
+from reflection_trainer.evaluate.controls import GENERIC_REFLECTION
 from reflection_trainer.evaluate.transcripts import TOO_LONG, FirstAnswer
 from reflection_trainer.verify.registry import make_verifier
 
@@ -156,3 +157,56 @@ def test_all_answers_are_counted_also_those_that_were_not_made():
     transcripts = model.second_tries(wrong, fixed=True)
     assert {row.retry_reason for row in transcripts} == {TOO_LONG}
     assert sum(counted) == 6 * 4 * (1 + 4)
+
+
+CONTROLS = {"evaluation.controls": ["plainRetry", "genericReflection"], "evaluation.attemptsPerPrompt": 1}
+
+
+def test_controls_that_are_asked_for():
+    def told(turns, seed):
+        return (
+            "a"
+            if turns[-1]["content"].startswith("again") and turns[-2]["content"] != GENERIC_REFLECTION
+            else "b"
+        )
+
+    engine = ScriptedEngine(told)
+    model = candidate(engine, **CONTROLS)
+    wrong = failures(model)
+    engine.asked.clear()
+    others = [None, *(f"hint {n}" for n in range(2, 7))]
+    rows = model.second_tries(wrong, fixed=True, others=others)
+    conversations = [[turn["content"] for turn in turns] for turns, _ in engine.asked]
+    assert ["question 2", "b", "again question 2"] in conversations
+    assert ["question 2", "b", "what went wrong", GENERIC_REFLECTION, "again question 2"] in conversations
+    assert ["question 2", "b", "what went wrong", "hint 2", "again question 2"] in conversations
+    assert {(row.plain_correct, row.generic_correct) for row in rows} == {(True, False)}
+    assert [row.swapped_correct for row in rows] == [False] + [True] * 5, "without a reflection it is wrong"
+    assert len({seed for _, seed in engine.asked}) == len(engine.asked)
+
+
+def test_asked_again_it_has_the_tokens_of_both():
+    class Budgets(ScriptedEngine):
+        def generate(self, conversations, sampling, seeds, *, on_done=None):
+            for turns in conversations:
+                budgets[turns[-1]["content"].split()[0], len(turns)] = sampling.max_tokens
+            return super().generate(conversations, sampling, seeds, on_done=on_done)
+
+    budgets: dict[tuple[str, int], int] = {}
+    model = candidate(Budgets(say_anything), **CONTROLS)
+    model.second_tries(failures(model), fixed=True)
+    assert budgets["again", 3] == budgets["what", 3] + budgets["again", 5] == 10
+
+
+def say_anything(turns, seed):
+    return "b"
+
+
+def test_controls_are_not_asked_for_on_own_failures():
+    engine = ScriptedEngine(say_anything)
+    model = candidate(engine, **CONTROLS)
+    wrong = failures(model)
+    engine.asked.clear()
+    rows = model.second_tries(wrong, fixed=False)
+    assert len(engine.asked) == 2 * len(wrong)
+    assert {(row.plain, row.generic_retry, row.swapped_retry) for row in rows} == {(None, None, None)}

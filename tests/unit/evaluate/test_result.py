@@ -11,7 +11,14 @@ from reflection_api.evaluation import EvaluationResult
 from reflection_api.manifests import Manifest
 from reflection_trainer.evaluate.result import build_result, metrics_of, note
 from reflection_trainer.evaluate.tally import Tally
-from reflection_trainer.evaluate.transcripts import TOO_LONG, FirstAnswer, Transcript, read_rows, write_rows
+from reflection_trainer.evaluate.transcripts import (
+    TOO_LONG,
+    CrossedRetry,
+    FirstAnswer,
+    Transcript,
+    read_rows,
+    write_rows,
+)
 
 COMPARISONS = ("firstTry", "secondTry", "retrySuccess", "freshTry", "shuffled")
 
@@ -197,3 +204,35 @@ def test_one_of_two_answers():
     assert (row.first_try.base, row.first_try.trained, row.first_try.questions) == (0.5, 1.0, 2)
     assert (row.second_try.base, row.second_try.trained) == (0.5, 1.0)
     assert build_result(*tallies()).pass_at_k == []
+
+
+def test_controls_that_were_asked_for():
+    """On three failures of two questions: trained 2 of 3 after its own reflections."""
+    base, trained = tallies()
+    crossed = [CrossedRetry("a", "text of a", 1, "r", "x", True, "correct")]
+    crossed += [CrossedRetry("b", "text of b", n, "r", "x", n == 1, "?") for n in (0, 1)]
+    base.add_crossed(crossed)
+    for question, right in (("a", True), ("b", False), ("b", False)):
+        trained.plain.add(question, right)
+        trained.generic.add(question, False)
+        trained.swapped.add(question, not right)
+    result = build_result(base, trained)
+    assert (result.swapped_reflection.base, result.swapped_reflection.trained) == pytest.approx(
+        (2 / 3, 2 / 3)
+    )
+    assert result.plain_retry is None, "the base model was not asked"
+    assert result.reflection_against_plain.difference == pytest.approx(1 / 3)
+    assert result.reflection_against_generic.control == 0
+    assert result.reflection_against_swapped.difference == pytest.approx(0)
+    assert build_result(*tallies()).reflection_against_plain is None
+
+
+def test_rows_written_before_there_were_more_controls_are_read(tmp_path):
+    import pyarrow.parquet as pq
+
+    row = second("a", 1, True, fixed=True, fresh=True)
+    write_rows(tmp_path / "new.parquet", [row], Transcript)
+    table = pq.read_table(tmp_path / "new.parquet")
+    new = ["plain", "plain_correct", "generic_retry", "generic_correct", "swapped_retry", "swapped_correct"]
+    pq.write_table(table.drop_columns(new), tmp_path / "old.parquet")
+    assert read_rows(tmp_path / "old.parquet", Transcript) == [row]

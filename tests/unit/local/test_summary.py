@@ -56,7 +56,7 @@ def test_all_there_is(file: Path, records: Records) -> None:
     assert "0.200" in lines[1]
     assert "+0.500 [+0.400, +0.600]" in lines[1]
     assert lines[4:] == [
-        "* on the same failed answers of the base model; the last two rows are controls",
+        "* on the same failed answers of the base model",
         "Note    rollout: the limit is [b]400",
         f"Report  {folder}/report/index.html",
         f"Model   {folder}/round-1/train/model",
@@ -107,3 +107,24 @@ def test_one_of_several_answers(file: Path, records: Records) -> None:
     (folder / "round-1/evaluate/result.json").write_text(result.to_json())
     lines = printed(remembered(records), records)
     assert [line.split("  ")[0] for line in lines[3:5]] == ["first try, pass@4", "second try, pass@4"]
+
+
+@pytest.mark.parametrize(
+    ("made", "words"),
+    [
+        (["fresh_try"], "; the last row is a control"),
+        (["fresh_try", "shuffled"], "; the last two rows are controls"),
+        (
+            ["fresh_try", "shuffled", "plain_retry", "generic_reflection", "swapped_reflection"],
+            "; the last five rows are controls",
+        ),
+    ],
+    ids=["one", "two", "all"],
+)
+def test_controls(file: Path, records: Records, made: list[str], words: str) -> None:
+    folder = finished(file, records)
+    result = EVALUATION.model_copy(update=dict.fromkeys(made, ROW))
+    (folder / "round-1/evaluate/result.json").write_text(result.to_json())
+    lines = printed(remembered(records), records)
+    assert f"* on the same failed answers of the base model{words}" in lines
+    assert len([line for line in lines if " *  " in line]) == 1 + len(made)

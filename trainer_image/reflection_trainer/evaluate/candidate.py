@@ -14,6 +14,7 @@ from ..engines import Completion, ConversationTooLong, Engine
 from ..engines.chat import prompt_ids
 from ..seeds import derived_seed
 from ..verify.leak import leaks
+from .controls import GENERIC, GENERIC_REFLECTION, PLAIN, Controls, Judged
 from .shuffle import shuffled
 from .transcripts import TOO_LONG, FirstAnswer, Transcript
 
@@ -47,15 +48,6 @@ class Failure:
         return Ask(self.question, self.answer.attempt, turns)
 
 
-@dataclass(frozen=True, slots=True)
-class Judged:
-    """An answer and what the verifier says of it."""
-
-    text: str
-    correct: bool
-    reason: str
-
-
 class Candidate:
     """One model under evaluation. Every answer has a seed of its own, so a repeated evaluation says the same."""
 
@@ -69,6 +61,9 @@ class Candidate:
         self._first_sampling = config.rollout.sampling
         self._reflection_sampling = _as_trained(config, config.training.reflection_max_tokens)
         self._retry_sampling = _as_trained(config, config.training.retry_max_tokens)
+        both = config.training.reflection_max_tokens + config.training.retry_max_tokens
+        self._plain_sampling = _as_trained(config, both)
+        self._controls = frozenset(config.evaluation.controls)
         self._on_answers = on_answers
 
     def first_answers(self, questions: Sequence[Question]) -> list[FirstAnswer]:
@@ -86,16 +81,50 @@ class Candidate:
             for ask, answer in zip(asks, judged, strict=True)
         ]
 
-    def second_tries(self, failures: Sequence[Failure], *, fixed: bool) -> list[Transcript]:
-        """Reflection and retry on every failure; on the fixed set the controls, too."""
+    def second_tries(
+        self, failures: Sequence[Failure], *, fixed: bool, others: Sequence[str | None] | None = None
+    ) -> list[Transcript]:
+        """Reflection and retry on every failure; on the fixed set the controls, too.
+
+        Args:
+            failures: wrong answers.
+            fixed: whether they are the fixed set.
+            others: another model's reflection on each of them, for the control that swaps them.
+        """
         asks = [failure.ask(self._reflection_prompt(failure)) for failure in failures]
         reflections = self._answers("reflection", asks, self._reflection_sampling)
-        retries = self._retries("retry", asks, reflections)
-        absent: list[Judged | None] = [None] * len(failures)
-        fresh = self._fresh(failures) if fixed else absent
-        crossed = self._crossed(asks, reflections) if fixed else absent
-        rows = zip(failures, reflections, retries, fresh, crossed, strict=True)
+        retries = self._retries("retry", asks, _texts(reflections))
+        controls = [Controls()] * len(failures)
+        if fixed:
+            controls = self._fixed_controls(failures, asks, reflections, others)
+        rows = zip(failures, reflections, retries, controls, strict=True)
         return [_transcript(*row, fixed=fixed) for row in rows]
+
+    def retries_after(self, failures: Sequence[Failure], others: Sequence[str | None]) -> list[Judged]:
+        """Retries after another model's reflections."""
+        asks = [failure.ask(self._reflection_prompt(failure)) for failure in failures]
+        return self._retries("swapped", asks, others)
+
+    def _fixed_controls(
+        self,
+        failures: Sequence[Failure],
+        asks: Sequence[Ask],
+        reflections: Sequence[Completion | None],
+        others: Sequence[str | None] | None,
+    ) -> list[Controls]:
+        columns: dict[str, Sequence[Judged | None]] = {
+            "fresh": self._fresh(failures),
+            "shuffled": self._crossed(asks, reflections),
+        }
+        if PLAIN in self._controls:
+            columns["plain"] = self._plain(failures)
+        if GENERIC in self._controls:
+            columns["generic"] = self._retries("generic", asks, [GENERIC_REFLECTION] * len(asks))
+        if others is not None:
+            columns["swapped"] = self._retries("swapped", asks, others)
+        return [
+            Controls(**dict(zip(columns, row, strict=True))) for row in zip(*columns.values(), strict=True)
+        ]
 
     def _reflection_prompt(self, failure: Failure) -> list[Turn]:
         question = failure.question
@@ -108,23 +137,30 @@ class Candidate:
         asks = [failure.ask(failure.question.messages) for failure in failures]
         return self._judged(asks, self._answers("fresh", asks, self._first_sampling))
 
+    def _plain(self, failures: Sequence[Failure]) -> list[Judged]:
+        """Answers to the questions put again at once."""
+        conversation = self._conversation.plain_retry_prompt
+        asks = [
+            failure.ask(
+                conversation(failure.question.messages, failure.answer.completion, failure.question.row)
+            )
+            for failure in failures
+        ]
+        return self._judged(asks, self._answers("plain", asks, self._plain_sampling))
+
     def _crossed(self, asks: Sequence[Ask], reflections: Sequence[Completion | None]) -> list[Judged | None]:
         """Retries after reflections on other questions; None where there is none."""
         givers = shuffled([ask.question.id for ask in asks])
         others = [None if giver is None else reflections[giver] for giver in givers]
-        retries = self._retries("shuffled", asks, others)
+        retries = self._retries("shuffled", asks, _texts(others))
         return [None if other is None else retry for other, retry in zip(others, retries, strict=True)]
 
-    def _retries(
-        self, purpose: str, asks: Sequence[Ask], reflections: Sequence[Completion | None]
-    ) -> list[Judged]:
+    def _retries(self, purpose: str, asks: Sequence[Ask], reflections: Sequence[str | None]) -> list[Judged]:
         """Judged retries; wrong where there is no reflection to go on from."""
         again = [
             None
             if reflection is None
-            else ask._replace(
-                turns=self._conversation.retry_prompt(ask.turns, reflection.text, ask.question.row)
-            )
+            else ask._replace(turns=self._conversation.retry_prompt(ask.turns, reflection, ask.question.row))
             for ask, reflection in zip(asks, reflections, strict=True)
         ]
         return self._judged(asks, self._answers(purpose, again, self._retry_sampling))
@@ -196,16 +232,16 @@ def _item(row: int, question: Question, completion: str) -> Item:
     return Item(id=str(row), messages=messages, completion=completion, row=question.row)
 
 
+def _texts(completions: Sequence[Completion | None]) -> list[str | None]:
+    return [None if completion is None else completion.text for completion in completions]
+
+
 def _transcript(
-    failure: Failure,
-    reflection: Completion | None,
-    retry: Judged,
-    fresh: Judged | None,
-    crossed: Judged | None,
-    *,
-    fixed: bool,
+    failure: Failure, reflection: Completion | None, retry: Judged, controls: Controls, *, fixed: bool
 ) -> Transcript:
     answer = failure.answer
+    fresh, shuffled_, plain = controls.fresh, controls.shuffled, controls.plain
+    generic, swapped = controls.generic, controls.swapped
     return Transcript(
         question_id=answer.question_id,
         question=answer.question,
@@ -222,6 +258,12 @@ def _transcript(
         leak=reflection is not None and leaks(reflection.text, retry.text),
         fresh=fresh.text if fresh else None,
         fresh_correct=fresh.correct if fresh else None,
-        shuffled_retry=crossed.text if crossed else None,
-        shuffled_correct=crossed.correct if crossed else None,
+        shuffled_retry=shuffled_.text if shuffled_ else None,
+        shuffled_correct=shuffled_.correct if shuffled_ else None,
+        plain=plain.text if plain else None,
+        plain_correct=plain.correct if plain else None,
+        generic_retry=generic.text if generic else None,
+        generic_correct=generic.correct if generic else None,
+        swapped_retry=swapped.text if swapped else None,
+        swapped_correct=swapped.correct if swapped else None,
     )

@@ -45,7 +45,8 @@ def answers_origin(
 
 def _sampling(config: StageConfig) -> dict[str, Any]:
     training = config.training
-    return {
+    controls = {"controls": sorted(config.evaluation.controls)} if config.evaluation.controls else {}
+    return controls | {
         "attemptsPerPrompt": config.evaluation.attempts_per_prompt,
         "reflectionTemperature": training.method.temperature,
         "reflectionMaxTokens": training.reflection_max_tokens,

@@ -13,9 +13,10 @@ from ..context import StageContext
 from ..provenance import refuse_other_provenance
 from ..rollout.shards import Shard
 from ..storage.artifacts import versions
-from .transcripts import FirstAnswer, Row, Transcript, read_rows, write_rows
+from .transcripts import CrossedRetry, FirstAnswer, Row, Transcript, read_rows, write_rows
 
-BASE, TRAINED = "base", "trained"
+BASE, TRAINED, CROSSED = "base", "trained", "crossed"
+"""Whose answers: the models', and the base model's after the trained one's reflections."""
 FIRST, SECOND = "first", "second"
 
 
@@ -32,13 +33,14 @@ class Part:
 
     def __init__(self, context: StageContext, who: str, origin: Provenance) -> None:
         self.who = who
+        self._files = (SECOND,) if who == CROSSED else (FIRST, SECOND)
         self._artifacts, self._workdir, self._origin = context.artifacts, context.workdir, origin
         self._folder = context.path(Stage.EVALUATE, round_number=1 if who == BASE else None)
         self._found = self._find()
 
     def has(self, shard: Shard) -> bool:
         """Whether the answers to these questions are complete."""
-        return all(file_name(self.who, what, shard) in self._found for what in (FIRST, SECOND))
+        return all(file_name(self.who, what, shard) in self._found for what in self._files)
 
     def first_answers(self, shard: Shard) -> list[FirstAnswer]:
         """First answers, in order."""
@@ -59,9 +61,17 @@ class Part:
         self._write(file_name(self.who, FIRST, shard), first, FirstAnswer, {})
         self._write(file_name(self.who, SECOND, shard), second, Transcript, metrics)
 
-    def digest(self, shards: Iterable[Shard]) -> str:
-        """One hash over all first answers."""
-        entries = [self._found[file_name(self.who, FIRST, shard)].files[0].sha256 for shard in shards]
+    def crossed(self, shard: Shard) -> list[CrossedRetry]:
+        """What the base model made of the trained model's reflections."""
+        return self._read(file_name(self.who, SECOND, shard), CrossedRetry)
+
+    def put_crossed(self, shard: Shard, rows: list[CrossedRetry], metrics: dict[str, float]) -> None:
+        """Store it; `metrics` says what it took."""
+        self._write(file_name(self.who, SECOND, shard), rows, CrossedRetry, metrics)
+
+    def digest(self, shards: Iterable[Shard], what: str = FIRST) -> str:
+        """One hash over all first answers, or over what came after them."""
+        entries = [self._found[file_name(self.who, what, shard)].files[0].sha256 for shard in shards]
         return hashlib.sha256("\n".join(entries).encode()).hexdigest()
 
     def _find(self) -> dict[str, Manifest]:

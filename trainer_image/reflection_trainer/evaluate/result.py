@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from reflection_api.evaluation import EvaluationResult, PassAtK
+from reflection_api.evaluation import Contrast, EvaluationResult, PassAtK
 from reflection_api.status import Comparison
 
 from .statistics import Share, at_least_one_of, compare, contrast
@@ -41,10 +41,14 @@ def _on_fixed_failures(base: Tally, trained: Tally) -> dict[str, Any]:
         "retry_success": compare(base.retry, trained.retry),
         "fresh_try": compare(base.fresh, trained.fresh),
         "shuffled": _compared_where_any(base.shuffled, trained.shuffled),
+        "plain_retry": _compared_where_any(base.plain, trained.plain),
+        "generic_reflection": _compared_where_any(base.generic, trained.generic),
+        "swapped_reflection": _compared_where_any(base.swapped, trained.swapped),
         "reflection_against_fresh": contrast(trained.retry, trained.fresh),
-        "reflection_against_shuffled": contrast(trained.unshuffled, trained.shuffled)
-        if trained.shuffled.samples
-        else None,
+        "reflection_against_shuffled": _against_where_any(trained.unshuffled, trained.shuffled),
+        "reflection_against_plain": _against_where_any(trained.retry, trained.plain),
+        "reflection_against_generic": _against_where_any(trained.retry, trained.generic),
+        "reflection_against_swapped": _against_where_any(trained.retry, trained.swapped),
         "reflections_base": base.reflections.means(),
         "reflections_trained": trained.reflections.means(),
     }
@@ -52,6 +56,10 @@ def _on_fixed_failures(base: Tally, trained: Tally) -> dict[str, Any]:
 
 def _compared_where_any(base: Share, trained: Share) -> Comparison | None:
     return compare(base, trained) if base.samples and trained.samples else None
+
+
+def _against_where_any(reflection: Share, control: Share) -> Contrast | None:
+    return contrast(reflection, control) if control.samples else None
 
 
 def metrics_of(result: EvaluationResult) -> dict[str, float]:

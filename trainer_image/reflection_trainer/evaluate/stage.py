@@ -31,20 +31,21 @@ from ..rollout.shards import Shard, plan_shards
 from ..sources.fetch import fetch_model
 from ..verify.configured import task_verifier
 from .candidate import Candidate, Failure
+from .controls import SWAPPED, answers_with_controls
 from .held_out import held_out_questions
 from .length import room_needed
 from .origin import answers_origin
-from .part import BASE, TRAINED, Part
+from .part import BASE, CROSSED, SECOND, TRAINED, Part
 from .result import build_result, metrics_of, note, summary
 from .tally import Tally
-from .transcripts import FirstAnswer, Transcript
+from .transcripts import CrossedRetry, FirstAnswer, Transcript
 from .work import Work
 
 logger = logging.getLogger(__name__)
 
 RESULT = "result.json"
-_SECOND, _WITH_CONTROLS = 2, 4
-"""Answers to a failure: reflection and retry; with the controls also a fresh try and a retry after another reflection."""
+_SECOND = 2
+"""Answers to a failure: reflection and retry."""
 
 
 def run(context: StageContext) -> StageResult:
@@ -54,10 +55,12 @@ def run(context: StageContext) -> StageResult:
     try:
         base = evaluation.part(BASE, context.config.model)
         trained = evaluation.part(TRAINED, trained_model, base)
+        crossed = evaluation.crossed(base, trained) if SWAPPED in context.config.evaluation.controls else None
     except TemplateProblem as problem:  # with some answer or reflection in it, which no check could foresee
         raise BadConfig(str(problem), reason=Reason.INVALID_TEMPLATE) from problem
     ks = context.config.evaluation.pass_at_k
-    return _published(context, build_result(evaluation.tally(base), evaluation.tally(trained), ks))
+    tallies = evaluation.tally(base, crossed), evaluation.tally(trained)
+    return _published(context, build_result(*tallies, ks))
 
 
 def _published(context: StageContext, result: EvaluationResult) -> StageResult:
@@ -103,7 +106,9 @@ class Evaluation:
         self._questions, self._prompts_file = held_out_questions(self._config, self._verifier)
         check_templates(self._questions, self._config.task.templates)
         self._shards = plan_shards(self._questions, self._config.evaluation.attempts_per_prompt, workers=1)
-        self._work = Work(context.progress(unit="questions", total=2 * len(self._questions)))
+        self._controls = frozenset(self._config.evaluation.controls)
+        times = 2 + (SWAPPED in self._controls)
+        self._work = Work(context.progress(unit="questions", total=times * len(self._questions)))
 
     def part(self, who: str, model: ModelSpec, base: Part | None = None) -> Part:
         """One model's answers to all questions; without any that are missing, no engine is started.
@@ -124,11 +129,32 @@ class Evaluation:
                     self._make(part, shard, engine, base)
         return part
 
-    def tally(self, part: Part) -> Tally:
+    def crossed(self, base: Part, trained: Part) -> Part:
+        """The base model's retries after the trained model's reflections, for which it is loaded once more."""
+        model = self._config.model
+        folder = fetch_model(model, self._context)
+        origin = self._origin(model, folder, base)
+        reflections = {"reflections": trained.digest(self._shards, SECOND)}
+        origin = origin.model_copy(update={"prompts": origin.prompts | reflections})
+        part = Part(self._context, CROSSED, origin)
+        missing = [shard for shard in self._shards if not part.has(shard)]
+        self._work.skip(len(self._questions) - sum(len(shard.questions) for shard in missing))
+        if missing:
+            with self._engine(BASE, model, folder) as engine:
+                candidate = Candidate(engine, self._verifier, self._config, self._work.count)
+                for shard in missing:
+                    started, tokens = time.monotonic(), engine.throughput.tokens
+                    rows = self._crossed_retries(shard, candidate, base, trained)
+                    part.put_crossed(shard, rows, _took(engine, started, tokens))
+        return part
+
+    def tally(self, part: Part, crossed: Part | None = None) -> Tally:
         """The counts of one model's answers."""
         tally = Tally(own_are_fixed=part.who == BASE)
         for shard in self._shards:
             tally.add(part.first_answers(shard), part.transcripts(shard))
+            if crossed is not None:
+                tally.add_crossed(crossed.crossed(shard))
         return tally
 
     def _origin(self, model: ModelSpec, folder: Path, base: Part | None) -> Provenance:
@@ -163,19 +189,16 @@ class Evaluation:
             first, second = self._base_answers(shard, candidate)
         else:
             first, second = self._trained_answers(shard, candidate, base)
-        took = {
-            "seconds": round(time.monotonic() - started, 3),
-            "tokens": engine.throughput.tokens - tokens,
-        }
-        part.put(shard, first, second, took)
+        part.put(shard, first, second, _took(engine, started, tokens))
 
     def _base_answers(self, shard: Shard, candidate: Candidate) -> tuple[list[FirstAnswer], list[Transcript]]:
         """Every failure is one of the fixed set."""
         answers = len(shard.questions) * self._config.evaluation.attempts_per_prompt
-        self._work.begin(len(shard.questions), answers * (1 + _WITH_CONTROLS))
+        each = answers_with_controls(self._controls, swapped=False)
+        self._work.begin(len(shard.questions), answers * (1 + each))
         first = candidate.first_answers(shard.questions)
         failures = _failures(shard.questions, first)
-        self._work.count((answers - len(failures)) * _WITH_CONTROLS)
+        self._work.count((answers - len(failures)) * each)
         return first, candidate.second_tries(failures, fixed=True)
 
     def _trained_answers(
@@ -184,12 +207,49 @@ class Evaluation:
         """The own failures, for the second try, and the base model's, for the comparison on the same ones."""
         fixed = _failures(shard.questions, base.first_answers(shard))
         answers = len(shard.questions) * self._config.evaluation.attempts_per_prompt
-        self._work.begin(len(shard.questions), answers * (1 + _SECOND) + len(fixed) * _WITH_CONTROLS)
+        each = answers_with_controls(self._controls, swapped=True)
+        self._work.begin(len(shard.questions), answers * (1 + _SECOND) + len(fixed) * each)
         first = candidate.first_answers(shard.questions)
         own = _failures(shard.questions, first)
         self._work.count((answers - len(own)) * _SECOND)
-        second = candidate.second_tries(fixed, fixed=True) + candidate.second_tries(own, fixed=False)
-        return first, second
+        others = _reflections_on(fixed, base.transcripts(shard)) if SWAPPED in self._controls else None
+        on_fixed = candidate.second_tries(fixed, fixed=True, others=others)
+        return first, on_fixed + candidate.second_tries(own, fixed=False)
+
+    def _crossed_retries(
+        self, shard: Shard, candidate: Candidate, base: Part, trained: Part
+    ) -> list[CrossedRetry]:
+        fixed = _failures(shard.questions, base.first_answers(shard))
+        self._work.begin(len(shard.questions), len(fixed))
+        others = _reflections_on(fixed, trained.transcripts(shard))
+        retries = candidate.retries_after(fixed, others)
+        return [
+            CrossedRetry(
+                question_id=failure.answer.question_id,
+                question=failure.answer.question,
+                attempt=failure.answer.attempt,
+                reflection=reflection or "",
+                retry=retry.text,
+                retry_correct=retry.correct,
+                retry_reason=retry.reason,
+            )
+            for failure, reflection, retry in zip(fixed, others, retries, strict=True)
+        ]
+
+
+def _took(engine: Engine, started: float, tokens: int) -> dict[str, float]:
+    """What a shard took since then."""
+    return {
+        "seconds": round(time.monotonic() - started, 3),
+        "tokens": engine.throughput.tokens - tokens,
+    }
+
+
+def _reflections_on(fixed: Sequence[Failure], rows: Sequence[Transcript]) -> list[str | None]:
+    """A model's reflection on each of the fixed failures; None where there was no room for one."""
+    found = {(row.question_id, row.attempt): row for row in rows if row.fixed}
+    chosen = [found[failure.answer.question_id, failure.answer.attempt] for failure in fixed]
+    return [row.reflection if row.reflection_tokens else None for row in chosen]
 
 
 def _failures(questions: Sequence[Question], answers: Sequence[FirstAnswer]) -> list[Failure]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from reflection_api.evaluation import ReflectionStatistics
 
 from .statistics import Share
-from .transcripts import TOO_LONG, FirstAnswer, Transcript
+from .transcripts import TOO_LONG, CrossedRetry, FirstAnswer, Transcript
 
 
 @dataclass
@@ -55,6 +55,10 @@ class Tally:
     shuffled: Share = field(default_factory=Share)
     unshuffled: Share = field(default_factory=Share)
     """`retry` on those failures that have a shuffled control."""
+    plain: Share = field(default_factory=Share)
+    generic: Share = field(default_factory=Share)
+    swapped: Share = field(default_factory=Share)
+    """After the other model's reflection."""
     classes: Counter[str] = field(default_factory=Counter)
     """First answers by the verifier's reason."""
     reflections: Reflections = field(default_factory=Reflections)
@@ -77,6 +81,11 @@ class Tally:
             self.first.add(answer.question_id, answer.correct)
             self.second.add(answer.question_id, answer.correct or own[answer.question_id, answer.attempt])
 
+    def add_crossed(self, rows: Iterable[CrossedRetry]) -> None:
+        """Count the base model's retries after the trained model's reflections."""
+        for row in rows:
+            self.swapped.add(row.question_id, row.retry_correct)
+
     def _add_fixed(self, row: Transcript) -> None:
         self.retry.add(row.question_id, row.retry_correct)
         self.fresh.add(row.question_id, bool(row.fresh_correct))
@@ -84,3 +93,10 @@ class Tally:
         if row.shuffled_correct is not None:
             self.shuffled.add(row.question_id, row.shuffled_correct)
             self.unshuffled.add(row.question_id, row.retry_correct)
+        for share, correct in (
+            (self.plain, row.plain_correct),
+            (self.generic, row.generic_correct),
+            (self.swapped, row.swapped_correct),
+        ):
+            if correct is not None:
+                share.add(row.question_id, correct)

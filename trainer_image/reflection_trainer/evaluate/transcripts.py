@@ -53,9 +53,31 @@ class Transcript:
     shuffled_retry: str | None
     """Control: the retry after a reflection on another question; absent where there was no other one."""
     shuffled_correct: bool | None
+    plain: str | None = None
+    """Control: an answer to the question put again, without a reflection. This and what follows where it is asked for."""
+    plain_correct: bool | None = None
+    generic_retry: str | None = None
+    """Control: the retry after `controls.GENERIC`."""
+    generic_correct: bool | None = None
+    swapped_retry: str | None = None
+    """Control: the retry after the other model's reflection on this failure."""
+    swapped_correct: bool | None = None
 
 
-Row = TypeVar("Row", FirstAnswer, Transcript)
+@dataclass(frozen=True, slots=True)
+class CrossedRetry:
+    """The base model's retry on one of its failures, after the trained model's reflection."""
+
+    question_id: str
+    question: str
+    attempt: int
+    reflection: str
+    retry: str
+    retry_correct: bool
+    retry_reason: str
+
+
+Row = TypeVar("Row", FirstAnswer, Transcript, CrossedRetry)
 
 _ARROW_TYPES = {"str": pa.string(), "int": pa.int64(), "bool": pa.bool_()}
 

@@ -13,8 +13,14 @@ _NAMES = {
     "retry_success": "retry after reflection, fixed failures",
     "fresh_try": "control: fresh try instead",
     "shuffled": "control: reflection on another question",
+    "plain_retry": "control: asked again, no reflection",
+    "generic_reflection": "control: a general sentence",
+    "swapped_reflection": "control: the other model's reflection",
     "reflection_against_fresh": "a fresh try",
     "reflection_against_shuffled": "reflections on other questions",
+    "reflection_against_plain": "being asked again with as many tokens",
+    "reflection_against_generic": "a general sentence",
+    "reflection_against_swapped": "the base model's reflections",
 }
 """Short names; a field without one goes by its description."""
 _Figure = TypeVar("_Figure", Comparison, Contrast)
