@@ -18,6 +18,9 @@ TITLES = {
     "checkpoint_upload": "Checkpoints to S3 beside boto3",
     "refill": "Refilling dead groups",
     "verify": "Judging",
+    "operator_burst": "A thousand runs at once",
+    "operator_latency": "From Job to Job",
+    "operator_idle": "A thousand runs that wait",
 }
 BOUNDS: dict[str, str] = {}
 """Where an aim is missed: what bounds it."""

@@ -16,7 +16,7 @@ WORK = ROOT / "build" / "bench"
 
 def metric(name: str, value: float, unit: str, op: str, aim: float) -> dict[str, Any]:
     """One figure with its aim."""
-    meets = {">=": value >= aim, "<=": value <= aim, ">": value > aim}[op]
+    meets = {">=": value >= aim, "<=": value <= aim, ">": value > aim, "<": value < aim}[op]
     return {"name": name, "value": value, "unit": unit, "aim": {"op": op, "value": aim}, "meets": meets}
 
 

@@ -6,10 +6,13 @@ A failed check does not hide the next one. The exit code is 0 only when all of t
 from __future__ import annotations
 
 import difflib
+import os
+import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -83,27 +86,38 @@ CHECKS: dict[str, Callable[[], bool]] = {
 }  # fmt: skip
 
 
+@contextmanager
+def prebuilding() -> Iterator[None]:
+    """Build the tests' servers meanwhile: minutes on a fresh machine, nothing afterwards. Whoever needs one waits for it."""
+    # In a session of its own, so that it can give way to all others: see there.
+    builder = subprocess.Popen(
+        [BIN / "python", "-m", "tests.support.prebuild"],
+        cwd=ROOT, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
+    )  # fmt: skip
+    try:
+        yield
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(builder.pid, signal.SIGTERM)
+        builder.wait()
+
+
 def main(names: list[str]) -> int:
     """Run the named checks, or all."""
     if unknown := [name for name in names if name not in CHECKS]:
         print(f"unknown check {', '.join(unknown)}; there are {', '.join(CHECKS)}", file=sys.stderr)
         return 2
-    if "tests" in (names or CHECKS):
-        # Minutes on a fresh machine, nothing afterwards. Whoever needs one of them waits for it.
-        subprocess.Popen(
-            [BIN / "python", "-m", "tests.support.prebuild"],
-            cwd=ROOT, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-        )  # fmt: skip
     failed = []
-    for name in names or CHECKS:
-        started = time.monotonic()
-        print(f"== {name}: {(CHECKS[name].__doc__ or '').splitlines()[0]}", flush=True)
-        if not CHECKS[name]():
-            failed.append(name)
-        print(
-            f"== {name}: {'FAILED' if name in failed else 'ok'}, {time.monotonic() - started:.1f} s",
-            flush=True,
-        )
+    with prebuilding() if "tests" in (names or CHECKS) else nullcontext():
+        for name in names or CHECKS:
+            started = time.monotonic()
+            print(f"== {name}: {(CHECKS[name].__doc__ or '').splitlines()[0]}", flush=True)
+            if not CHECKS[name]():
+                failed.append(name)
+            print(
+                f"== {name}: {'FAILED' if name in failed else 'ok'}, {time.monotonic() - started:.1f} s",
+                flush=True,
+            )
     if failed:
         print(f"failed: {', '.join(failed)}")
     return 1 if failed else 0

@@ -113,17 +113,18 @@ class Kubelet:
             running = {"running": {"startedAt": _now()}}
             self._write(pod, {"phase": "Running", "containerStatuses": [_container(pod, running)]})
         if act:
-            self._end(pod, act)
+            self.end(pod, act)
 
     def _stop(self, pod: Obj) -> None:
         if pod["status"]["phase"] in ("Pending", "Running"):
             act = self.stopping(pod)
             if not isinstance(act, End):
                 return
-            self._end(pod, act)
+            self.end(pod, act)
         self.cluster.delete(self._path(pod), grace=0)
 
-    def _end(self, pod: Obj, end: End) -> None:
+    def end(self, pod: Obj, end: End) -> None:
+        """Have a pod end."""
         reason = end.reason or ("Completed" if end.code == 0 else "Error")
         message = end.message or (_result(stage_of(pod)) if end.code == 0 else "")
         terminated = {

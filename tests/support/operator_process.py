@@ -49,6 +49,11 @@ class OperatorProcess:
                 env=os.environ | {"PYTHONUNBUFFERED": "1"},
             )  # fmt: skip
 
+    @property
+    def pid(self) -> int:
+        assert self._process is not None
+        return self._process.pid
+
     def kill(self) -> None:
         """As the kernel does it: without a word."""
         assert self._process is not None

@@ -15,6 +15,7 @@ from reflection_api.status import Verdict
 from reflection_operator.reconcile.observed import PodPhase
 
 from ...support.cluster import CORE, RUNS, Cluster, Obj, until
+from ...support.crd import CRDS
 from ...support.go_modules import KUSTOMIZE_CONTROLLER
 from ...support.lua import run_lua
 from ...unit.reconcile.builders import (
@@ -28,7 +29,6 @@ from ...unit.reconcile.builders import (
     status_of,
     succeeded,
 )
-from ..operator.conftest import CRDS
 from .releases import CRD_FILE, make_namespace
 
 EXAMPLES = Path(__file__).parents[3] / "examples/gitops"

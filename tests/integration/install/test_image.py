@@ -14,10 +14,11 @@ import yaml
 from scripts.image import build
 
 from ...support.cluster import RUNS, Cluster, until
+from ...support.crd import CRDS
 from ...support.helm import CHART, Helm, container, environment
 from ...support.kubelet import Kubelet
 from ...support.oci import OciImage
-from ..operator.conftest import CRDS, SHORT_LEASE, Run
+from ..operator.conftest import SHORT_LEASE, Run
 from .releases import ReleasedOperator, make_namespace
 
 NAME = "registry.example.com/ml/reflect-operator:0.1.0"

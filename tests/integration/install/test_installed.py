@@ -11,11 +11,12 @@ import yaml
 from reflection_operator.kube.kinds import IN_OWN_NAMESPACE, IN_RUN_NAMESPACES, Kind
 
 from ...support.cluster import CORE, RUNS, Cluster, until
+from ...support.crd import CRDS
 from ...support.go_modules import PROMETHEUS_OPERATOR
 from ...support.helm import CHART, Helm
 from ...support.kubelet import Kubelet
 from ...support.kubernetes_programs import find_programs
-from ..operator.conftest import CRDS, SHORT_LEASE, Run
+from ..operator.conftest import SHORT_LEASE, Run
 from .releases import ReleasedOperator, make_namespace, token_of
 from .values import EVERYTHING
 

@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 from ...support.cluster import CORE, RUNS, Cluster, Obj, until
+from ...support.crd import CRDS
 from ...support.helm import CHART, Helm
 from ...support.kubelet import End, Kubelet, run_on, stage_of
-from ..operator.conftest import CRDS, SHORT_LEASE, Run
+from ..operator.conftest import SHORT_LEASE, Run
 from .releases import PREVIOUS, RESTRICTED, ReleasedOperator, make_namespace, previous_chart
 
 CRD = f"{CRDS}/reflectiontrainings.reflection.training"

@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from ...support.cluster import Cluster, until
+from ...support.crd import CRDS
 from ...support.helm import Helm
 from ...support.kubernetes_programs import find_programs
 from ...support.pages import ROOT, fences
-from ..operator.conftest import CRDS
 
 PAGE = ROOT / "docs/install.md"
 CRD = f"{CRDS}/reflectiontrainings.reflection.training"

@@ -9,17 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from ...support.cluster import CORE, RUNS, Cluster, Obj, until
 from ...support.control_plane import ControlPlane, start_control_plane
+from ...support.crd import install_crd
 from ...support.kubelet import NODE, Kubelet
 from ...support.kubernetes_programs import find_programs
 from ...support.operator_process import OperatorProcess
 from ...unit.api.resources import resource
-
-CRD = Path(__file__).parents[3] / "crds/reflectiontrainings.yaml"
-CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 
 SHORT_LEASE = (
     "--lease-duration-seconds", "3", "--lease-renew-deadline-seconds", "2", "--lease-retry-seconds", "0.5",
@@ -60,13 +57,6 @@ def bare() -> Iterator[Cluster]:
             yield found
     finally:
         plane.stop()
-
-
-def install_crd(cluster: Cluster) -> None:
-    """Have the API server know ReflectionTrainings."""
-    crd = yaml.safe_load(CRD.read_text())
-    cluster.create(CRDS, crd)
-    until(lambda: cluster.answers(f"{RUNS}/reflectiontrainings"), "API for ReflectionTrainings")
 
 
 @pytest.fixture

@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 
 from ...support.cluster import RUNS, Cluster, Obj
+from ...support.crd import CRD
 from ...unit.api.resources import resource
 from ...unit.api.test_rules import ALLOWED_CHANGES, CHANGES, CREATION, Case
-from .conftest import CRD, Run
+from .conftest import Run
 
 _CLIENT_SIDE_APPLY_BYTES = 200_000
 

@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-import pty
-import select
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -21,6 +18,7 @@ from ...support.kubelet_logs import KubeletLogs
 from ...support.kubernetes_programs import find_programs
 from ...support.operator_process import OperatorProcess
 from ...support.pages import fences
+from ...support.screen import on_terminal
 from .conftest import Run
 
 BIN = Path(sys.executable).parent
@@ -283,42 +281,14 @@ def test_on_a_terminal_it_is_one_screen_with_keys(
 ) -> None:
     for pod in kubelet.pods():
         log_server.write(pod["metadata"]["name"], "an answer\n")
-    ours, theirs = pty.openpty()
     command = ["reflect", "status", "countdown", "-w", "-n", at_work.namespace]
-    environment = user | {"TERM": "xterm", "COLUMNS": "100", "LINES": "40"}
-    watching = subprocess.Popen(command, env=environment, stdin=theirs, stdout=theirs, stderr=theirs)
-    os.close(theirs)
-    screen = Screen(ours)
-    try:
+    with on_terminal(command, user) as screen:
         for words in ("/countdown: Rollout", "RolloutJobCreated", "q quits, l shows the logs"):
             screen.wait_for(words)
-        os.write(ours, b"l")
+        screen.press(b"l")
         screen.wait_for("[1] an answer")
         log_server.end()
         # The screen is back when the logs have ended.
         screen.wait_for("q quits, l shows the logs")
-        os.write(ours, b"q")
-        assert watching.wait(timeout=60) == 0
-    finally:
-        watching.kill()
-        watching.wait()
-        os.close(ours)
-
-
-class Screen:
-    """What a program writes to its terminal."""
-
-    def __init__(self, terminal: int) -> None:
-        self._terminal = terminal
-        self._rest = ""
-
-    def wait_for(self, words: str) -> None:
-        """Read on until these words have come. A screen that is painted again and again never falls silent."""
-        deadline = time.monotonic() + 60
-        while words not in self._rest:
-            ready, _, _ = select.select([self._terminal], [], [], 1)
-            assert time.monotonic() < deadline, f"{words!r} does not come after {self._rest[-4000:]!r}"
-            if not ready:
-                continue
-            self._rest += os.read(self._terminal, 65_536).decode(errors="replace")
-        self._rest = self._rest.partition(words)[2]
+        screen.press(b"q")
+        assert screen.program.wait(timeout=60) == 0

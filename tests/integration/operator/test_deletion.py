@@ -13,12 +13,13 @@ from pathlib import Path
 import pytest
 
 from ...support.cluster import BATCH, CORE, Cluster, Obj, until
+from ...support.crd import CRDS, install_crd
 from ...support.kubelet import End, Kubelet, Wait, failed, stage_of
 from ...support.operator_process import OperatorProcess
 from ...support.pages import ROOT as CHECKOUT
 from ...support.pages import fences
 from ...support.s3_server import ROOT, S3Server
-from .conftest import CRDS, SHORT_LEASE, Run, install_crd
+from .conftest import SHORT_LEASE, Run
 
 PAGE = CHECKOUT / "docs/operator.md"
 FINALIZER = "reflection.training/delete-artifacts"

@@ -14,9 +14,10 @@ from reflection_operator.reconcile.decide import decide
 from reflection_operator.reconcile.observed import Observed
 
 from ...support.cluster import CORE, Cluster, Obj, until
+from ...support.crd import CRDS, install_crd
 from ...support.kubelet import End, Kubelet, run_on, stage_of
 from ...support.operator_process import OperatorProcess
-from .conftest import CRDS, SHORT_LEASE, Run, install_crd
+from .conftest import SHORT_LEASE, Run
 
 
 def requests(cluster: Cluster, namespace: str) -> set[tuple[str, str]]:
