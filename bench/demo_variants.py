@@ -19,7 +19,11 @@ from _records import aims_table, made_by, metric, write, write_page
 VARIANTS: dict[str, dict[str, object]] = {
     "one process": {},
     "two processes": {"spec.training.processesPerNode": 2, "spec.training.microBatchSize": 64},
-    "LoRA": {"spec.training.lora": "{rank: 16, alpha: 32}", "spec.training.learningRate": 2.0e-3},
+    "LoRA": {
+        "spec.training.lora.rank": 16,
+        "spec.training.lora.alpha": 32,
+        "spec.training.learningRate": 2.0e-3,
+    },
     "colocate": {"spec.training.generation": "colocate"},
 }
 FIGURES = {

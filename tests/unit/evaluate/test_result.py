@@ -211,11 +211,12 @@ def test_controls_that_were_asked_for():
     base, trained = tallies()
     crossed = [CrossedRetry("a", "text of a", 1, "r", "x", True, "correct")]
     crossed += [CrossedRetry("b", "text of b", n, "r", "x", n == 1, "?") for n in (0, 1)]
+    crossed.append(CrossedRetry("b", "text of b", 2, "", "", False, TOO_LONG))
     base.add_crossed(crossed)
-    for question, right in (("a", True), ("b", False), ("b", False)):
-        trained.plain.add(question, right)
-        trained.generic.add(question, False)
-        trained.swapped.add(question, not right)
+    for question, right, own in (("a", True, True), ("b", False, True), ("b", False, False)):
+        for name, correct in (("plain", right), ("generic", False), ("swapped", not right)):
+            getattr(trained, name).add(question, correct)
+            trained.paired[name].add(question, own)
     result = build_result(base, trained)
     assert (result.swapped_reflection.base, result.swapped_reflection.trained) == pytest.approx(
         (2 / 3, 2 / 3)

@@ -117,11 +117,12 @@ class Candidate:
             "shuffled": self._crossed(asks, reflections),
         }
         if PLAIN in self._controls:
-            columns["plain"] = self._plain(failures)
+            columns["plain"] = _made(self._plain(failures))
         if GENERIC in self._controls:
-            columns["generic"] = self._retries("generic", asks, [GENERIC_REFLECTION] * len(asks))
+            generic = [GENERIC_REFLECTION] * len(asks)
+            columns["generic"] = _made(self._retries("generic", asks, generic))
         if others is not None:
-            columns["swapped"] = self._retries("swapped", asks, others)
+            columns["swapped"] = _made(self._retries("swapped", asks, others))
         return [
             Controls(**dict(zip(columns, row, strict=True))) for row in zip(*columns.values(), strict=True)
         ]
@@ -230,6 +231,11 @@ def _as_trained(config: StageConfig, max_tokens: int) -> SamplingSpec:
 def _item(row: int, question: Question, completion: str) -> Item:
     messages = [Message.model_validate(turn) for turn in question.messages]
     return Item(id=str(row), messages=messages, completion=completion, row=question.row)
+
+
+def _made(answers: Sequence[Judged]) -> list[Judged | None]:
+    """Without those for which there was no room: a control that could not be made says nothing against a reflection."""
+    return [None if answer.reason == TOO_LONG else answer for answer in answers]
 
 
 def _texts(completions: Sequence[Completion | None]) -> list[str | None]:

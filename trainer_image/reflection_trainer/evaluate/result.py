@@ -46,9 +46,9 @@ def _on_fixed_failures(base: Tally, trained: Tally) -> dict[str, Any]:
         "swapped_reflection": _compared_where_any(base.swapped, trained.swapped),
         "reflection_against_fresh": contrast(trained.retry, trained.fresh),
         "reflection_against_shuffled": _against_where_any(trained.unshuffled, trained.shuffled),
-        "reflection_against_plain": _against_where_any(trained.retry, trained.plain),
-        "reflection_against_generic": _against_where_any(trained.retry, trained.generic),
-        "reflection_against_swapped": _against_where_any(trained.retry, trained.swapped),
+        "reflection_against_plain": _against_where_any(trained.paired["plain"], trained.plain),
+        "reflection_against_generic": _against_where_any(trained.paired["generic"], trained.generic),
+        "reflection_against_swapped": _against_where_any(trained.paired["swapped"], trained.swapped),
         "reflections_base": base.reflections.means(),
         "reflections_trained": trained.reflections.means(),
     }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
@@ -59,6 +59,8 @@ class Tally:
     generic: Share = field(default_factory=Share)
     swapped: Share = field(default_factory=Share)
     """After the other model's reflection."""
+    paired: dict[str, Share] = field(default_factory=lambda: defaultdict(Share))
+    """`retry` on those failures that have a control, by its name."""
     classes: Counter[str] = field(default_factory=Counter)
     """First answers by the verifier's reason."""
     reflections: Reflections = field(default_factory=Reflections)
@@ -84,7 +86,8 @@ class Tally:
     def add_crossed(self, rows: Iterable[CrossedRetry]) -> None:
         """Count the base model's retries after the trained model's reflections."""
         for row in rows:
-            self.swapped.add(row.question_id, row.retry_correct)
+            if row.retry_reason != TOO_LONG:
+                self.swapped.add(row.question_id, row.retry_correct)
 
     def _add_fixed(self, row: Transcript) -> None:
         self.retry.add(row.question_id, row.retry_correct)
@@ -93,10 +96,11 @@ class Tally:
         if row.shuffled_correct is not None:
             self.shuffled.add(row.question_id, row.shuffled_correct)
             self.unshuffled.add(row.question_id, row.retry_correct)
-        for share, correct in (
-            (self.plain, row.plain_correct),
-            (self.generic, row.generic_correct),
-            (self.swapped, row.swapped_correct),
+        for name, share, correct in (
+            ("plain", self.plain, row.plain_correct),
+            ("generic", self.generic, row.generic_correct),
+            ("swapped", self.swapped, row.swapped_correct),
         ):
             if correct is not None:
                 share.add(row.question_id, correct)
+                self.paired[name].add(row.question_id, row.retry_correct)
