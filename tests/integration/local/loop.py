@@ -49,8 +49,10 @@ class Loop:
 
     def start(self, log: Path) -> subprocess.Popen[bytes]:
         """Start it in the background, output appended to a file."""
+        # Where the tests were started in the background of a shell, Ctrl-C is ignored, and so it would be here.
+        command = ["env", "--default-signal=INT", *self.command]
         with log.open("ab") as output:
-            return subprocess.Popen(self.command, stdout=output, stderr=output)
+            return subprocess.Popen(command, stdout=output, stderr=output)
 
     def run(self) -> subprocess.CompletedProcess[str]:
         """Run it to its end."""
