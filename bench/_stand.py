@@ -144,7 +144,8 @@ def requests_of_operator(cluster: Cluster, since: float = 0) -> list[dict[str, A
         for entry in entries(cluster)
         if entry["user"].get("username") == USER
         and entry["verb"] != "watch"
-        and entry.get("objectRef", {}).get("resource") != "leases"
+        and "objectRef" in entry  # else it asks what the API server knows
+        and entry["objectRef"]["resource"] != "leases"
         and at(entry) >= since
     ]
 

@@ -97,7 +97,7 @@ def first_request(cluster: Cluster) -> float:
     return min(
         at(entry)
         for entry in entries(cluster)
-        if entry["verb"] == "create" and entry["objectRef"]["resource"] == "reflectiontrainings"
+        if entry["verb"] == "create" and entry.get("objectRef", {}).get("resource") == "reflectiontrainings"
     )
 
 
@@ -107,7 +107,7 @@ def last_write(cluster: Cluster) -> float:
     for entry in requests_of_operator(cluster):
         found = entry["objectRef"]
         first_job = entry["verb"] == "create" and found["resource"] == "jobs"
-        status = entry["verb"] == "patch" and found.get("subresource") == "status"
+        status = entry["verb"] == "update" and found.get("subresource") == "status"
         if first_job or status:
             written.setdefault((found["resource"], found["name"]), at(entry, "stageTimestamp"))
     return max(written.values())
