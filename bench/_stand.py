@@ -44,7 +44,7 @@ class Stand(NamedTuple):
 
 @contextmanager
 def stand() -> Iterator[Stand]:
-    """A control plane that knows our kind, and an operator for one namespace that is not started yet."""
+    """A control plane that knows our kind, and an operator for one namespace that leads."""
     plane = start_control_plane()
     try:
         with (
@@ -56,6 +56,8 @@ def stand() -> Iterator[Stand]:
             cluster.create(f"{CORE}/namespaces", {"metadata": {"name": NAMESPACE}})
             operator = OperatorProcess(cluster, NAMESPACE, Path(folder) / "operator.log")
             try:
+                operator.start()
+                until(lambda: "leader since now" in operator.log(), "leader")
                 yield Stand(cluster, operator)
             finally:
                 operator.end()

@@ -46,8 +46,6 @@ def main() -> int:
     parser.add_argument("--runs", type=int, default=1000)
     count: int = parser.parse_args().runs
     with stand() as where:
-        where.operator.start()
-        until(lambda: "leader since now" in where.operator.log(), "leader")
         with Watched(where.operator.pid) as watched:
             taken = burst(where, count)
         requests = requests_of_operator(where.cluster)

@@ -13,7 +13,7 @@ import time
 from collections import Counter
 
 from _records import metric, write
-from _stand import Watched, requests_of_operator, stand, until
+from _stand import Watched, requests_of_operator, stand
 from operator_burst import burst
 
 SETTLE_S = 20
@@ -28,8 +28,6 @@ def main() -> int:
     parser.add_argument("--seconds", type=int, default=300, help="how long nothing happens (default: 300)")
     arguments = parser.parse_args()
     with stand() as where:
-        where.operator.start()
-        until(lambda: "leader since now" in where.operator.log(), "leader")
         burst(where, arguments.runs)
         time.sleep(SETTLE_S)
         since = time.time()

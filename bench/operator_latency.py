@@ -29,8 +29,6 @@ def main() -> int:
     parser.add_argument("--per-second", type=float, default=5.0, help="Jobs that end (default: 5)")
     arguments = parser.parse_args()
     with stand() as where:
-        where.operator.start()
-        until(lambda: "leader since now" in where.operator.log(), "leader")
         burst(where, arguments.runs)
         end_rollouts(where.cluster, arguments.per_second)
         jobs = f"/apis/batch/v1/namespaces/{NAMESPACE}/jobs"

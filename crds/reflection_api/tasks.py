@@ -13,6 +13,8 @@ from pydantic import Field, ValidationInfo, field_validator
 from .base import MAX_INT53, ApiModel
 
 OPERATORS = "+-*/"
+DEFAULT_COUNT = 2000
+"""Rows to make where nobody says how many."""
 BERKELEY_PARTS = (
     "live_multiple", "live_parallel", "live_parallel_multiple", "live_simple", "multiple", "parallel",
     "parallel_multiple", "simple_java", "simple_javascript", "simple_python",

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from reflection_api.stages import ExitCode
 from reflection_api.tasks import (
     BERKELEY_PARTS,
+    DEFAULT_COUNT,
     OPERATORS,
     TaskRequest,
 )  # fmt: skip
@@ -60,7 +61,7 @@ def countdown(
         ),
     ] = None,
     count: Annotated[
-        int | None, typer.Option(help="Different puzzles to make.  [default: 2000]", metavar="N")
+        int | None, typer.Option(help=f"Different puzzles to make.  [default: {DEFAULT_COUNT}]", metavar="N")
     ] = None,
     fewest: Annotated[int, typer.Option(help="Numbers of a puzzle, at least (2 to 6).")] = 3,
     most: Annotated[int, typer.Option(help="Numbers of a puzzle, at most (2 to 6).")] = 4,
@@ -134,7 +135,7 @@ def reasoning_gym(
     config: Annotated[
         str, typer.Option(help='Its configuration, for example {"max_animals": 5}.', metavar="JSON")
     ] = "{}",
-    count: _Made = 2000,
+    count: _Made = DEFAULT_COUNT,
     held_out_share: _Share = 0.1,
     seed: _Seed = 0,
     force: _Force = False,

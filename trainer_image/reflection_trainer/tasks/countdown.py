@@ -7,12 +7,12 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from reflection_api.tasks import CountdownSource
+from reflection_api.tasks import DEFAULT_COUNT, CountdownSource
 
 from ..prompts.rows import read_rows, refuse
 from ..verify.countdown import Countdown
 from ..verify.verifier import RowError
-from .row import DEFAULT_COUNT, TaskRow, distinct
+from .row import TaskRow, distinct
 
 _MISSES = 2000
 """Puzzles in a row that were there before: then there are hardly any others."""

@@ -9,13 +9,13 @@ from difflib import get_close_matches
 from typing import Any
 
 from reflection_api.reasons import Reason
-from reflection_api.tasks import ReasoningGymSource
+from reflection_api.tasks import DEFAULT_COUNT, ReasoningGymSource
 
 from ..errors import BadConfig, first_line
 from ..verify.reasoning_gym import ReasoningGym
 from ..verify.reasoning_gym_library import load
 from ..verify.verifier import RowError
-from .row import DEFAULT_COUNT, TaskRow, distinct
+from .row import TaskRow, distinct
 
 _BATCH = 500
 _MISSES = 1000

@@ -9,9 +9,6 @@ from reflection_api.reasons import Reason
 
 from ..errors import BadConfig
 
-DEFAULT_COUNT = 2000
-"""Rows to make where nobody says how many."""
-
 
 class TaskRow(NamedTuple):
     """A question with what its verifier needs."""
