@@ -103,15 +103,21 @@ class Cluster:
         return self._client.patch(path, content=json.dumps(change), headers=headers)
 
 
-def until(look: Callable[[], T | None], what: str, *, meanwhile: Callable[[], object] = lambda: None) -> T:
+def until(
+    look: Callable[[], T | None],
+    what: str,
+    *,
+    meanwhile: Callable[[], object] = lambda: None,
+    patience: float = _PATIENCE_S,
+) -> T:
     """What `look` finds, as soon as it finds anything; `meanwhile` is done between two looks."""
-    deadline = time.monotonic() + _PATIENCE_S
+    deadline = time.monotonic() + patience
     while time.monotonic() < deadline:
         if found := look():
             return found
         meanwhile()
         time.sleep(0.02)
-    raise NotSoFar(f"after {_PATIENCE_S} s there is still no {what}")
+    raise NotSoFar(f"after {patience:.0f} s there is still no {what}")
 
 
 def _checked(answer: httpx.Response) -> Obj:

@@ -45,8 +45,8 @@ class ControlPlane:
         self._programs = programs
         folder = self.folder = self._daemons.folder
         self._authority = Authority(folder)
-        self._etcd, peers, self._port = free_ports(3)
-        self.server = f"https://127.0.0.1:{self._port}"
+        self._etcd, peers, self.port = free_ports(3)
+        self.server = f"https://127.0.0.1:{self.port}"
         self.kubeconfig = self.kubeconfig_for("admin", "system:masters")
         try:
             self._start_etcd(peers)
@@ -74,9 +74,9 @@ class ControlPlane:
         certificate, key = self._authority.client(user, *groups)
         return self._kubeconfig(user, {"client-certificate": str(certificate), "client-key": str(key)})
 
-    def kubeconfig_with_token(self, name: str, token: str) -> Path:
-        """A kubeconfig for the holder of a token, for example a service account's."""
-        return self._kubeconfig(name, {"token": token})
+    def kubeconfig_with_token(self, name: str, token: str, server: str = "") -> Path:
+        """A kubeconfig for the holder of a token, for example a service account's; by way of another server, if given."""
+        return self._kubeconfig(name, {"token": token}, server)
 
     def server_certificate(self, name: str) -> tuple[Path, Path]:
         """Certificate and key of another server that belongs to it, on the loopback address."""
@@ -86,14 +86,21 @@ class ControlPlane:
         """A client for plain requests."""
         config = yaml.safe_load((kubeconfig or self.kubeconfig).read_text())
         user = config["users"][0]["user"]
-        context = ssl.create_default_context(cafile=str(self._authority.certificate))
+        context = self.trusting()
         if "client-key" in user:
             context.load_cert_chain(user["client-certificate"], user["client-key"])
         headers = {"Authorization": f"Bearer {user['token']}"} if "token" in user else {}
         return httpx.Client(base_url=self.server, verify=context, headers=headers, timeout=30)
 
-    def _kubeconfig(self, name: str, user: dict[str, str]) -> Path:
-        cluster = {"server": self.server, "certificate-authority": str(self._authority.certificate)}
+    def trusting(self) -> ssl.SSLContext:
+        """How to speak to its servers."""
+        return ssl.create_default_context(cafile=str(self._authority.certificate))
+
+    def _kubeconfig(self, name: str, user: dict[str, str], server: str = "") -> Path:
+        cluster = {
+            "server": server or self.server,
+            "certificate-authority": str(self._authority.certificate),
+        }
         config = {
             "apiVersion": "v1",
             "kind": "Config",
@@ -130,7 +137,7 @@ class ControlPlane:
         options = {
             "etcd-servers": f"http://127.0.0.1:{self._etcd}",
             "bind-address": "127.0.0.1",
-            "secure-port": self._port,
+            "secure-port": self.port,
             "tls-cert-file": certificate,
             "tls-private-key-file": key,
             "client-ca-file": self._authority.certificate,

@@ -6,6 +6,7 @@ that was carried out although its answer was lost, an answer that is not the ser
 
 from __future__ import annotations
 
+import json
 import random
 import re
 import socket
@@ -51,6 +52,15 @@ def error_answer(status: int, code: str, message: str = "told to") -> Act:
         exchange.answer(_answer(status, body if not exchange.request.start.startswith("HEAD ") else b""))
 
     return act
+
+
+def refused_by_api(status: int, reason: str, **headers: str) -> Act:
+    """An API server's refusal is the answer; it is never asked."""
+    words = {"kind": "Status", "apiVersion": "v1", "status": "Failure", "code": status, "reason": reason}
+    body = json.dumps(words | {"message": "told to"}).encode()
+    told = [("Content-Length", str(len(body))), ("Content-Type", "application/json")]
+    told += [(name.replace("_", "-"), value) for name, value in headers.items()]
+    return lambda exchange: exchange.answer(Message(f"HTTP/1.1 {status} Told", told, body))
 
 
 def reset_before(exchange: Exchange) -> None:
@@ -111,6 +121,7 @@ class Fault:
 
     act: Act
     method: str = ""
+    """A regular expression for the whole method."""
     target: str = ""
     """A regular expression that is searched in the path and query."""
     header: str = ""
@@ -123,7 +134,7 @@ class Fault:
         method, target, _ = request.start.split(" ", 2)
         matches = (
             self.times > 0
-            and self.method in ("", method)
+            and re.fullmatch(self.method or ".*", method) is not None
             and re.search(self.target, target) is not None
             and re.search(self.header, request.header("authorization")) is not None
         )

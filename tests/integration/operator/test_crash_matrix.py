@@ -1,0 +1,42 @@
+"""One run for each write of a run: the operator is killed after it, or its answer is lost. All end like one without a fault.
+
+Other faults at every write, and long ones, are in `make soak ONLY=operator`.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from ...support.cluster import Cluster, Obj
+from ...support.crash_case import SPEC, Case, Outcome, differences, every_write
+from ...support.faults import lose_answer
+from ...unit.api.resources import resource
+
+PARALLEL = 8
+
+
+@pytest.fixture(scope="module")
+def run() -> Obj:
+    return resource(**{f"spec__{name}": value for name, value in SPEC.items()})
+
+
+@pytest.fixture(scope="module")
+def calm(cluster: Cluster, run: Obj, tmp_path_factory: pytest.TempPathFactory) -> Outcome:
+    """How it goes when nothing happens."""
+    outcome = Case(cluster, tmp_path_factory.mktemp("calm"), run).carry_through()
+    assert (outcome.account.phase, outcome.account.restarts, outcome.starts) == ("Succeeded", 1, 1)
+    assert outcome.endings == ["Unknown", "True"]
+    assert outcome.after_the_end == []
+    return outcome
+
+
+def test_killed_after_every_write(cluster: Cluster, run: Obj, calm: Outcome, tmp_path: Path) -> None:
+    outcomes = every_write(cluster, tmp_path, run, calm, lambda case: case.kill, PARALLEL)
+    assert differences(cluster, calm, outcomes, starts=2) == []
+
+
+def test_every_answer_is_lost_once(cluster: Cluster, run: Obj, calm: Outcome, tmp_path: Path) -> None:
+    outcomes = every_write(cluster, tmp_path, run, calm, lambda _: lose_answer, PARALLEL)
+    assert differences(cluster, calm, outcomes, starts=1) == []
