@@ -14,7 +14,12 @@ from typing import Any
 
 import yaml
 from reflection_api.crd import crd_yaml
-from reflection_operator.kube.kinds import IN_OWN_NAMESPACE, IN_RUN_NAMESPACES
+from reflection_operator.kube.kinds import (
+    FOR_PROGRESS_IN_CLUSTER,
+    FOR_PROGRESS_IN_OWN_NAMESPACE,
+    IN_OWN_NAMESPACE,
+    IN_RUN_NAMESPACES,
+)
 from reflection_operator.kube.rbac import rules
 
 CHART = Path(__file__).resolve().parent.parent / "helm/reflect-operator"
@@ -22,15 +27,19 @@ SCHEMA = CHART / "values.schema.json"
 Schema = dict[str, Any]
 
 _WIDTH = 120
-_RULES = """\
-{{{{/* The operator's permissions, generated from what it does: `make docs`. */}}}}
-
-{{{{- define "reflect-operator.rules.lease" -}}}}
-{lease}{{{{- end -}}}}
-
-{{{{- define "reflect-operator.rules.runs" -}}}}
-{runs}{{{{- end -}}}}
+_RULES_HEAD = """\
+{{/* The operator's permissions, generated from what it does: `make docs`. */}}
 """
+_RULES = """
+{{{{- define "reflect-operator.rules.{name}" -}}}}
+{rules}{{{{- end -}}}}
+"""
+_KINDS = {
+    "lease": IN_OWN_NAMESPACE,
+    "authority": FOR_PROGRESS_IN_OWN_NAMESPACE,
+    "tokens": FOR_PROGRESS_IN_CLUSTER,
+    "runs": IN_RUN_NAMESPACES,
+}
 _VALUES = """\
 # Values of the chart and their defaults. Generated from values.schema.json, where their bounds are: `make docs`.
 """
@@ -53,11 +62,10 @@ def crd() -> str:
 
 def operator_rules() -> str:
     """templates/_rules.tpl: the rules of the operator's roles."""
-    lease, runs = (
-        yaml.safe_dump(rules(kinds), sort_keys=False, width=_WIDTH)
-        for kinds in (IN_OWN_NAMESPACE, IN_RUN_NAMESPACES)
+    return _RULES_HEAD + "".join(
+        _RULES.format(name=name, rules=yaml.safe_dump(rules(kinds), sort_keys=False, width=_WIDTH))
+        for name, kinds in _KINDS.items()
     )
-    return _RULES.format(lease=lease, runs=runs)
 
 
 def values() -> str:

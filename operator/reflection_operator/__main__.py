@@ -35,7 +35,12 @@ def main(words: Sequence[str]) -> int:
     try:
         if words[:1] == ["rbac"]:
             wanted = CliApp.run(RbacOptions, cli_args=list(words[1:]))
-            objects = rbac.manifests(wanted.namespaces, wanted.lease_namespace, wanted.service_account)
+            objects = rbac.manifests(
+                wanted.namespaces,
+                wanted.lease_namespace,
+                wanted.service_account,
+                progress=bool(wanted.progress_url),
+            )
             sys.stdout.write(to_yaml(objects))
             return 0
         options = CliApp.run(Options, cli_args=list(words))

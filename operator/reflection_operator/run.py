@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
 
+from .children.progress_place import ProgressPlace
 from .kube.api import Api
 from .kube.connection import kubeconfig_path, load
 from .kube.controller import WATCHED, Controller
@@ -18,6 +19,7 @@ from .kube.metrics import Metrics
 from .kube.options import Options
 from .kube.watches import Watches
 from .main import watch
+from .progress.endpoint import ProgressEndpoint
 
 _KOPF_STOP_SECONDS = 10
 
@@ -42,7 +44,12 @@ class Operator:
             options.lease_times,
         )
         self._api = Api(configuration, self._metrics, self._may_write)
-        self._controller = Controller(self._api, self._metrics, options)
+        self._controller = Controller(self._api, self._metrics, options, self._progress_place)
+        self._progress = (
+            ProgressEndpoint(self._api, self._metrics, options, self._controller.store.report)
+            if options.progress_url
+            else None
+        )
         self._watches = Watches(
             tuple(WATCHED), len(options.places), self._metrics, relisted=self._controller.relist
         )
@@ -83,6 +90,9 @@ class Operator:
             await self._api.close()
             await self._lease_api.close()
 
+    def _progress_place(self) -> ProgressPlace | None:
+        return self._progress.place if self._progress else None
+
     def _may_write(self) -> bool:
         return self._leader.may_act or not self._options.leader_election
 
@@ -115,6 +125,10 @@ class Operator:
     async def _work_until_told(self, keep: asyncio.Task[None]) -> None:
         """Work until a signal, the loss of the leadership, or a failure of a part."""
         ready, stop = asyncio.Event(), asyncio.Event()
+        if self._progress:
+            # Before the first Job is created, whose pods are to know where they report.
+            await self._progress.prepare()
+        reports = asyncio.create_task(self._progress.keep() if self._progress else _for_ever())
         work = asyncio.create_task(self._controller.work(), name="working")
         watching = asyncio.create_task(
             watch(self._controller, self._configuration, self._watches, self._options, ready, stop),
@@ -125,6 +139,9 @@ class Operator:
         self._take_signals()
         await _first(self._stop.wait(), _ended(work), _ended(keep), _ended(watching))
         _log.info("stopping")
+        await _cancelled(reports)
+        if self._progress:
+            await self._progress.stop()
         await _cancelled(work)
         stop.set()
         await asyncio.wait([watching], timeout=_KOPF_STOP_SECONDS)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
@@ -72,5 +73,9 @@ def container(objects: list[Obj]) -> Obj:
 
 
 def environment(objects: list[Obj]) -> dict[str, str]:
-    """The operator's variables."""
-    return {variable["name"]: variable["value"] for variable in container(objects)["env"]}
+    """The operator's variables, as a new pod of it has them."""
+    pod = {"metadata.name": f"reflect-operator-{secrets.token_hex(3)}"}
+    return {
+        each["name"]: each["value"] if "value" in each else pod[each["valueFrom"]["fieldRef"]["fieldPath"]]
+        for each in container(objects)["env"]
+    }

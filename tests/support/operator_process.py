@@ -8,27 +8,63 @@ import subprocess
 import sys
 from copy import copy
 from pathlib import Path
+from typing import Protocol
 
 import httpx
 from reflection_operator.kube.rbac import manifests
 
 from .cluster import CORE, Cluster, until
+from .control_plane import free_ports
 
 _ACCOUNT = "reflect-operator"
 _GRACE_S = 30
 
 
+class Started(Protocol):
+    """A process, as far as it is of interest here."""
+
+    @property
+    def pid(self) -> int:
+        """Its number."""
+
+    def kill(self) -> None:
+        """Send SIGKILL."""
+
+    def terminate(self) -> None:
+        """Send SIGTERM."""
+
+    def wait(self, timeout: float) -> int:
+        """The exit code, when it has ended."""
+
+    def poll(self) -> int | None:
+        """The exit code, if it has ended."""
+
+
 class OperatorProcess:
     """One replica. It acts in one namespace and keeps its Lease there, too, unless told otherwise."""
 
-    def __init__(self, cluster: Cluster, namespace: str, log: Path, *, everywhere: bool = False) -> None:
+    def __init__(
+        self,
+        cluster: Cluster,
+        namespace: str,
+        log: Path,
+        *,
+        everywhere: bool = False,
+        progress: bool = False,
+        server: str = "",
+    ) -> None:
+        """With `progress` pods can report to it; with `server` it speaks to the cluster by way of that."""
         self._cluster = cluster
         self._log = log
         options = ["--lease-namespace", namespace] + ([] if everywhere else ["--namespaces", namespace])
+        if progress:
+            (port,) = free_ports(1)
+            options += ["--progress-url", f"https://127.0.0.1:{port}"]
+            options += ["--progress-host", "127.0.0.1", "--progress-port", str(port)]
         self._options = options
-        token = _permitted(cluster, namespace, [] if everywhere else [namespace])
-        self.kubeconfig = cluster.plane.kubeconfig_with_token(f"operator-{namespace}", token)
-        self._process: subprocess.Popen[bytes] | None = None
+        token = _permitted(cluster, namespace, [] if everywhere else [namespace], progress)
+        self.kubeconfig = cluster.plane.kubeconfig_with_token(f"operator-{namespace}", token, server)
+        self._process: Started | None = None
 
     def replica(self, log: Path) -> OperatorProcess:
         """Another one like it, not started yet."""
@@ -38,16 +74,19 @@ class OperatorProcess:
 
     def start(self, *options: str) -> None:
         """Start it; it may take a moment until it acts."""
+        self._process = self._launch([
+            "--kubeconfig", str(self.kubeconfig), "--health-host", "127.0.0.1", "--health-port", "0",
+            *self._options, *options,
+        ])  # fmt: skip
+
+    def _launch(self, words: list[str]) -> Started:
         with self._log.open("ab") as log:
-            self._process = subprocess.Popen(
-                [
-                    sys.executable, "-m", "reflection_operator", "--kubeconfig", str(self.kubeconfig),
-                    "--health-host", "127.0.0.1", "--health-port", "0", *self._options, *options,
-                ],
+            return subprocess.Popen(
+                [sys.executable, "-m", "reflection_operator", *words],
                 stdout=log,
                 stderr=log,
                 env=os.environ | {"PYTHONUNBUFFERED": "1"},
-            )  # fmt: skip
+            )
 
     @property
     def pid(self) -> int:
@@ -61,12 +100,10 @@ class OperatorProcess:
         self._process.wait(timeout=_GRACE_S)
 
     def pause(self) -> None:
-        assert self._process is not None
-        self._process.send_signal(signal.SIGSTOP)
+        os.kill(self.pid, signal.SIGSTOP)
 
     def wake(self) -> None:
-        assert self._process is not None
-        self._process.send_signal(signal.SIGCONT)
+        os.kill(self.pid, signal.SIGCONT)
 
     def stop(self) -> int:
         """As a kubelet does it; the exit code."""
@@ -96,11 +133,11 @@ class OperatorProcess:
         return int(lines[-1].rsplit(" ", 1)[-1]) if lines else None
 
 
-def _permitted(cluster: Cluster, namespace: str, namespaces: list[str]) -> str:
+def _permitted(cluster: Cluster, namespace: str, namespaces: list[str], progress: bool) -> str:
     """A token of a service account that may do what the operator's own roles say, and nothing else."""
     account = {"metadata": {"name": _ACCOUNT, "namespace": namespace}}
     cluster.create(f"{CORE}/namespaces/{namespace}/serviceaccounts", account)
-    for obj in manifests(namespaces, namespace, _ACCOUNT):
+    for obj in manifests(namespaces, namespace, _ACCOUNT, progress=progress):
         place = f"namespaces/{obj['metadata']['namespace']}/" if "namespace" in obj["metadata"] else ""
         cluster.create(f"/apis/rbac.authorization.k8s.io/v1/{place}{obj['kind'].lower()}s", obj)
     path = f"{CORE}/namespaces/{namespace}/serviceaccounts/{_ACCOUNT}/token"

@@ -52,3 +52,12 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 :{{ default $root.Chart.AppVersion $image.tag }}
 {{- end -}}
 {{- end -}}
+
+{{/* The Service that pods report their progress to, and its address. */}}
+{{- define "reflect-operator.progressName" -}}
+{{ include "reflect-operator.fullname" . }}-progress
+{{- end -}}
+
+{{- define "reflect-operator.progressUrl" -}}
+https://{{ include "reflect-operator.progressName" . }}.{{ .Release.Namespace }}.svc:{{ .Values.progress.port }}
+{{- end -}}

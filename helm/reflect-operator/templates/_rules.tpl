@@ -11,6 +11,31 @@
   - update
 {{- end -}}
 
+{{- define "reflect-operator.rules.authority" -}}
+- apiGroups: &id001
+  - ''
+  resources: &id002
+  - secrets
+  verbs:
+  - create
+- apiGroups: *id001
+  resources: *id002
+  resourceNames:
+  - reflect-operator-progress
+  verbs:
+  - get
+  - update
+{{- end -}}
+
+{{- define "reflect-operator.rules.tokens" -}}
+- apiGroups:
+  - authentication.k8s.io
+  resources:
+  - tokenreviews
+  verbs:
+  - create
+{{- end -}}
+
 {{- define "reflect-operator.rules.runs" -}}
 - apiGroups:
   - reflection.training

@@ -7,9 +7,10 @@ from typing import Any
 
 from reflection_api.layout import child_name
 from reflection_api.resource import API_VERSION, KIND, ReflectionTraining
-from reflection_api.stages import Stage
+from reflection_api.stages import ROUND_STAGES, Stage
 
 from . import labels
+from .progress_place import ProgressPlace
 
 Child = dict[str, Any]
 """A Kubernetes object as plain JSON values."""
@@ -25,6 +26,13 @@ class Attempt:
     number: int
     restarts: int
     """Attempts at the stage that failed before this one and count towards maxRestarts."""
+    progress: ProgressPlace | None = None
+    """Where its pods report their progress; None: nowhere."""
+
+    @property
+    def reports_progress(self) -> bool:
+        """Whether its pods report progress. A report and a clean-up are done before anybody looks."""
+        return self.progress is not None and self.stage in ROUND_STAGES
 
     @property
     def name(self) -> str:

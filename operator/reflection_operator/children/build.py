@@ -12,6 +12,7 @@ from .attempt import Attempt, Child
 from .cleanup import cleanup_job
 from .config_map import config_map
 from .job import job
+from .progress_place import ProgressPlace
 from .resolve import stage_config
 from .service import needs_rendezvous, service
 
@@ -23,12 +24,13 @@ def build(
     attempt: int,
     restarts: int,
     settings: OperatorSettings,
+    progress: ProgressPlace | None = None,
 ) -> list[Child]:
     """The ConfigMap, the Service where pods must find each other, and the Job of an attempt, in the order to create them.
 
     The Job comes last: once it exists, everything that its pods need exists too.
     """
-    this = Attempt(resource, round_number, stage, attempt, restarts)
+    this = Attempt(resource, round_number, stage, attempt, restarts, progress)
     config = stage_config(resource, round_number, stage, attempt)
     if stage is Stage.CLEANUP:
         children = [cleanup_job(this, config, settings)]

@@ -9,16 +9,20 @@ from reflection_api.contract import StageConfig
 from .attempt import Attempt, Child
 
 CONFIG_KEY = "stage.json"
+AUTHORITY_KEY = "progress-ca.crt"
 
 
 def config_map(attempt: Attempt, config: StageConfig) -> Child:
-    """The StageConfig as a file; immutable, since an attempt is told once."""
+    """The StageConfig as a file, and whom to trust with reports; immutable, since an attempt is told once."""
+    data = {CONFIG_KEY: stage_json(config)}
+    if attempt.progress and attempt.reports_progress:
+        data[AUTHORITY_KEY] = attempt.progress.authority
     return {
         "apiVersion": "v1",
         "kind": "ConfigMap",
         "metadata": attempt.metadata(),
         "immutable": True,
-        "data": {CONFIG_KEY: stage_json(config)},
+        "data": data,
     }
 
 

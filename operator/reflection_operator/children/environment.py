@@ -8,6 +8,9 @@ from reflection_api.contract import (
     CONFIG_VARIABLE,
     MASTER_ADDRESS_VARIABLE,
     MASTER_PORT_VARIABLE,
+    PROGRESS_CA_VARIABLE,
+    PROGRESS_TOKEN_FILE_VARIABLE,
+    PROGRESS_URL_VARIABLE,
     S3_CREDENTIALS_VARIABLE,
     TERMINATION_LOG_VARIABLE,
     WORKDIR_VARIABLE,
@@ -18,7 +21,16 @@ from .attempt import Attempt, Child
 from .own_verifier import service_environment
 from .secrets import of_secret
 from .service import RENDEZVOUS_PORT, needs_rendezvous, rendezvous_host
-from .volumes import AWS_KEYS, AWS_TOKEN, CA_FILE, CONFIG_PATH, CREDENTIALS_FOLDER, SCRATCH_FOLDER
+from .volumes import (
+    AWS_KEYS,
+    AWS_TOKEN,
+    CA_FILE,
+    CONFIG_PATH,
+    CREDENTIALS_FOLDER,
+    PROGRESS_CA,
+    PROGRESS_TOKEN,
+    SCRATCH_FOLDER,
+)
 
 TERMINATION_LOG = "/dev/termination-log"
 TOKEN_VARIABLE = "HF_TOKEN"
@@ -30,6 +42,7 @@ def environment(attempt: Attempt) -> list[Child]:
     """The variables of the stage contract. The index within the Job is added by Kubernetes."""
     return [
         *_paths(),
+        *_progress(attempt),
         *_credentials(attempt),
         *_storage(attempt),
         *service_environment(attempt),
@@ -43,6 +56,13 @@ def _paths() -> Iterator[Child]:
     yield {"name": WORKDIR_VARIABLE, "value": SCRATCH_FOLDER}
     # Libraries keep their caches below the home folder, and the image's own cannot be written.
     yield {"name": "HOME", "value": SCRATCH_FOLDER}
+
+
+def _progress(attempt: Attempt) -> Iterator[Child]:
+    if attempt.progress and attempt.reports_progress:
+        yield {"name": PROGRESS_URL_VARIABLE, "value": attempt.progress.url}
+        yield {"name": PROGRESS_TOKEN_FILE_VARIABLE, "value": PROGRESS_TOKEN}
+        yield {"name": PROGRESS_CA_VARIABLE, "value": PROGRESS_CA}
 
 
 def _credentials(attempt: Attempt) -> Iterator[Child]:

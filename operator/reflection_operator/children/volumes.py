@@ -6,12 +6,12 @@ from collections.abc import Iterator
 from pathlib import PurePosixPath
 from urllib.parse import urlsplit
 
-from reflection_api.contract import CLAIM_MOUNTS
+from reflection_api.contract import CLAIM_MOUNTS, PROGRESS_AUDIENCE
 from reflection_api.spec import PodSpecOverrides, ReflectionTrainingSpec
 from reflection_api.stages import ROUND_STAGES, Stage
 
 from .attempt import Attempt, Child
-from .config_map import CONFIG_KEY
+from .config_map import AUTHORITY_KEY, CONFIG_KEY
 from .labels import CONFIG_ANNOTATION
 from .overrides import merge_lists
 from .own_verifier import service_volumes, sidecar_volumes
@@ -19,12 +19,18 @@ from .secrets import CA_KEY, Mount, secret_files
 
 CONFIG_FOLDER = "/etc/reflect"
 CONFIG_PATH = f"{CONFIG_FOLDER}/{CONFIG_KEY}"
+PROGRESS_FOLDER = "/etc/reflect-progress"
+PROGRESS_TOKEN = f"{PROGRESS_FOLDER}/token"
+PROGRESS_CA = f"{PROGRESS_FOLDER}/{CA_KEY}"
 CREDENTIALS_FOLDER = "/etc/reflect-s3"
 CA_FOLDER = "/etc/reflect-ca"
 CA_FILE = f"{CA_FOLDER}/{CA_KEY}"
 SCRATCH_FOLDER = "/scratch"
 TEMPORARY_FOLDER = "/tmp"  # noqa: S108  the pod's own, shared with nobody
 SHARED_MEMORY = "/dev/shm"  # noqa: S108  likewise
+
+_TOKEN_SECONDS = 3600
+"""The kubelet replaces it before it ends."""
 
 AWS_KEYS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
 AWS_TOKEN = "AWS_SESSION_TOKEN"
@@ -39,7 +45,8 @@ def volumes_and_mounts(attempt: Attempt, changes: PodSpecOverrides) -> tuple[lis
     """
     taken = [entry.get("mountPath") for entry in changes.volume_mounts]
     ours = [mount for mount in temporary(attempt.stage) if mount.path not in taken]
-    ours += [configuration(attempt), *storage_secrets(attempt), *service_volumes(attempt), *claims(attempt)]
+    ours += [configuration(attempt), *progress(attempt), *storage_secrets(attempt), *service_volumes(attempt)]
+    ours += claims(attempt)
     volumes = merge_lists(changes.volumes, (mount.volume() for mount in [*ours, *sidecar_volumes(attempt)]))
     mounts = merge_lists(changes.volume_mounts, (mount.mount() for mount in ours), key="mountPath")
     return volumes, mounts
@@ -61,6 +68,15 @@ def configuration(attempt: Attempt) -> Mount:
         field = {"fieldRef": {"fieldPath": f"metadata.annotations['{CONFIG_ANNOTATION}']"}}
         source = {"downwardAPI": {"items": [field | {"path": CONFIG_KEY}]}}
     return Mount("reflect-config", CONFIG_FOLDER, source, read_only=True)
+
+
+def progress(attempt: Attempt) -> Iterator[Mount]:
+    """A token that is good for reports and nothing else, as long as the pod lives, and whom to send them to."""
+    if attempt.reports_progress:
+        token = {"audience": PROGRESS_AUDIENCE, "expirationSeconds": _TOKEN_SECONDS, "path": "token"}
+        authority = {"name": attempt.name, "items": [{"key": AUTHORITY_KEY, "path": CA_KEY}]}
+        sources = [{"serviceAccountToken": token}, {"configMap": authority}]
+        yield Mount("reflect-progress", PROGRESS_FOLDER, {"projected": {"sources": sources}}, read_only=True)
 
 
 def storage_secrets(attempt: Attempt) -> Iterator[Mount]:

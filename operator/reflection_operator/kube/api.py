@@ -79,7 +79,7 @@ class Api:
         async for piece in response.response.content.iter_any():
             yield piece
 
-    async def create(self, kind: Kind, namespace: str, body: Obj) -> Obj:
+    async def create(self, kind: Kind, namespace: str | None, body: Obj) -> Obj:
         return await self._request("create", kind, namespace, body=body)
 
     async def update(self, kind: Kind, namespace: str, name: str, body: Obj) -> Obj:

@@ -6,11 +6,12 @@ import asyncio
 import logging
 import random
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any
 
 from ..children.labels import UID_LABEL
+from ..children.progress_place import ProgressPlace
 from .api import TRANSPORT_ERRORS, Api
 from .children import ChildRefused, NamespaceEnding
 from .errors import ApiError, NotSent
@@ -36,14 +37,16 @@ _log = logging.getLogger(__name__)
 class Controller:
     """Reconciles all runs."""
 
-    def __init__(self, api: Api, metrics: Metrics, options: Options) -> None:
+    def __init__(
+        self, api: Api, metrics: Metrics, options: Options, progress: Callable[[], ProgressPlace | None]
+    ) -> None:
         self._api = api
         self._metrics = metrics
         self._options = options
         self._queue = WorkQueue()
         self.store = Store(self._queue.add)
         events = Events(api, options.identity)
-        self._reconciler = Reconciler(api, self.store, events, Measures(metrics), options)
+        self._reconciler = Reconciler(api, self.store, events, Measures(metrics), options, progress)
         self._relisted = asyncio.Event()
         self._listed = False
         metrics.queue_depth(lambda: len(self._queue))

@@ -58,6 +58,12 @@ class Metrics:
         self._leader = Gauge(
             "reflect_leader", "1 while this is the operator that acts.", registry=self.registry
         )
+        self._reports = Counter(
+            "reflect_progress_reports",
+            "Reports of progress by pods, by what they were answered.",
+            ["code"],
+            registry=self.registry,
+        )
         self._depth = Gauge("reflect_queue_depth", "Runs that wait to be looked at.", registry=self.registry)
 
     def request(self, verb: str, kind: str, code: int) -> None:
@@ -75,6 +81,9 @@ class Metrics:
     def restarted(self, stage: str, reason: str) -> None:
         self._restarts.labels(stage, reason).inc()
 
+    def reported(self, code: int) -> None:
+        self._reports.labels(str(code)).inc()
+
     def leading(self, value: bool) -> None:
         self._leader.set(value)
 
@@ -85,7 +94,7 @@ class Metrics:
         """Name, labels and meaning of each."""
         every = (
             self._requests, self._reconcile, self._errors, self._stages, self._restarts, self._trainings, self._watch_age,
-            self._leader, self._depth,
+            self._leader, self._reports, self._depth,
         )  # fmt: skip
         found = [(next(iter(metric.describe())), metric._labelnames) for metric in every]  # noqa: SLF001
         return [

@@ -81,6 +81,12 @@ class Options(OperatorSettings, BaseSettings):
     health_port: Annotated[int, Field(ge=0, le=65_535)] = Field(
         8080, description="Their port; 0 takes a free one."
     )
+    progress_url: Annotated[str, Field(max_length=512, pattern=r"^(https://[^/?#@]+/?)?$")] = Field(
+        "",
+        description="Address at which pods reach this operator to report progress, https://host:port. Default: they do not.",
+    )
+    progress_host: str = Field("0.0.0.0", description="Address that reports are heard on.")  # noqa: S104
+    progress_port: Annotated[int, Field(ge=1, le=65_535)] = Field(8443, description="Its port.")
     log_format: LogFormat = Field("text", description="Lines for people, or JSON.")
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="What is worth a line."

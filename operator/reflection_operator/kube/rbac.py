@@ -5,7 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from .kinds import IN_OWN_NAMESPACE, IN_RUN_NAMESPACES, Kind
+from .kinds import (
+    FOR_PROGRESS_IN_CLUSTER,
+    FOR_PROGRESS_IN_OWN_NAMESPACE,
+    IN_OWN_NAMESPACE,
+    IN_RUN_NAMESPACES,
+    Kind,
+)
 
 NAME = "reflect-operator"
 _API = "rbac.authorization.k8s.io"
@@ -13,19 +19,27 @@ _API = "rbac.authorization.k8s.io"
 
 def rules(kinds: Iterable[Kind]) -> list[dict[str, Any]]:
     """The rules of a role that may do what is done with the kinds."""
-    return [
-        {"apiGroups": [kind.group], "resources": [kind.resource], "verbs": list(kind.verbs)} for kind in kinds
-    ]
+    return [rule for kind in kinds for rule in kind.rules()]
 
 
-def manifests(namespaces: Sequence[str], own_namespace: str, service_account: str) -> list[dict[str, Any]]:
-    """Roles and their bindings: for the whole cluster where no namespaces are given, else Roles alone."""
+def manifests(
+    namespaces: Sequence[str], own_namespace: str, service_account: str, *, progress: bool
+) -> list[dict[str, Any]]:
+    """Roles and their bindings: for the whole cluster where no namespaces are given, else Roles alone.
+
+    With `progress` there is a ClusterRole besides, for the review of tokens alone.
+    """
     subject = {"kind": "ServiceAccount", "name": service_account, "namespace": own_namespace}
-    objects = [_role("Role", NAME + "-lease", own_namespace, IN_OWN_NAMESPACE, subject)]
+    own = (*IN_OWN_NAMESPACE, *(FOR_PROGRESS_IN_OWN_NAMESPACE if progress else ()))
+    objects = [_role("Role", NAME + "-lease", own_namespace, own, subject)]
     if namespaces:
         objects += [_role("Role", NAME, namespace, IN_RUN_NAMESPACES, subject) for namespace in namespaces]
     else:
         objects.append(_role("ClusterRole", NAME, None, IN_RUN_NAMESPACES, subject))
+    if progress:
+        # Two operators of one cluster, each for its own namespaces, must not share it.
+        name = f"{NAME}-progress-{own_namespace}"
+        objects.append(_role("ClusterRole", name, None, FOR_PROGRESS_IN_CLUSTER, subject))
     return [part for pair in objects for part in pair]
 
 

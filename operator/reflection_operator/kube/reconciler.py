@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 
 from reflection_api.layout import child_name
@@ -11,6 +11,7 @@ from reflection_api.resource import API_VERSION, KIND, ReflectionTraining
 from reflection_api.status import ReflectionTrainingStatus
 
 from ..children.build import build
+from ..children.progress_place import ProgressPlace
 from ..reconcile import deletion
 from ..reconcile.decide import decide
 from ..reconcile.decision import Attempt, Decision, EventRecord
@@ -38,14 +39,22 @@ class Reconciler:
     """Carries decisions out as reconcile/decision.py demands."""
 
     def __init__(
-        self, api: Api, store: Store, events: Events, measures: Measures, settings: OperatorSettings
+        self,
+        api: Api,
+        store: Store,
+        events: Events,
+        measures: Measures,
+        settings: OperatorSettings,
+        progress: Callable[[], ProgressPlace | None],
     ) -> None:
+        """`progress` says where the pods of a Job that is created now report their progress."""
         self._api = api
         self._store = store
         self._events = events
         self._measures = measures
         self._children = Children(api, store)
         self._settings = settings
+        self._progress = progress
         self._refusals: dict[str, Refusal] = {}
 
     async def reconcile(self, run: str) -> float | None:
@@ -83,7 +92,7 @@ class Reconciler:
             resource=resource,
             jobs=tuple(job.value for job in view.jobs.values()),
             pods=view.pods,
-            progress=None,
+            progress=view.progress,
             # Whole seconds, as all times in Kubernetes.
             now=datetime.now(UTC).replace(microsecond=0),
             refusal=self._refusals.get(view.run.uid),
@@ -204,7 +213,13 @@ class Reconciler:
     async def _create(self, resource: ReflectionTraining, attempt: Attempt) -> None:
         run = resource.metadata
         objects = build(
-            resource, attempt.round, attempt.stage, attempt.attempt, attempt.restarts, self._settings
+            resource,
+            attempt.round,
+            attempt.stage,
+            attempt.attempt,
+            attempt.restarts,
+            self._settings,
+            self._progress(),
         )
         try:
             await self._children.create(run, objects)

@@ -7,7 +7,13 @@ from collections.abc import Iterator
 
 from pydantic.fields import FieldInfo
 
-from .kinds import IN_OWN_NAMESPACE, IN_RUN_NAMESPACES, Kind
+from .kinds import (
+    FOR_PROGRESS_IN_CLUSTER,
+    FOR_PROGRESS_IN_OWN_NAMESPACE,
+    IN_OWN_NAMESPACE,
+    IN_RUN_NAMESPACES,
+    Kind,
+)
 from .metrics import Metrics
 from .options import PROGRAM, Options
 
@@ -37,6 +43,13 @@ And in the namespace of its Lease:
 | API group | resource | verbs |
 |---|---|---|
 """
+_PROGRESS = """
+With `--progress-url` two more: the Secret is the only one that is read or written, in the namespace of the Lease; reviews
+belong to no namespace, and a ClusterRole allows them alone.
+
+| API group | resource | verbs |
+|---|---|---|
+"""
 _METRICS = """
 ## Metrics
 
@@ -57,6 +70,8 @@ def page() -> str:
             *(_permission(kind) for kind in IN_RUN_NAMESPACES),
             _OWN,
             *(_permission(kind) for kind in IN_OWN_NAMESPACE),
+            _PROGRESS,
+            *(_permission(kind) for kind in (*FOR_PROGRESS_IN_OWN_NAMESPACE, *FOR_PROGRESS_IN_CLUSTER)),
             _METRICS,
             *_metrics(),
         )
@@ -78,7 +93,8 @@ def _default(field: FieldInfo) -> str:
 
 
 def _permission(kind: Kind) -> str:
-    return f"| {kind.group or 'core'} | {kind.resource} | {', '.join(kind.verbs)} |\n"
+    name = f" `{kind.only}`" if kind.only else ""
+    return f"| {kind.group or 'core'} | {kind.resource}{name} | {', '.join(kind.verbs)} |\n"
 
 
 def _metrics() -> Iterator[str]:

@@ -6,16 +6,22 @@ because its echo is late. The newest version of an object wins, in whatever orde
 
 from __future__ import annotations
 
+import math
+import time
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from reflection_api.contract import ProgressReport
+
 from ..reconcile.observed import ObservedJob, ObservedPod
+from ..reconcile.reports import merged
 from .kinds import JOBS, PODS, RUNS, Kind
 from .known import Known, StoredRun, identity_of, read
 
 _DELETED_KEPT = 20_000
+_REPORTS_APART_S = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +32,8 @@ class View:
     jobs: Mapping[str, Known[ObservedJob]]
     """By name."""
     pods: tuple[ObservedPod, ...]
+    progress: ProgressReport | None = None
+    """Of the Job whose pods have reported last."""
 
 
 @dataclass(slots=True)
@@ -35,6 +43,11 @@ class _Family:
     members: dict[str, dict[str, Known[Any]]] = field(
         default_factory=lambda: {kind.plural: {} for kind in (RUNS, JOBS, PODS)}
     )
+
+    reports: dict[str, ProgressReport] = field(default_factory=dict)
+    """The newest report of each pod, by its UID."""
+    told: float = -math.inf
+    """When a report was last worth a look at the run."""
 
     @property
     def run(self) -> Known[StoredRun] | None:
@@ -79,6 +92,7 @@ class Store:
         )
         return View(
             run=family.run,
+            progress=_newest(family),
             # Of two with one name the older is gone, and only nobody has said so yet.
             jobs={each.name: each for each in sorted(jobs, key=lambda job: job.version)},
             pods=tuple(each.value for each in sorted(pods, key=lambda pod: pod.name)),
@@ -117,6 +131,21 @@ class Store:
             self._deleted.popitem(last=False)
         self._forget(kind, uid)
 
+    def report(self, pod: str, report: ProgressReport) -> bool:
+        """Take over what the pod of a UID reports; False where no run has one. Many reports are worth one look in a while."""
+        run = self._belongs.get(pod)
+        family = self._families.get(run) if run else None
+        if run is None or family is None or pod not in family.members[PODS.plural]:
+            return False
+        family.reports[pod] = report.model_copy(
+            update={"index": family.members[PODS.plural][pod].value.index}
+        )
+        now = time.monotonic()
+        if now - family.told >= _REPORTS_APART_S:
+            family.told = now
+            self._changed(run)
+        return True
+
     def sweep(self, kind: Kind, listed: Container[str], version: int) -> None:
         """Forget what a complete list as of a version lacks; what is newer than the list stays."""
         every = [each for family in self._families.values() for each in family.members[kind.plural].values()]
@@ -133,6 +162,17 @@ class Store:
         family = self._families.get(run) if run else None
         if run is None or family is None or family.members[kind.plural].pop(uid, None) is None:
             return
+        family.reports.pop(uid, None)
         if family.empty:
             del self._families[run]
         self._changed(run)
+
+
+def _newest(family: _Family) -> ProgressReport | None:
+    """One report for the Job that was heard of last: what its pods have done together."""
+    if not family.reports:
+        return None
+    pods = family.members[PODS.plural]
+    last = max(family.reports, key=lambda uid: family.reports[uid].updated_at)
+    job = pods[last].value.job_name
+    return merged([report for uid, report in family.reports.items() if pods[uid].value.job_name == job])

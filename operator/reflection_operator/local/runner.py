@@ -20,11 +20,11 @@ from ..reconcile.decide import decide
 from ..reconcile.decision import Attempt, Decision
 from ..reconcile.observed import Observed
 from ..reconcile.parse import job_from_object, pod_from_object
+from ..reconcile.reports import merged
 from ..settings import OperatorSettings
 from .cluster import LocalCluster
 from .display import Display
 from .processes import Lifeline
-from .progress import merged
 from .records import Records, write_json
 from .stages import stage_lines
 

@@ -54,18 +54,25 @@ def test_by_default_it_is_the_operator_and_no_more(helm: Helm) -> None:
     ]
 
 
+@pytest.mark.parametrize("progress", [True, False], ids=["progress", "no progress"])
 @pytest.mark.parametrize("namespaces", [[], ["team-a", "team-b"]], ids=["cluster", "namespaces"])
-def test_its_permissions_are_those_that_the_operator_asks_for(helm: Helm, namespaces: list[str]) -> None:
-    objects = helm.render({"watchNamespaces": namespaces, "rbac": {"aggregatedRoles": False}})
+def test_its_permissions_are_those_that_the_operator_asks_for(
+    helm: Helm, namespaces: list[str], progress: bool
+) -> None:
+    values = {"watchNamespaces": namespaces, "rbac": {"aggregatedRoles": False}}
+    objects = helm.render(values | {"progress": {"enabled": progress}})
     found = [bare(obj) for obj in objects if obj["apiVersion"].startswith("rbac.")]
 
     def key(obj: Obj) -> tuple[str, ...]:
         return obj["kind"], obj["metadata"].get("namespace", ""), obj["metadata"]["name"]
 
-    assert sorted(found, key=key) == sorted(manifests(namespaces, "ops", "reflect-operator"), key=key)
+    assert sorted(found, key=key) == sorted(
+        manifests(namespaces, "ops", "reflect-operator", progress=progress), key=key
+    )
     assert options(objects).namespaces == namespaces
     if namespaces:
-        assert [obj["kind"] for obj in found if obj["kind"].startswith("Cluster")] == []
+        cluster = [obj["metadata"]["name"] for obj in found if obj["kind"] == "ClusterRole"]
+        assert cluster == (["reflect-operator-progress-ops"] if progress else [])
 
 
 @pytest.mark.parametrize(
@@ -97,9 +104,11 @@ SETTINGS: list[tuple[str, Any, str, Any]] = [
     ("leaderElection", {"retrySeconds": 0.5}, "lease_retry_seconds", 0.5),
 ]
 """Name and value in the section `operator`, name and value among the operator's options."""
-ELSEWHERE = {"namespaces", "trainer_image", "image_pull_policy", "lease_name"}
+ELSEWHERE = {
+    "namespaces", "trainer_image", "image_pull_policy", "lease_name", "identity", "progress_url", "progress_port",
+}  # fmt: skip
 """Options that the chart derives from its other values; the tests beside this one look at them."""
-NOT_IN_A_POD = {"kubeconfig", "identity", "lease_namespace", "health_host", "health_port"}
+NOT_IN_A_POD = {"kubeconfig", "lease_namespace", "health_host", "health_port", "progress_host"}
 """What a pod has by itself."""
 
 
@@ -153,6 +162,31 @@ def test_every_release_has_a_lease_of_its_own(helm: Helm) -> None:
     assert options(helm.render(name="blue")).lease_name == "blue-reflect-operator"
 
 
+def test_a_replica_is_called_after_its_pod(helm: Helm) -> None:
+    """A container that is started again need not wait for its own Lease."""
+    (field,) = (
+        each["valueFrom"] for each in container(helm.render())["env"] if each["name"] == "REFLECT_IDENTITY"
+    )
+    assert field == {"fieldRef": {"fieldPath": "metadata.name"}}
+    assert options(helm.render()).identity.startswith("reflect-operator-")
+
+
+def test_pods_report_to_a_service_of_the_release(helm: Helm) -> None:
+    objects = helm.render({"progress": {"port": 9443}}, name="blue")
+    chosen = options(objects)
+    assert (chosen.progress_url, chosen.progress_port) == (
+        "https://blue-reflect-operator-progress.ops.svc:9443",
+        9443,
+    )
+    (service,) = of_kind(objects, "Service")
+    assert service["metadata"]["name"] == "blue-reflect-operator-progress"
+    (port,) = service["spec"]["ports"]
+    named = {each["name"]: each["containerPort"] for each in container(objects)["ports"]}
+    assert (port["port"], named[port["targetPort"]]) == (9443, 9443)
+    without = helm.render({"progress": {"enabled": False}})
+    assert (options(without).progress_url, of_kind(without, "Service")) == ("", [])
+
+
 def test_the_pod(helm: Helm) -> None:
     objects = helm.render(EVERYTHING)
     deployment = one(objects, "Deployment")
@@ -170,7 +204,8 @@ def test_the_pod(helm: Helm) -> None:
     operator = container(objects)
     assert operator["env"][-1:] == EVERYTHING["extraEnv"]
     assert operator["ports"] == [
-        {"name": "health", "containerPort": Options.model_fields["health_port"].default, "protocol": "TCP"}
+        {"name": name, "containerPort": Options.model_fields[f"{name}_port"].default, "protocol": "TCP"}
+        for name in ("health", "progress")
     ]
     probes = {name: operator[f"{name}Probe"]["httpGet"] for name in ("startup", "liveness", "readiness")}
     assert probes == {

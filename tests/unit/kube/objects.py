@@ -42,9 +42,22 @@ def job(
     }
 
 
-def pod(version: int = 1, *, uid: str = "pod-1", of: str = UID, namespace: str = "ml") -> dict[str, Any]:
-    """Its pod."""
-    name = f"countdown-{of[:8]}-r1-rollout-1"
+def pod(
+    version: int = 1,
+    *,
+    uid: str = "pod-1",
+    of: str = UID,
+    namespace: str = "ml",
+    stage: str = "rollout",
+    index: int = 0,
+) -> dict[str, Any]:
+    """Its pod, or one of another stage's Job."""
+    name = f"countdown-{of[:8]}-r1-{stage}-1"
     labels = {"reflection.training/run-uid": of, "batch.kubernetes.io/job-name": name}
-    metadata = {"name": f"{name}-0-x", "namespace": namespace, "uid": uid, "resourceVersion": str(version)}
+    metadata = {
+        "name": f"{name}-{index}-x",
+        "namespace": namespace,
+        "uid": uid,
+        "resourceVersion": str(version),
+    }
     return {"metadata": metadata | {"labels": labels}, "spec": {}, "status": {"phase": "Running"}}

@@ -77,7 +77,7 @@ def test_an_answer_that_is_no_status_is_survived(body: bytes) -> None:
 
 
 def test_roles_name_every_verb_and_nothing_else() -> None:
-    objects = manifests([], "ops", "reflect-operator")
+    objects = manifests([], "ops", "reflect-operator", progress=False)
     assert [(each["kind"], each["metadata"].get("namespace")) for each in objects] == [
         ("Role", "ops"), ("RoleBinding", "ops"), ("ClusterRole", None), ("ClusterRoleBinding", None),
     ]  # fmt: skip
@@ -94,6 +94,22 @@ def test_roles_name_every_verb_and_nothing_else() -> None:
 
 
 def test_for_given_namespaces_roles_are_enough() -> None:
-    objects = manifests(["a", "b"], "ops", "reflect-operator")
+    objects = manifests(["a", "b"], "ops", "reflect-operator", progress=False)
     assert {each["kind"] for each in objects} == {"Role", "RoleBinding"}
     assert {each["metadata"]["namespace"] for each in objects} == {"ops", "a", "b"}
+
+
+def test_progress_takes_one_secret_and_reviews_and_nothing_else() -> None:
+    def granted(progress: bool) -> list[tuple[str, str, str, str]]:
+        return [
+            (each["kind"], rule["resources"][0], verb, rule.get("resourceNames", ["any"])[0])
+            for each in manifests(["a"], "ops", "reflect-operator", progress=progress) if "rules" in each
+            for rule in each["rules"] for verb in rule["verbs"]
+        ]  # fmt: skip
+
+    assert sorted(set(granted(True)) - set(granted(False))) == [
+        ("ClusterRole", "tokenreviews", "create", "any"),
+        ("Role", "secrets", "create", "any"),
+        ("Role", "secrets", "get", "reflect-operator-progress"),
+        ("Role", "secrets", "update", "reflect-operator-progress"),
+    ]

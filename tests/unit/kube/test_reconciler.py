@@ -117,7 +117,7 @@ class Bench:
         self.store.put(RUNS, stored)
         api: Any = self.server
         self.reconciler = Reconciler(
-            api, self.store, Events(api, "test"), Measures(Metrics()), OperatorSettings()
+            api, self.store, Events(api, "test"), Measures(Metrics()), OperatorSettings(), lambda: None
         )
 
     def look(self) -> float | None:

@@ -6,6 +6,7 @@ from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
+from reflection_api.contract import ProgressReport
 from reflection_operator.kube.kinds import JOBS, PODS, RUNS, Kind
 from reflection_operator.kube.store import Store, View
 
@@ -150,3 +151,53 @@ def test_the_order_in_which_changes_arrive_does_not_matter(histories: Any, chanc
         )
 
     assert final(told) == final(changes)
+
+
+def report(**fields: Any) -> ProgressReport:
+    words = {"stage": "rollout", "done": 1, "total": 4, "unit": "answers", "updatedAt": 100.0}
+    return ProgressReport.model_validate(words | fields)
+
+
+def test_what_pods_report_adds_up_and_is_worth_one_look() -> None:
+    store, changed = filled()
+    other = pod(13, uid="pod-2", index=3)
+    store.put(PODS, other)
+    changed.clear()
+    assert view(store).progress is None
+    assert store.report(pod(12)["metadata"]["uid"], report())
+    assert store.report("pod-2", report(done=2, updatedAt=101.0, index=0))
+    found = view(store).progress
+    assert found is not None
+    assert (found.done, found.total, found.updated_at) == (3, 8, 101.0)
+    # The second came at once after the first, and is seen with the next look.
+    assert changed == [UID]
+
+
+def test_the_newest_report_of_a_pod_wins_and_goes_with_the_pod() -> None:
+    store, _ = filled()
+    uid = pod(12)["metadata"]["uid"]
+    store.report(uid, report())
+    store.report(uid, report(done=3))
+    found = view(store).progress
+    assert found is not None
+    assert found.done == 3
+    store.gone(PODS, pod(20))
+    assert view(store).progress is None
+
+
+def test_whose_pod_is_not_known_is_not_heard() -> None:
+    store, changed = filled()
+    assert not store.report("nobody", report())
+    # Neither a run nor a Job has a token.
+    assert not store.report(UID, report())
+    assert changed == []
+
+
+def test_reports_of_an_earlier_job_do_not_count() -> None:
+    store, _ = filled()
+    store.put(PODS, pod(13, uid="pod-2", stage="verify"))
+    store.report(pod(12)["metadata"]["uid"], report(done=4))
+    store.report("pod-2", report(stage="verify", done=1, total=2, updatedAt=200.0))
+    found = view(store).progress
+    assert found is not None
+    assert (found.stage, found.done, found.total) == ("verify", 1, 2)

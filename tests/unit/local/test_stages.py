@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from reflection_api.contract import ProgressReport
 from reflection_api.stages import Stage
-from reflection_operator.local.progress import merged
 from reflection_operator.local.stages import StageLine, clock, stage_lines
+from reflection_operator.reconcile.reports import merged
 
 from ..reconcile.builders import after, complete, failed, job
 

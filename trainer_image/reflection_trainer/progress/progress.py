@@ -10,12 +10,14 @@ from pathlib import Path
 from reflection_api.contract import PROGRESS_VARIABLE, ProgressReport
 from reflection_api.stages import Stage
 
+from .post import poster
+
 _MIN_INTERVAL = 0.5
 """Seconds between two reports: more often helps nobody."""
 
 
 class Progress:
-    """Counts units and publishes the newest report to the file named by REFLECT_PROGRESS, if there is one."""
+    """Counts units and publishes the newest report: to the file and to the address that the environment names, if any."""
 
     def __init__(self, stage: Stage, *, index: int, unit: str, total: int) -> None:
         self.stage, self.index, self.unit, self.total = stage, index, unit, total
@@ -23,6 +25,7 @@ class Progress:
         self.checkpoint_step: int | None = None
         target = os.environ.get(PROGRESS_VARIABLE)
         self._path = Path(target) if target else None
+        self._poster = poster()
         self._started, self._base = time.monotonic(), 0
         self._published = 0.0
 
@@ -37,7 +40,9 @@ class Progress:
         """Publish that `done` units are done, at most twice a second unless forced or finished."""
         self.done = done
         now = time.monotonic()
-        if self._path is None or (now - self._published < _MIN_INTERVAL and done < self.total and not force):
+        if self._path is None and self._poster is None:
+            return
+        if now - self._published < _MIN_INTERVAL and done < self.total and not force:
             return
         self._published = now
         report = ProgressReport(
@@ -52,13 +57,20 @@ class Progress:
             checkpoint_step=self.checkpoint_step,
             updated_at=time.time(),
         )
-        with contextlib.suppress(OSError):  # best effort: a full disk must not stop the work
-            temporary = self._path.with_suffix(".partial")
-            temporary.write_text(report.to_json())
-            temporary.replace(self._path)
+        if self._path is not None:
+            _write(self._path, report)
+        if self._poster is not None:
+            self._poster.offer(report)
 
     def _remaining(self, now: float) -> float | None:
         fresh = self.done - self._base
         if fresh <= 0:
             return None
         return (now - self._started) / fresh * max(0, self.total - self.done)
+
+
+def _write(path: Path, report: ProgressReport) -> None:
+    with contextlib.suppress(OSError):  # a full disk must not stop the work
+        temporary = path.with_suffix(".partial")
+        temporary.write_text(report.to_json())
+        temporary.replace(path)
