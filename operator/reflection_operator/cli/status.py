@@ -63,7 +63,9 @@ async def _watch(cluster: Cluster, name: str) -> None:
 
     async def open_logs(run: Seen) -> None:
         try:
-            await print_logs(cluster, run, Wanted(follow=True), typer.echo, typer.echo)
+            await print_logs(
+                cluster, run, Wanted(follow=True), lambda said: typer.echo(said.text), typer.echo
+            )
         except RemoteError as error:
             typer.echo(str(error))
 

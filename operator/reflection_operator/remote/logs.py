@@ -23,6 +23,25 @@ from .seen import Seen
 _PAUSE_SECONDS = 1.0
 _MAX_LINE = 16_384
 
+
+@dataclass(frozen=True, slots=True)
+class LogLine:
+    """A line, and who printed it."""
+
+    pod: str
+    index: int
+    """Number of its shard or node."""
+    line: str
+    pods: int
+    """How many pods are being read."""
+
+    @property
+    def text(self) -> str:
+        """For people: the pod's number first where there are several."""
+        return f"[{self.index}] {self.line}" if self.pods > 1 else self.line
+
+
+Take = Callable[[LogLine], None]
 Write = Callable[[str], None]
 
 
@@ -36,8 +55,8 @@ class Wanted:
     tail: int | None = None
 
 
-async def print_logs(cluster: Cluster, run: Seen, wanted: Wanted, write: Write, complain: Write) -> None:
-    """Write the logs of the newest attempt's pods, or of a stage's.
+async def print_logs(cluster: Cluster, run: Seen, wanted: Wanted, take: Take, complain: Write) -> None:
+    """Hand on the lines of the newest attempt's pods, or of a stage's.
 
     Raises:
         RemoteError: there is no such pod, or none has a log.
@@ -49,13 +68,11 @@ async def print_logs(cluster: Cluster, run: Seen, wanted: Wanted, write: Write, 
         raise RemoteError(
             f"{run.metadata.name} has no {what} at the moment, and logs go with their pods ({run.why})"
         )
-    several = len(pods) > 1
 
     async def one(pod: ObservedPod) -> str:
-        mark = f"[{pod.index}] " if several else ""
         try:
             async for line in _lines(_pieces(cluster, pod, wanted)):
-                write(mark + line)
+                take(LogLine(pod.name, pod.index, line, len(pods)))
         except ApiError as error:
             return f"pod {pod.name} has no log yet: {error.message}"
         return ""

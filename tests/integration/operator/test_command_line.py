@@ -170,6 +170,9 @@ def test_logs(at_work: Run, reflect: Reflect, log_server: KubeletLogs, kubelet: 
     ]
     one = reflect("logs", "countdown", "--stage", "rollout", "--index", "1", "--tail", "1")
     assert one.stdout == "answer [31mred\n"
+    lines = [json.loads(line) for line in reflect("logs", "countdown", "-o", "json").stdout.splitlines()]
+    assert [(line["index"], line["line"]) for line in lines][:2] == [(0, "shard 0"), (0, "answer [31mred")]
+    assert {line["pod"] for line in lines} == {pod["metadata"]["name"] for pod in kubelet.pods()}
     none = reflect("logs", "countdown", "--stage", "train")
     assert (none.returncode, none.stdout) == (1, "")
     assert none.stderr.startswith("countdown has no train pods at the moment")
