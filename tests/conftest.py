@@ -22,6 +22,8 @@ TESTS = Path(__file__).parent
 # What a run of everything does not touch, with CI=true either.
 OTHER_ROOMS = {"soak": "hours in all, `make soak`", "gpu": "on a machine with a GPU, `make gpu`"}
 QUICK_FIRST = ("unit", "integration", "cluster")
+# Rooms of integration that need what is built beside the tests of the others: Kubernetes and Helm.
+BUILT_MEANWHILE = ("install", "operator")
 
 # A developer's or a pod's settings must not decide whether a test passes.
 FOREIGN_PREFIXES = (
@@ -116,7 +118,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         name = item.path.relative_to(TESTS).parts[0]
         return QUICK_FIRST.index(name) if name in QUICK_FIRST else len(QUICK_FIRST)
 
-    items.sort(key=room)
+    def place(item: pytest.Item) -> tuple[int, bool]:
+        return room(item), item.path.relative_to(TESTS).parts[1] in BUILT_MEANWHILE
+
+    items.sort(key=place)
     without_vllm = pytest.mark.skip(reason="vLLM is not installed: see docs/machine.md")
     vllm_is_there = importlib.util.find_spec("vllm") is not None
     for item in items:
