@@ -35,4 +35,7 @@ class ExitCode(IntEnum):
     BAD_CONFIG = 78
 
 
+TOLD_TO_STOP = 143
+"""Exit code of a stage that was told to stop: 128 and the number of SIGTERM, as a container runtime says it."""
+
 FINAL_EXIT_CODES = (ExitCode.BAD_DATA, ExitCode.CHECK_FAILED, ExitCode.BAD_CONFIG)

@@ -41,9 +41,13 @@ SETTINGS: dict[str, Any] = {
 }
 
 
+WIDTH = 384
+"""So that weights and optimizer go in several parts, and a kill can leave an upload unfinished."""
+
+
 @pytest.fixture
 def model(tmp_path: Path) -> Path:
-    return tiny.write_model(tmp_path / "model")
+    return tiny.write_model(tmp_path / "model", width=WIDTH)
 
 
 @pytest.fixture
@@ -120,7 +124,9 @@ def test_it_ends_with_the_same_weights_and_leaves_nothing_behind(
     assert last.exit_code == 0, last.stderr
     assert "going on from checkpoint-" in last.stderr
     s3_proxy.chaos = None
-    print(f"{KILLS} kills, {len(s3_proxy.requests)} requests")
+    parts = sum("partNumber=" in request for request in s3_proxy.requests)
+    print(f"{KILLS} kills, {len(s3_proxy.requests)} requests, {parts} of them parts of an upload")
+    assert parts > KILLS
     assert weights(s3_server, buckets[1]) == weights(s3_server, buckets[0])
     assert_whole(
         config.model_copy(update={"storage": StorageSpec(uri=config.storage.uri, endpoint=direct)}), tmp_path
@@ -136,10 +142,14 @@ def weights(s3_server: Any, bucket: str) -> str:
 def assert_whole(config: StageConfig, folder: Path) -> None:
     """Every artefact matches its manifest, and no file of a checkpoint is without one."""
     found = artifacts(config)
-    names = list(found.store.list(""))
+    names = list(found.store.versions(""))
     folders = [name.removesuffix(f"/{MANIFEST}") for name in names if name.endswith(f"/{MANIFEST}")]
     assert len([name for name in folders if "/checkpoint-" in name]) == SETTINGS["checkpoint"]["keepLast"]
     for name in folders:
         assert found.get_folder(name, folder / "copy" / name) is not None
+    files = [name.removesuffix(f".{MANIFEST}") for name in names if name.endswith(f".{MANIFEST}")]
+    assert files, "the dataset and the metrics have manifests beside them"
+    for name in files:
+        assert found.get_file(name, folder / "copy" / name) is not None
     inside = tuple(f"{name}/" for name in folders)
     assert not [name for name in names if "/checkpoint-" in name and not name.startswith(inside)]

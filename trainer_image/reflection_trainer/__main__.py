@@ -6,11 +6,12 @@ import argparse
 import importlib
 import logging
 import os
+import signal
 import sys
 from pathlib import Path
 
 from reflection_api.contract import CONFIG_VARIABLE
-from reflection_api.stages import Stage
+from reflection_api.stages import TOLD_TO_STOP, Stage
 
 from .harness import StageFunction, run_stage
 
@@ -38,6 +39,11 @@ def main(argv: list[str] | None = None) -> int:
     return run_stage(stage, Path(arguments.config), _lazily(stage))
 
 
+def _leave(*_: object) -> None:
+    """End in order when told to: in a container this is process 1, which gets no signal that it does not handle."""
+    sys.exit(TOLD_TO_STOP)
+
+
 def _lazily(stage: Stage) -> StageFunction:
     """Import a stage only when it runs: the others' libraries are slow to load."""
 
@@ -48,4 +54,5 @@ def _lazily(stage: Stage) -> StageFunction:
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, _leave)
     sys.exit(main())

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from reflection_api.stages import ExitCode
+from reflection_api.stages import TOLD_TO_STOP, ExitCode
 
 from . import pods
 from .processes import end_marked, oom_kills, start
@@ -129,7 +129,7 @@ class LocalCluster:
         indices = list(running.processes)
         _stop(running, grace=2.0)
         for index in indices:
-            self._record_exit(name, index, 143)
+            self._record_exit(name, index, TOLD_TO_STOP)
         end_marked(self._mark)
 
     def _record_exit(self, name: str, index: int, code: int, *, out_of_memory: bool = False) -> None:

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 
 from reflection_api.contract import StageResult
 from reflection_api.reasons import MEANINGS, Fault, Reason
-from reflection_api.stages import FINAL_EXIT_CODES, ExitCode, Stage
+from reflection_api.stages import FINAL_EXIT_CODES, TOLD_TO_STOP, ExitCode, Stage
 from reflection_api.status import AuditStatus
 
 from .observed import ObservedJob, ObservedPod, PodPhase, Terminated
@@ -33,7 +33,6 @@ _MAX_LOG_LINE = 240
 _MAX_NAME = 253
 _NEVER = datetime.max.replace(tzinfo=UTC)
 _SIGNALLED = 128
-_TOLD_TO_STOP = 128 + signal.SIGTERM
 _EXIT_CODE = re.compile(r"exit code (\d{1,3})\b")
 
 
@@ -97,7 +96,7 @@ def _how_early(stage: Stage, pod: ObservedPod) -> tuple[datetime, int, int, str]
     if end is None:
         return _NEVER, 1, pod.index, pod.name
     explained = 0 if result_of(pod, stage) else 1
-    return end.finished_at or _NEVER, 2 if end.exit_code == _TOLD_TO_STOP else explained, pod.index, pod.name
+    return end.finished_at or _NEVER, 2 if end.exit_code == TOLD_TO_STOP else explained, pod.index, pod.name
 
 
 def _from_pod(job: ObservedJob, pod: ObservedPod) -> Failure:

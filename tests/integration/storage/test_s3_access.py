@@ -149,6 +149,29 @@ def test_replaced_credentials_are_taken_over(open_s3, s3_server, bucket, secret)
     assert store.read("object") == b"2"
 
 
+def test_the_usual_file_of_credentials_is_read_again(
+    open_s3, s3_server, bucket, user, monkeypatch, tmp_path
+) -> None:
+    """Without keys in the environment the chain of AWS goes on to its file."""
+    new, file = s3_server.new_user(), tmp_path / "credentials"
+
+    def write(key: Key) -> None:
+        words = "".join(f"{name.lower()} = {value}\n" for name, value in key.environment.items())
+        file.write_text(f"[default]\n{words}")
+
+    for name in NOBODY.environment:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(file))
+    write(user)
+    store = open_s3()
+    store.write("object", b"1")
+    s3_server.allow(bucket, new)
+    s3_server.delete_user(user)
+    threading.Timer(0.5, lambda: write(new)).start()
+    store.write("object", b"2")
+    assert store.read("object") == b"2"
+
+
 def test_credentials_that_are_not_replaced_are_named(open_s3, s3_server, bucket, user, secret) -> None:
     secret(user)
     store = open_s3(credentialsSecret="s3-creds", patience=Patience(0.5))

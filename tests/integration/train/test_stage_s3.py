@@ -129,6 +129,17 @@ def test_training_goes_on_while_a_checkpoint_is_on_its_way(prepared, stored, s3_
     assert checkpoints(stored()) == {"checkpoint-15", "checkpoint-20"}
 
 
+def test_told_to_stop_before_the_training_it_ends_at_once(prepared, s3_proxy, tmp_path) -> None:
+    """In a container it is process 1, to which no signal gets that it does not handle: so it must not be left to the kernel."""
+    s3_proxy.down = True
+    process = start_stage(prepared(), tmp_path / "scratch")
+    wait_until(lambda: s3_proxy.refused, process)
+    process.send_signal(signal.SIGTERM)
+    _, log = process.communicate(timeout=GUARD_SECONDS)
+    assert process.returncode == 143, log
+    assert "Traceback" not in log
+
+
 def test_asked_to_stop_in_an_outage_it_saves_when_the_storage_is_back(
     prepared, stored, s3_proxy, tmp_path
 ) -> None:

@@ -5,19 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from reflection_api.reasons import Reason
+from reflection_api.stages import TOLD_TO_STOP
 
 from ..errors import StageFailure
 from .order import Outcome
 
 _SIGKILLED = 137
-_SIGTERMED = 143
-"""Exit codes as a container runtime reports them: 128 + the signal."""
+"""As a container runtime reports it: 128 + the signal."""
 
 
 class Interrupted(StageFailure):
     """The training was asked to stop, and has saved what it had."""
 
-    exit_code = _SIGTERMED
+    exit_code = TOLD_TO_STOP
 
     def __init__(self, step: int, total: int) -> None:
         super().__init__(
