@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import boto3
 from botocore.config import Config
-from reflection_trainer.train.family import die_with_parent
+from reflection_trainer.train.family import dying_with_this_process
 
 from .go_tools import go_tool
 
@@ -61,7 +61,7 @@ class S3Server:
                 env={**os.environ, "ROOT_ACCESS_KEY": ROOT.id, "ROOT_SECRET_KEY": ROOT.secret},
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                preexec_fn=die_with_parent,
+                preexec_fn=dying_with_this_process(),
             )  # fmt: skip
         self._wait()
         return self

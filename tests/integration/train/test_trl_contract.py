@@ -1,21 +1,30 @@
 """What we use of TRL, pinned. A failure here means that TRL changed underneath: each message says what to check.
 
-TRL calls `rollout_func` experimental, and two methods that we call are private. Nothing else of ours depends on TRL's insides.
+TRL calls `rollout_func` experimental, and most of what we call, replace or set is private. What we import: test_trl_names.py.
 """
 
 from __future__ import annotations
 
 import inspect
+import re
 from importlib import metadata
+from typing import Any
 
 import pytest
 import torch
 from accelerate import PartialState
-from reflection_trainer.train.grpo import GRPOConfig, GRPOTrainer
+from reflection_trainer.train.colocated import Colocated, sample_by
+from reflection_trainer.train.grpo import (
+    GRPOConfig,
+    GRPOTrainer,
+    shuffle_sequence_dict,
+    split_tensor_dict,
+)
+from reflection_trainer.train.metrics import _FROM_TRL, read_metrics
 from reflection_trainer.train.session import Session
 from reflection_trainer.train.trainer import ReflectionTrainer
 
-from .sessions import open_session, run_session
+from .sessions import open_session, reward_every_other_row, run_session
 
 pytestmark = pytest.mark.training
 
@@ -86,6 +95,11 @@ def test_the_trainer_still_takes_a_rollout_function():
         ),
         ("_get_train_sampler", ["dataset"], "ReflectionTrainer returns SameRow from it"),
         ("log", ["logs", "start_time"], "ReflectionTrainer adds its figures before the callbacks read them"),
+        (
+            "create_model_card",
+            ["model_name", "dataset_name", "tags"],
+            "ReflectionTrainer replaces it by nothing, else every checkpoint gets TRL's card",
+        ),
     ],
 )
 def test_the_methods_that_we_call_or_replace(method, expected, advice):
@@ -94,10 +108,17 @@ def test_the_methods_that_we_call_or_replace(method, expected, advice):
 
 
 def test_the_attributes_that_we_read(trainer):
-    for name, kind in {"eos_token_ids": list, "num_generations": int, "generation_kwargs": dict}.items():
+    kinds = {
+        "eos_token_ids": list, "num_generations": int, "generation_kwargs": dict, "loss_type": str, "_step": int,
+        "use_vllm": bool,
+    }  # fmt: skip
+    for name, kind in kinds.items():
         assert isinstance(getattr(trainer, name, None), kind), (
             f"GRPOTrainer.{name} is no {kind.__name__} any more"
         )
+    assert trainer.generation_kwargs["temperature"] == trainer.args.temperature, (
+        "colocated.py takes it from there"
+    )
     assert trainer.generation_kwargs["max_new_tokens"] == 8, (
         "the token limit is not in generation_kwargs any more: trl_adapter._at_most swaps it there for the retry"
     )
@@ -182,6 +203,86 @@ def test_the_end_of_training_is_told_from_a_step(trainer):
     before = dict(trainer.figures)
     assert lines, "on_log was not called"
     assert trainer.figures == before
+
+
+def test_the_rows_of_a_step_are_mixed_together_and_cut_in_order():
+    """ReflectionTrainer._prepare_inputs: where one of these fails, write both functions in grpo.py as they were."""
+    torch.manual_seed(0)
+    rows = {"ids": torch.arange(8), "texts": list("01234567"), "in_all": torch.tensor(7), "images": None}
+    mixed = shuffle_sequence_dict(rows)
+    assert mixed["texts"] != rows["texts"]
+    assert sorted(mixed["texts"]) == rows["texts"]
+    assert [str(row) for row in mixed["ids"].tolist()] == mixed["texts"], (
+        "the columns of a row were separated"
+    )
+    assert (int(mixed["in_all"]), mixed["images"]) == (7, None)
+    parts = split_tensor_dict({"ids": torch.arange(8), "in_all": torch.tensor(7)}, 2)
+    assert [part["ids"].tolist() for part in parts] == [[0, 1, 2, 3], [4, 5, 6, 7]]
+    assert [int(part["in_all"]) for part in parts] == [7, 7], "num_items_in_batch is of the whole step"
+
+
+def test_trl_believes_that_there_is_no_vllm():
+    """grpo.py: else every training process loads it, for seconds and gigabytes."""
+    from trl.generation import vllm_generation
+
+    answer = getattr(vllm_generation, "is_vllm_available", lambda: True)
+    assert not answer(), "TRL asks for vLLM before grpo.py has answered, or asks in another way"
+    assert not hasattr(vllm_generation, "LLM"), "TRL imports vLLM without asking"
+
+
+def test_vllm_stands_where_colocated_puts_it():
+    """sample_by sets three attributes: where TRL names one of them otherwise, it would go on to sample by transformers."""
+    source = inspect.getsource(GRPOTrainer._generate_single_turn)
+    for needed in (
+        "self.use_vllm",
+        "self._last_loaded_step",
+        "self.vllm_generation.sync_weights()",
+        "self.vllm_generation.generate(",
+    ):
+        assert needed in source, (
+            f"_generate_single_turn does not read {needed} any more: see colocated.sample_by"
+        )
+    used = set(re.findall(r"self\.vllm_generation\.(\w+)", inspect.getsource(GRPOTrainer)))
+    # The last two in __init__, for a server, and where tools are called, which we have none of.
+    assert used <= {"generate", "sync_weights", "vllm_client", "llm"}, "colocated.Colocated has to have more"
+
+
+class StandIn:
+    """For colocated.Colocated without vLLM: it ends every row at once."""
+
+    def __init__(self, trainer: Any) -> None:
+        self.calls: list[str] = []
+        self._end = trainer.eos_token_ids[0]
+
+    def sync_weights(self) -> None:
+        self.calls.append("sync_weights")
+
+    def generate(self, **asked: Any) -> Any:
+        assert sorted(asked) == sorted(parameters(Colocated.generate)), (
+            "TRL's call: change Colocated.generate"
+        )
+        self.calls.append("generate")
+        rows = asked["prompts"]
+        return rows, [[self._end]] * len(rows), [[[-1.0]]] * len(rows), None
+
+
+def test_vllm_gets_the_weights_once_a_step_and_all_figures_have_their_names(tmp_path, model):
+    session = open_session(tmp_path, model, maxSteps=2, microBatchSize=4)
+    reward_every_other_row(session)
+    trainer: Any = session.trainer
+    sample_by(trainer, StandIn)
+    run_session(session)
+    assert trainer.vllm_generation.calls == ["sync_weights", "generate", "generate"] * 2, (
+        "TRL pushes weights at other times: _last_loaded_step, which sample_by sets, is not what keeps it from that any more"
+    )
+    assert trainer._step == 2 * trainer.args.gradient_accumulation_steps, (
+        "_step does not count micro-batches any more: ReflectionTrainer._prepare_inputs finds the one that is due by it"
+    )
+    for line in read_metrics(session._order.metrics):
+        missing = [theirs for theirs, ours in _FROM_TRL.items() if ours not in line]
+        assert missing == [], (
+            "TRL logs these under other names: change metrics._FROM_TRL, which ours are kept by"
+        )
 
 
 def test_one_process_trains_here():

@@ -98,3 +98,23 @@ def test_a_child_dies_with_a_parent_that_is_killed():
     assert not alive or child.status() == psutil.STATUS_ZOMBIE
     parent.stdin.close()
     parent.stdout.close()
+
+
+IN_A_CONTAINER = """
+import os, subprocess
+from reflection_trainer.train.family import dying_with_this_process
+own, os.getpid = os.getpid, lambda: 1
+before_exec = dying_with_this_process()
+os.getpid = own  # a process that kills itself must not look for itself under another's number
+os.getppid = lambda: {parent}
+print(subprocess.Popen(["true"], preexec_fn=before_exec).wait())
+"""
+
+
+@pytest.mark.parametrize(("parent", "code"), [(1, 0), (7, -signal.SIGKILL)], ids=["a stage", "an orphan"])
+def test_the_first_process_of_a_container_may_have_children(parent, code):
+    """As which every stage runs in its pod; an orphan is given to another one."""
+    done = subprocess.run(
+        [sys.executable, "-c", IN_A_CONTAINER.format(parent=parent)], capture_output=True, text=True
+    )
+    assert (done.stdout.strip(), done.stderr) == (str(int(code)), "")

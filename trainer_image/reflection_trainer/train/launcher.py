@@ -14,7 +14,7 @@ from types import FrameType
 
 from ..cpus import available_cpus
 from ..engines import cpu
-from .family import die_with_parent
+from .family import dying_with_this_process
 from .order import WorkOrder
 
 _LOOK_SECONDS = 0.2
@@ -42,7 +42,7 @@ class Training:
             env=environment(order),
             # A group of its own, so that Ctrl-C reaches only this process, which then stops the training in order.
             start_new_session=True,
-            preexec_fn=die_with_parent,
+            preexec_fn=dying_with_this_process(),
         )  # fmt: skip
 
     def wait(self, look: Callable[[], None]) -> int:

@@ -9,10 +9,9 @@ import torch
 from datasets import Dataset
 from reflection_api.contract import TrainingSettings
 from torch.utils.data import Sampler
-from trl.trainer.utils import shuffle_sequence_dict, split_tensor_dict
 
 from .groups import GroupSource
-from .grpo import GRPOConfig, GRPOTrainer
+from .grpo import GRPOConfig, GRPOTrainer, shuffle_sequence_dict, split_tensor_dict
 from .meter import Counts, Meter
 from .metrics import step_figures
 from .trl_adapter import PLACEHOLDER, Row, TrlGenerator, hand_over, retry_success, rows_of

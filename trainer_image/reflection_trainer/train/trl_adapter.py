@@ -1,6 +1,7 @@
 """Our two steps as TRL's `rollout_func` and reward function.
 
-All that we use of TRL's insides stands here and in trainer.py, and a contract test watches it.
+What we use of TRL's insides stands here, in trainer.py and in colocated.py; grpo.py imports it, config.py knows the names of
+its settings and metrics.py those of its log. Contract tests watch all of it.
 
 What the step learns from is sampled and judged before TRL asks for it; `rollout_func` hands it over row by row. The completion
 of a row is the reflection alone, so TRL's own completion mask is the reflection mask: the retry cannot reach the loss. With the
