@@ -1,6 +1,6 @@
 """The demo's training with three seeds: mean and spread of what it learns.
 
-    make bench ONLY=demo_seeds              about 8 minutes on two cores
+    make bench ONLY=demo_seeds              about 15 minutes on two cores
     python bench/demo_seeds.py --page docs/results/demo-seeds.md
 
 Writes build/bench/demo_seeds.json and, with --page, the results page. Finished seeds are not run again.

@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
+import signal
 import subprocess
 import sys
 import time
@@ -19,10 +20,13 @@ from typing import Any
 
 import psutil
 import pyarrow.parquet as pq
+from reflection_trainer.train.family import dying_with_this_process
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 SAMPLE_SECONDS = 1.0
+INTERRUPTED = 130
+"""Exit code after Ctrl-C."""
 
 
 def main() -> int:
@@ -45,7 +49,7 @@ def main() -> int:
     workdir: Path = arguments.workdir.resolve()
     print(
         "reflect-operator demo: a 0.7M-parameter model learns to reflect on wrong Countdown answers "
-        "(about 3 minutes on 2 cores)",
+        "(3 to 6 minutes on 2 cores)",
         flush=True,
     )
     code, used = run(workdir, arguments.seed, arguments.set)
@@ -62,15 +66,27 @@ def run(workdir: Path, seed: int, overrides: list[str]) -> tuple[int, dict[str, 
     for override in overrides:
         command += ["--set", override]
     started = time.monotonic()
-    process = subprocess.Popen(command)
+    code, peak = watched(command)
+    return code, add_up(workdir, time.monotonic() - started, peak)
+
+
+def watched(command: list[str]) -> tuple[int, int]:
+    """Run a command to its end; its exit code, and the most bytes of memory that it held.
+
+    It does not outlive this process, however that ends: one that went on alone would keep the folder from the next call.
+    """
+    process = subprocess.Popen(command, preexec_fn=dying_with_this_process())
     peak = 0
     try:
         while process.poll() is None:
             peak = max(peak, memory_of(process.pid))
             time.sleep(SAMPLE_SECONDS)
-    except KeyboardInterrupt:  # `reflect run` gets it too, and stops in order
+    except KeyboardInterrupt:
+        # The command gets this Ctrl-C and those that follow, and stops in order, or at once; here they have done their part.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
         process.wait()
-    return process.returncode, add_up(workdir, time.monotonic() - started, peak)
+        return INTERRUPTED, peak
+    return process.returncode, peak
 
 
 def memory_of(pid: int) -> int:
@@ -119,7 +135,7 @@ def conclude(workdir: Path, seed: int, used: dict[str, float]) -> None:
         print(f"  The trained reflections against {name}: {words(result[control])}")
     print(
         f"{used['seconds'] / 60:.1f} minutes, {used['peakMemoryBytes'] / 1e9:.1f} GB at most. Figures: {target}\n"
-        "Again, on a cluster: the same file with other URIs, see docs/run-locally.md"
+        "Again, on a cluster: the same file with other URIs, see docs/on-a-cluster.md"
     )
 
 

@@ -6,6 +6,8 @@ import hashlib
 import json
 import subprocess
 import sys
+from datetime import datetime
+from itertools import pairwise
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -25,6 +27,15 @@ SMALL = {
     "spec.training.maxSteps": 8,
     "spec.training.checkpoint.everySteps": 2,
 }
+
+BEGINS = {
+    "RolloutJobCreated": "rollout",
+    "VerifyJobCreated": "verify",
+    "TrainingStarted": "train",
+    "EvaluationJobCreated": "evaluate",
+    "ReportJobCreated": "report",
+}
+"""The stage that an event's reason is the beginning of."""
 
 
 class Loop:
@@ -71,6 +82,22 @@ class Loop:
     def events(self) -> list[dict[str, str]]:
         """The events so far."""
         return [json.loads(line) for line in (self.workdir / "events.jsonl").read_text().splitlines()]
+
+    def stage(self) -> str:
+        """The stage that it is at; empty before the first."""
+        file = self.workdir / "resource.json"
+        resource = json.loads(file.read_text()) if file.exists() else {}
+        stage: str = resource.get("status", {}).get("current", {}).get("stage", "")
+        return stage
+
+    def lasted(self) -> dict[str, float]:
+        """Seconds from the beginning of each stage to that of the next, where each began once."""
+        began = [
+            (BEGINS[event["reason"]], datetime.fromisoformat(event["at"]))
+            for event in self.events()
+            if event["reason"] in BEGINS
+        ]
+        return {stage: (after - at).total_seconds() for (stage, at), (_, after) in pairwise(began)}
 
     def dataset(self) -> dict[str, str]:
         """SHA-256 of every shard of the dataset of failures."""

@@ -25,6 +25,8 @@ class Repository:
     private: bool = False
     """Like a hub, which does not tell what is private from what is not there."""
     gated: bool = False
+    large: frozenset[str] = frozenset()
+    """Files that the hub keeps elsewhere, as it does with the large ones, and only says where."""
 
 
 class Refusal(Exception):
@@ -32,7 +34,21 @@ class Refusal(Exception):
 
     def __init__(self, status: int, code: str = "", message: str = "") -> None:
         super().__init__(status, code, message)
-        self.status, self.code, self.message = status, code, message
+        self.status = status
+        self.headers = {"X-Error-Code": code, "X-Error-Message": message}
+
+
+class Elsewhere(Refusal):
+    """What was asked for is at another address."""
+
+    def __init__(self, address: str, data: bytes, commit: str) -> None:
+        super().__init__(302)
+        self.headers = {
+            "Location": address,
+            "X-Linked-Size": str(len(data)),
+            "X-Linked-ETag": f'"{hashlib.sha256(data).hexdigest()}"',
+            "X-Repo-Commit": commit,
+        }
 
 
 class Request(NamedTuple):
@@ -52,6 +68,8 @@ class Hub:
     down: bool = False
     requests: list[Request] = field(default_factory=list)
     endpoint: str = ""
+    store: str = ""
+    """Where large files are: another host, which no token is meant for."""
 
     def answer(self, request: Request) -> tuple[bytes, dict[str, str]]:
         """Body and headers of an answer."""
@@ -63,6 +81,8 @@ class Hub:
             kind, org, name, action, revision = parts[1:6]
             files, commit = self._revision(f"{kind}/{org}/{name}", revision, request.token)
             return json.dumps(_LISTINGS[action](files, commit, f"{org}/{name}")).encode(), {}
+        if parts[0] == "stored":
+            return self._stored(parts[1]), {}
         if parts[0] != "datasets":
             parts = ["models", *parts]
         kind, org, name, _, revision = parts[:5]
@@ -70,7 +90,18 @@ class Hub:
         path = "/".join(parts[5:])
         if path not in files:
             raise Refusal(404, "EntryNotFound", "Entry not found")
+        if path in self.repositories[f"{kind}/{org}/{name}"].large:
+            raise Elsewhere(f"{self.store}/stored/{_digest(files[path])}", files[path], commit)
         return files[path], {"ETag": f'"{_digest(files[path])}"', "X-Repo-Commit": commit}
+
+    def _stored(self, digest: str) -> bytes:
+        everything = (
+            data
+            for repository in self.repositories.values()
+            for files in repository.revisions.values()
+            for data in files.values()
+        )
+        return next(data for data in everything if _digest(data) == digest)
 
     def _revision(self, path: str, revision: str, token: str | None) -> tuple[Files, str]:
         if token not in (None, TOKEN):
@@ -124,7 +155,7 @@ def serving(hub: Hub) -> Iterator[None]:
                 body, headers = hub.answer(Request(self.command, urlparse(self.path).path, token))
                 self.send_response(200)
             except Refusal as refusal:
-                body, headers = b"{}", {"X-Error-Code": refusal.code, "X-Error-Message": refusal.message}
+                body, headers = b"{}", refusal.headers
                 self.send_response(refusal.status)
             for name, value in (headers | {"Content-Length": str(len(body))}).items():
                 if value:
@@ -143,6 +174,7 @@ def serving(hub: Hub) -> Iterator[None]:
     thread = threading.Thread(target=server.serve_forever, args=(0.05,))
     thread.start()
     hub.endpoint = f"http://127.0.0.1:{server.server_port}"
+    hub.store = f"http://localhost:{server.server_port}"
     try:
         yield
     finally:

@@ -62,6 +62,9 @@ def hub() -> Iterator[Hub]:
             "models/org/tiny": Repository({"main": files, "v1": files | {"config.json": b'{"at": "v1"}'}}),
             "models/org/private": Repository({"main": files}, private=True),
             "models/org/gated": Repository({"main": files}, gated=True),
+            "models/org/large": Repository(
+                {"main": files}, private=True, large=frozenset({"model.safetensors"})
+            ),
             "datasets/org/countdown": Repository(
                 {
                     "main": {"train.jsonl": b"main\n", "deep/er.jsonl": b"deep\n"},
@@ -120,6 +123,14 @@ def test_the_token_goes_with_every_request(fetch, hub):
     assert fetch("model", "hf://org/private", token=TOKEN).path
     assert len(hub.requests) > 2
     assert {request.token for request in hub.requests} == {TOKEN}
+
+
+def test_large_files_come_from_elsewhere_and_the_token_does_not_go_there(fetch, hub):
+    folder = fetch("model", "hf://org/large", token=TOKEN).path
+    assert (folder / "model.safetensors").read_bytes() == b"weights"
+    assert (folder / "config.json").read_bytes() == b'{"at": "main"}'
+    sent = {("/stored/" in request.path, request.token) for request in hub.requests}
+    assert sent == {(True, None), (False, TOKEN)}
 
 
 @pytest.mark.parametrize(
@@ -217,6 +228,20 @@ def test_nobody_listens(fetch, environment):
     failure = fetch("model", MODEL)
     assert (failure.reason, failure.exit_code) == ("DependencyUnavailable", 75)
     assert "the hub did not answer ([Errno 111] Connection refused)" in failure.message
+
+
+@pytest.mark.parametrize(
+    ("kind", "uri", "field"), [("model", MODEL, "model"), ("prompts", PROMPTS, "task.prompts")]
+)
+def test_nowhere_to_store_it(fetch, environment, tmp_path, kind, uri, field):
+    (tmp_path / "file").touch()
+    environment["HF_HOME"] = str(tmp_path / "file" / "hf")
+    assert fetch(kind, uri) == (
+        None,
+        f"spec.{field}.uri: {uri}: cannot store the download: Not a directory; mend the folder of HF_HOME",
+        "DependencyUnavailable",
+        75,
+    )
 
 
 def test_offline_and_not_downloaded_yet(fetch, environment, hub):
