@@ -1,6 +1,6 @@
 """The demo's learning with two processes, with LoRA, and with vLLM inside the training.
 
-    make bench ONLY=demo_variants           about 10 minutes on two cores
+    make bench ONLY=demo_variants           about 25 minutes on two cores
     python bench/demo_variants.py --page docs/results/demo-variants.md
 
 Writes build/bench/demo_variants.json and, with --page, the results page. Finished variants are not run again.
