@@ -102,13 +102,15 @@ class Case:
             try:
                 first = self._cluster.create(self._path, self._resource)
                 self._start()
-                last = until(self._ended, "end of the run", meanwhile=self._tick)
+                until(self._ended, "end of the run", meanwhile=self._tick)
                 seconds = time.monotonic() - began
-                # Events are posted after the status.
-                time.sleep(_SETTLED_S)
+                # Whoever was started last must have looked at the run, and events are posted after the status.
+                until(self._all_have_listed, "list of the newest operator", meanwhile=self._tick)
+                self._pass(_SETTLED_S)
                 before = len(self.proxy.requests)
                 self._pass(quiet)
                 late = [request for request in self.proxy.requests[before:] if _is_write(request)]
+                last = self._get()
                 return Outcome(
                     self.namespace, self._account(last), self._endings(first, last), self._events(),
                     [request for request in self.proxy.requests if _is_write(request)], late, self._starts,
@@ -134,8 +136,14 @@ class Case:
         if self.operator.exit_code() is not None:
             self._start()
 
+    def _all_have_listed(self) -> bool:
+        return self.operator.log().count(" runs\n") >= self._starts
+
+    def _get(self) -> Obj:
+        return self._cluster.get(f"{self._path}/{self._resource['metadata']['name']}")
+
     def _ended(self) -> Obj | None:
-        found = self._cluster.get(f"{self._path}/{self._resource['metadata']['name']}")
+        found = self._get()
         conditions = found.get("status", {}).get("conditions", [])
         ended = any(each["type"] == "Succeeded" and each["status"] != "Unknown" for each in conditions)
         return found if ended else None

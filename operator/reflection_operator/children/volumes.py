@@ -71,10 +71,14 @@ def configuration(attempt: Attempt) -> Mount:
 
 
 def progress(attempt: Attempt) -> Iterator[Mount]:
-    """A token that is good for reports and nothing else, as long as the pod lives, and whom to send them to."""
+    """A token that is good for reports and nothing else, as long as the pod lives, and whom to send them to.
+
+    The ConfigMap may be an older one, without an authority: then nothing is reported, and the pod starts all the same.
+    """
     if attempt.reports_progress:
         token = {"audience": PROGRESS_AUDIENCE, "expirationSeconds": _TOKEN_SECONDS, "path": "token"}
-        authority = {"name": attempt.name, "items": [{"key": AUTHORITY_KEY, "path": CA_KEY}]}
+        items = [{"key": AUTHORITY_KEY, "path": CA_KEY}]
+        authority = {"name": attempt.name, "items": items, "optional": True}
         sources = [{"serviceAccountToken": token}, {"configMap": authority}]
         yield Mount("reflect-progress", PROGRESS_FOLDER, {"projected": {"sources": sources}}, read_only=True)
 

@@ -45,7 +45,7 @@ class _Family:
     )
 
     reports: dict[str, ProgressReport] = field(default_factory=dict)
-    """The newest report of each pod, by its UID."""
+    """The newest report of each pod, by its UID, in the order in which they came."""
     told: float = -math.inf
     """When a report was last worth a look at the run."""
 
@@ -135,11 +135,14 @@ class Store:
         """Take over what the pod of a UID reports; False where no run has one. Many reports are worth one look in a while."""
         run = self._belongs.get(pod)
         family = self._families.get(run) if run else None
-        if run is None or family is None or pod not in family.members[PODS.plural]:
+        known = family.members[PODS.plural].get(pod) if family else None
+        if run is None or family is None or family.run is None or known is None:
             return False
-        family.reports[pod] = report.model_copy(
-            update={"index": family.members[PODS.plural][pod].value.index}
-        )
+        # Anybody can put the label of a run on pods of a namespace of his own.
+        if known.namespace != family.run.namespace:
+            return False
+        family.reports.pop(pod, None)
+        family.reports[pod] = report.model_copy(update={"index": known.value.index})
         now = time.monotonic()
         if now - family.told >= _REPORTS_APART_S:
             family.told = now
@@ -173,6 +176,6 @@ def _newest(family: _Family) -> ProgressReport | None:
     if not family.reports:
         return None
     pods = family.members[PODS.plural]
-    last = max(family.reports, key=lambda uid: family.reports[uid].updated_at)
-    job = pods[last].value.job_name
+    # Not by the times that they name: one from the future would hide all others.
+    job = pods[next(reversed(family.reports))].value.job_name
     return merged([report for uid, report in family.reports.items() if pods[uid].value.job_name == job])

@@ -11,7 +11,7 @@ from typing import Any
 from ..kube.api import Api, Obj
 from ..kube.errors import ApiError
 from ..kube.kinds import AUTHORITY
-from .certificates import AUTHORITY_SPARE, NoPair, Pair, new_authority, stored
+from .certificates import AUTHORITY_SPARE, NoPair, Pair, new_authority, stored_authority
 
 _CERTIFICATE, _KEY = "tls.crt", "tls.key"
 _log = logging.getLogger(__name__)
@@ -69,4 +69,4 @@ def _pair_in(secret: Obj) -> Pair:
         certificate, key = (base64.b64decode(data[name]) for name in (_CERTIFICATE, _KEY))
     except (KeyError, NoBase64) as error:
         raise NoPair(f"no {_CERTIFICATE} and {_KEY} in it") from error
-    return stored(certificate, key)
+    return stored_authority(certificate, key)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
@@ -36,18 +37,21 @@ class NoPair(ValueError):
     """What was stored is not a certificate with its key."""
 
 
-def stored(certificate: bytes, key: bytes) -> Pair:
-    """A pair that was kept somewhere.
+def stored_authority(certificate: bytes, key: bytes) -> Pair:
+    """An authority that was kept somewhere.
 
     Raises:
-        NoPair: it is not one.
+        NoPair: it is not one, or not of the kind that is made here.
     """
     try:
-        public = x509.load_pem_x509_certificate(certificate).public_key()
+        found = x509.load_pem_x509_certificate(certificate)
         private = serialization.load_pem_private_key(key, None)
-    except (ValueError, TypeError) as error:
+        signs = found.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
+    except (ValueError, TypeError, UnsupportedAlgorithm, x509.ExtensionNotFound) as error:
         raise NoPair(str(error)) from error
-    if private.public_key() != public:
+    if not isinstance(private, ec.EllipticCurvePrivateKey) or not signs:
+        raise NoPair("it is no authority with a key of an elliptic curve")
+    if private.public_key() != found.public_key():
         raise NoPair("the key is not the certificate's")
     return Pair(certificate, key)
 

@@ -7,12 +7,11 @@ import logging
 from datetime import UTC, datetime
 
 from ..children.progress_place import ProgressPlace
-from ..kube.api import TRANSPORT_ERRORS, Api
-from ..kube.errors import ApiError
+from ..kube.api import Api
 from ..kube.metrics import Metrics
 from ..kube.options import Options
 from .authority import authority
-from .certificates import SERVER_SPARE, NoPair, Pair, new_server
+from .certificates import SERVER_SPARE, Pair, new_server
 from .server import PATH, ProgressServer, Take, host_of
 from .tokens import Tokens
 
@@ -49,8 +48,8 @@ class ProgressEndpoint:
                 await self._server.start(self._options.progress_host, self._options.progress_port)
                 self._listening = True
                 _log.info("reports of progress are heard on port %d", self._options.progress_port)
-        except (ApiError, NoPair, OSError, *TRANSPORT_ERRORS) as error:
-            _log.warning("progress: %s; runs go on without reports of it", error)
+        except Exception as error:  # noqa: BLE001 - runs must not depend on it, whatever it is
+            _log.warning("progress: %s; runs go on without reports of it", str(error) or repr(error))
 
     async def keep(self) -> None:
         """Have valid certificates, for ever."""

@@ -14,12 +14,14 @@ from pydantic import ValidationError
 from reflection_api.contract import MAX_PROGRESS_REPORT, ProgressReport
 
 from ..kube.api import TRANSPORT_ERRORS
-from ..kube.errors import ApiError
+from ..kube.errors import ApiError, NotSent
 from .certificates import Pair
 from .tokens import Tokens, TooMany
 
 PATH = "/v1/progress"
 _MOST_OFTEN_S = 1.0
+_PATIENCE_S = 2.0
+"""With whoever is in the middle of a report, when it is sent and when this operator stops."""
 _BEARER = "Bearer "
 _MAX_TOKEN = 16_384
 _REMEMBERED = 20_000
@@ -39,7 +41,9 @@ class ProgressServer:
         self._heard: dict[str, float] = {}
         app = web.Application(client_max_size=MAX_PROGRESS_REPORT)
         app.router.add_post(PATH, self._answer)
-        self._runner = web.AppRunner(app, access_log=None, handler_cancellation=True)
+        self._runner = web.AppRunner(
+            app, access_log=None, handler_cancellation=True, shutdown_timeout=_PATIENCE_S
+        )
 
     def use(self, pair: Pair) -> None:
         """Show this certificate to whoever connects from now on."""
@@ -67,10 +71,13 @@ class ProgressServer:
         return answer
 
     async def _report(self, request: web.Request) -> web.Response:
-        pod = await self._pod(request.headers.get("Authorization", ""))
+        pod = await self._pod(request.headers.get("Authorization", ""), request.remote or "")
         self._not_too_often(pod)
         try:
-            report = ProgressReport.model_validate_json(await request.read())
+            async with asyncio.timeout(_PATIENCE_S):
+                report = ProgressReport.model_validate_json(await request.read())
+        except TimeoutError:
+            raise web.HTTPRequestTimeout(text="the report takes too long to arrive\n") from None
         except ValidationError as error:
             first = error.errors()[0]
             raise web.HTTPBadRequest(text=f"{'.'.join(map(str, first['loc']))}: {first['msg']}\n") from None
@@ -78,15 +85,15 @@ class ProgressServer:
             raise web.HTTPNotFound(text="no run that is known here has this pod\n")
         return web.Response(status=204)
 
-    async def _pod(self, authorization: str) -> str:
+    async def _pod(self, authorization: str, peer: str) -> str:
         token = authorization.removeprefix(_BEARER)
-        if not authorization.startswith(_BEARER) or not 0 < len(token) <= _MAX_TOKEN:
+        if not (authorization.startswith(_BEARER) and 0 < len(token) <= _MAX_TOKEN and token.isascii()):
             raise web.HTTPUnauthorized(text="a bearer token is needed\n")
         try:
-            pod = await self._tokens.pod_of(token)
+            pod = await self._tokens.pod_of(token, peer)
         except TooMany:
             raise _later(5, "too many new tokens") from None
-        except (ApiError, *TRANSPORT_ERRORS) as error:
+        except (ApiError, NotSent, *TRANSPORT_ERRORS) as error:
             _log.debug("a token could not be reviewed: %r", error)
             raise web.HTTPServiceUnavailable(text="the token cannot be reviewed now\n") from None
         if not pod:

@@ -16,6 +16,9 @@ _BELIEVED_S = 60.0
 _REMEMBERED = 10_000
 _REVIEWS_PER_SECOND = 20.0
 _BURST = 100.0
+_PEER_REVIEWS_PER_SECOND = 1.0
+_PEER_BURST = 10.0
+"""A pod has one token, and another one in an hour; whoever sends more must not use up what the others need."""
 _POD_UID = "authentication.kubernetes.io/pod-uid"
 
 
@@ -28,6 +31,21 @@ class _Answer(NamedTuple):
     until: float
 
 
+class _Bucket:
+    """Allows a number of things at once, and so many a second in the long run."""
+
+    def __init__(self, rate: float, burst: float) -> None:
+        self._rate, self._burst = rate, burst
+        self._left, self._since = burst, 0.0
+
+    def take(self, now: float) -> bool:
+        self._left = min(self._burst, self._left + (now - self._since) * self._rate)
+        self._since = now
+        allowed = self._left >= 1
+        self._left -= allowed
+        return allowed
+
+
 class Tokens:
     """Reviews tokens."""
 
@@ -35,9 +53,10 @@ class Tokens:
         self._api = api
         self._answers: OrderedDict[str, _Answer] = OrderedDict()
         """By hash: a token itself is not kept."""
-        self._left, self._since = _BURST, 0.0
+        self._all = _Bucket(_REVIEWS_PER_SECOND, _BURST)
+        self._peers: OrderedDict[str, _Bucket] = OrderedDict()
 
-    async def pod_of(self, token: str) -> str:
+    async def pod_of(self, token: str, peer: str) -> str:
         """UID of the pod that the token was made for; empty where it is not good, or not a pod's.
 
         Raises:
@@ -48,7 +67,7 @@ class Tokens:
         key = hashlib.sha256(token.encode()).hexdigest()
         answer = self._answers.get(key)
         if answer is None or answer.until < now:
-            self._spend(now)
+            self._spend(peer, now)
             answer = _Answer(await self._review(token), now + _BELIEVED_S)
             self._answers[key] = answer
             self._answers.move_to_end(key)
@@ -56,12 +75,13 @@ class Tokens:
                 self._answers.popitem(last=False)
         return answer.pod
 
-    def _spend(self, now: float) -> None:
-        self._left = min(_BURST, self._left + (now - self._since) * _REVIEWS_PER_SECOND)
-        self._since = now
-        if self._left < 1:
+    def _spend(self, peer: str, now: float) -> None:
+        bucket = self._peers.setdefault(peer, _Bucket(_PEER_REVIEWS_PER_SECOND, _PEER_BURST))
+        self._peers.move_to_end(peer)
+        while len(self._peers) > _REMEMBERED:
+            self._peers.popitem(last=False)
+        if not (bucket.take(now) and self._all.take(now)):
             raise TooMany
-        self._left -= 1
 
     async def _review(self, token: str) -> str:
         review = {

@@ -193,6 +193,26 @@ def test_whose_pod_is_not_known_is_not_heard() -> None:
     assert changed == []
 
 
+def test_a_pod_of_another_namespace_cannot_report_for_a_run() -> None:
+    """It has the run's labels, which anybody can put on it."""
+    store, changed = filled()
+    store.put(PODS, pod(13, uid="stranger", namespace="other"))
+    changed.clear()
+    assert not store.report("stranger", report(done=4))
+    assert view(store).progress is None
+    assert changed == []
+
+
+def test_a_report_from_the_future_does_not_hide_later_ones() -> None:
+    store, _ = filled()
+    store.put(PODS, pod(13, uid="pod-2", stage="verify"))
+    store.report(pod(12)["metadata"]["uid"], report(updatedAt=1e12))
+    store.report("pod-2", report(stage="verify", updatedAt=200.0))
+    found = view(store).progress
+    assert found is not None
+    assert found.stage == "verify"
+
+
 def test_reports_of_an_earlier_job_do_not_count() -> None:
     store, _ = filled()
     store.put(PODS, pod(13, uid="pod-2", stage="verify"))

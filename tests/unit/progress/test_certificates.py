@@ -8,6 +8,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from cryptography import x509
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ed25519
 from cryptography.x509.verification import PolicyBuilder, Store, VerificationError
 from reflection_operator.progress.certificates import (
     AUTHORITY_VALID,
@@ -16,11 +18,15 @@ from reflection_operator.progress.certificates import (
     Pair,
     new_authority,
     new_server,
-    stored,
+    stored_authority,
 )
 
 NOW = datetime(2030, 1, 1, tzinfo=UTC)
 AUTHORITY = new_authority(NOW)
+SERVER = new_server(AUTHORITY, "a.svc", NOW)
+OF_ANOTHER_KIND = ed25519.Ed25519PrivateKey.generate().private_bytes(
+    serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+)
 
 
 def verify(server: Pair, authority: Pair, name: x509.GeneralName, at: datetime) -> None:
@@ -60,7 +66,7 @@ def test_times() -> None:
 
 
 def test_what_was_stored_is_read_again() -> None:
-    assert stored(AUTHORITY.certificate, AUTHORITY.key) == AUTHORITY
+    assert stored_authority(AUTHORITY.certificate, AUTHORITY.key) == AUTHORITY
 
 
 @pytest.mark.parametrize(
@@ -70,12 +76,14 @@ def test_what_was_stored_is_read_again() -> None:
         (b"spoilt", AUTHORITY.key),
         (AUTHORITY.certificate, b"spoilt"),
         (AUTHORITY.certificate, new_authority(NOW).key),
+        (SERVER.certificate, SERVER.key),
+        (AUTHORITY.certificate, OF_ANOTHER_KIND),
     ],
-    ids=["nothing", "no certificate", "no key", "another's key"],
+    ids=["nothing", "no certificate", "no key", "another's key", "a server's", "another kind of key"],
 )
 def test_what_is_no_pair_is_refused(certificate: bytes, key: bytes) -> None:
     with pytest.raises(NoPair):
-        stored(certificate, key)
+        stored_authority(certificate, key)
 
 
 def test_a_library_takes_them_as_they_are() -> None:

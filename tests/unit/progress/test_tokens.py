@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -47,7 +48,7 @@ def good(**changes: Any) -> dict[str, Any]:
 )
 def test_whose_it_is(status: dict[str, Any], pod: str) -> None:
     api: Any = Reviews(**status)
-    assert asyncio.run(Tokens(api).pod_of("token")) == pod
+    assert asyncio.run(Tokens(api).pod_of("token", "10.0.0.1")) == pod
 
 
 def test_an_answer_is_believed_for_a_minute() -> None:
@@ -56,10 +57,10 @@ def test_an_answer_is_believed_for_a_minute() -> None:
     async def ask() -> None:
         found = Tokens(reviews)
         for _ in range(3):
-            await found.pod_of("token")
+            await found.pod_of("token", "10.0.0.1")
         assert len(reviews.asked) == 1
         await asyncio.sleep(61)
-        await found.pod_of("token")
+        await found.pod_of("token", "10.0.0.1")
         assert len(reviews.asked) == 2
 
     in_no_time(ask())
@@ -73,14 +74,14 @@ def test_a_flood_of_tokens_does_not_reach_the_api_server() -> None:
         refused = 0
         for number in range(1000):
             try:
-                await found.pod_of(f"token {number}")
+                await found.pod_of(f"token {number}", f"10.0.0.{number % 200}")
             except TooMany:
                 refused += 1
         asked = len(reviews.asked)
         assert asked < 200
         assert refused == 1000 - asked
         await asyncio.sleep(1)
-        await found.pod_of("another")
+        await found.pod_of("another", "10.0.0.1")
         assert len(reviews.asked) == asked + 1
 
     in_no_time(flood())
@@ -93,7 +94,21 @@ def test_what_is_remembered_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     async def ask() -> None:
         found = Tokens(reviews)
         for number in (*range(5), 4, 0):
-            await found.pod_of(str(number))
+            await found.pod_of(str(number), "10.0.0.1")
         assert reviews.asked == ["0", "1", "2", "3", "4", "0"]
 
     asyncio.run(ask())
+
+
+def test_whoever_sends_many_does_not_use_up_what_others_need() -> None:
+    reviews: Any = Reviews(**good())
+
+    async def flood() -> None:
+        found = Tokens(reviews)
+        for number in range(50):
+            with suppress(TooMany):
+                await found.pod_of(f"token {number}", "10.0.0.1")
+        assert len(reviews.asked) == 10
+        assert await found.pod_of("mine", "10.0.0.2") == "uid-1"
+
+    in_no_time(flood())

@@ -22,6 +22,8 @@ _APART_S = 5.0
 """Between two posts: the status on the resource is not written more often."""
 _LONGEST_PAUSE_S = 60.0
 _LIMIT_S = 10.0
+_TRIES = 3
+"""To connect."""
 logger = logging.getLogger(__name__)
 
 
@@ -67,7 +69,9 @@ class Poster:
             headers = {"Authorization": f"Bearer {self._token.read_text().strip()}"}
             body = report.to_json()
             # Neither a proxy nor a .netrc of the image has a part in this.
-            with httpx.Client(verify=context, timeout=_LIMIT_S, trust_env=False) as client:
+            # With several replicas the first address may be one that waits for its turn.
+            transport = httpx.HTTPTransport(verify=context, trust_env=False, retries=_TRIES - 1)
+            with httpx.Client(transport=transport, timeout=_LIMIT_S, trust_env=False) as client:
                 answer = client.post(
                     self._url, content=body, headers=headers | {"Content-Type": "application/json"}
                 )
