@@ -35,7 +35,7 @@ from reflection_trainer.engines import open_engine
 from reflection_trainer.engines.engine import encoded
 from reflection_trainer.engines.model import inspect_model
 from reflection_trainer.provenance import dataset_provenance
-from reflection_trainer.rollout.questions import training_questions
+from reflection_trainer.rollout.questions import questions_of
 from reflection_trainer.rollout.shards import attempts_of
 from reflection_trainer.rollout.stage import Rollout
 from reflection_trainer.storage import Artifacts, open_store
@@ -97,7 +97,7 @@ def rounds(resource: Any, folder: Path, policy: Path, engine: Any) -> dict[str, 
     prompts_file = EXAMPLE / "prompts" / "train.jsonl"
     verifier = task_verifier(config.task)
     provenance = dataset_provenance(config, verifier, model_dir=policy, prompts_file=prompts_file)
-    questions, _ = training_questions(config, prompts_file, verifier)
+    questions = questions_of(config, prompts_file, verifier).training
 
     def ours(number: int) -> int:
         run = config.run.model_copy(update={"uid": f"{number:08d}"})

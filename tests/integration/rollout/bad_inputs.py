@@ -144,6 +144,26 @@ def a_template_that_fails_on_a_later_row(model: Path, prompts: Path) -> dict[str
     return {"task.templates.reflection": "{{ row.hint }}", "evaluation.prompts": {"uri": prompts.as_uri()}}
 
 
+def held_out(prompts: Path, *rows: Any) -> dict[str, Any]:
+    """Evaluation's own questions, of which the last ones are wrong: found out now, not after the training."""
+    file = prompts.with_name("heldout.jsonl")
+    write_lines(file, [row if isinstance(row, str) else json.dumps(row) for row in (*ROWS[:3], *rows)])
+    return {"evaluation.prompts": {"uri": file.as_uri()}}
+
+
+def a_held_out_line_that_is_no_json(model: Path, prompts: Path) -> dict[str, Any]:
+    return held_out(prompts, "{'prompt'")
+
+
+def a_held_out_prompt_that_is_too_long(model: Path, prompts: Path) -> dict[str, Any]:
+    return held_out(prompts, ROWS[0] | {"prompt": "think " * 60})
+
+
+def a_template_that_fails_on_a_held_out_row(model: Path, prompts: Path) -> dict[str, Any]:
+    write_lines(prompts, [json.dumps(row | {"hint": "x"}) for row in ROWS])
+    return held_out(prompts) | {"task.templates.reflection": "{{ row.hint }}"}
+
+
 def storage_that_is_a_file(model: Path, prompts: Path) -> dict[str, Any]:
     (prompts.parent / "file").touch()
     return {"storage.uri": (prompts.parent / "file").as_uri()}
@@ -193,37 +213,85 @@ CASES: list[tuple[Case, int, str, str]] = [
         "chat template refuses the conversation: only users, please",
     ),
     (no_prompts, 78, "InvalidPrompts", "spec.task.prompts.uri: {prompts}: cannot be read: No such file"),
-    (empty_prompts, 65, "DatasetEmpty", "train.jsonl: the file has no rows; give at least one question"),
-    (one_prompt, 65, "DatasetEmpty", "train.jsonl: there is only one question, and a tenth is held out"),
-    (a_line_that_is_no_json, 65, "InvalidPrompts", "train.jsonl:2: the line is not JSON: "),
+    (
+        empty_prompts,
+        65,
+        "DatasetEmpty",
+        "spec.task.prompts.uri: train.jsonl: the file has no rows; give at least one question",
+    ),
+    (
+        one_prompt,
+        65,
+        "DatasetEmpty",
+        "spec.task.prompts.uri: train.jsonl: there is only one question, and a tenth is held out",
+    ),
+    (
+        a_line_that_is_no_json,
+        65,
+        "InvalidPrompts",
+        "spec.task.prompts.uri: train.jsonl:2: the line is not JSON: ",
+    ),
     (
         prompts_in_another_encoding,
         65,
         "InvalidPrompts",
-        "train.jsonl:2: byte 14 of the line (0xe4) is not UTF-8; save",
+        "spec.task.prompts.uri: train.jsonl:2: byte 14 of the line (0xe4) is not UTF-8; save",
     ),
     (
         no_column_of_the_verifier,
         65,
         "InvalidPrompts",
-        'train.jsonl:7: row has no "target", which the countdown verifier',
+        'spec.task.prompts.uri: train.jsonl:7: row has no "target", which the countdown verifier',
     ),
-    (parquet_of_a_wrong_type, 65, "InvalidPrompts", 'train.parquet: row 1: column "nums" has the type bytes'),
+    (
+        parquet_of_a_wrong_type,
+        65,
+        "InvalidPrompts",
+        'spec.task.prompts.uri: train.parquet: row 1: column "nums" has the type bytes',
+    ),
     (
         parquet_of_other_numbers,
         65,
         "InvalidPrompts",
-        'train.parquet: row 1: target is a string: "text"; write integers',
+        'spec.task.prompts.uri: train.parquet: row 1: target is a string: "text"; write integers',
     ),
-    (json_named_parquet, 65, "InvalidPrompts", "train.parquet: cannot be read as Parquet: "),
+    (
+        json_named_parquet,
+        65,
+        "InvalidPrompts",
+        "spec.task.prompts.uri: train.parquet: cannot be read as Parquet: ",
+    ),
     (
         a_prompt_that_is_too_long,
         65,
         "InvalidPrompts",
-        "train.jsonl:21: the question has 65 tokens; with spec.rollout",
+        "spec.task.prompts.uri: train.jsonl:21: the question has 65 tokens; with spec.rollout",
     ),
     (an_unknown_variable, 78, "InvalidTemplate", "spec.task.templates.retry: "),
-    (a_template_that_fails_on_a_later_row, 78, "InvalidTemplate", "(rendered for train.jsonl:12)"),
+    (
+        a_template_that_fails_on_a_later_row,
+        78,
+        "InvalidTemplate",
+        "(rendered for spec.task.prompts.uri: train.jsonl:12)",
+    ),
+    (
+        a_held_out_line_that_is_no_json,
+        65,
+        "InvalidPrompts",
+        "spec.evaluation.prompts.uri: heldout.jsonl:4: the line is not JSON: ",
+    ),
+    (
+        a_held_out_prompt_that_is_too_long,
+        65,
+        "InvalidPrompts",
+        "spec.evaluation.prompts.uri: heldout.jsonl:4: the question has 65 tokens; with spec.rollout",
+    ),
+    (
+        a_template_that_fails_on_a_held_out_row,
+        78,
+        "InvalidTemplate",
+        "(rendered for spec.evaluation.prompts.uri: heldout.jsonl:1)",
+    ),
     (
         storage_that_is_a_file,
         78,
@@ -234,13 +302,13 @@ CASES: list[tuple[Case, int, str, str]] = [
         storage_where_nobody_may_write,
         78,
         "StorageDenied",
-        "; spec.storage.uri must be a folder that this user can write",
+        "storage: cannot write file:///sys/runs/",
     ),
     (
         storage_where_no_folder_can_be,
         78,
         "StorageDenied",
-        "spec.storage.uri must be a folder that this user can write",
+        "storage: cannot write file:///proc/runs/",
     ),
 ]
 
@@ -264,8 +332,11 @@ REMEDIES: dict[Case, str] = {
     parquet_of_other_numbers: "; write integers, without quotes or points",
     json_named_parquet: "; write it again, or name it .jsonl if it holds JSON lines",
     a_prompt_that_is_too_long: "; shorten or drop the row, or lower maxTokens",
-    an_unknown_variable: 'unknown variable "qestion"; did you mean question? (rendered for train.jsonl:1)',
-    a_template_that_fails_on_a_later_row: "; correct the template (rendered for train.jsonl:12)",
+    an_unknown_variable: '"qestion"; did you mean question? (rendered for spec.task.prompts.uri: train.jsonl:1)',
+    a_template_that_fails_on_a_later_row: "; correct the template (rendered for spec.task.prompts.uri: train.jsonl:12)",
+    a_held_out_line_that_is_no_json: "; write one JSON object per line",
+    a_held_out_prompt_that_is_too_long: "; shorten or drop the row, or lower maxTokens",
+    a_template_that_fails_on_a_held_out_row: "the template (rendered for spec.evaluation.prompts.uri: heldout.jsonl:1)",
     storage_that_is_a_file: "; spec.storage.uri must be a folder that this user can write",
     storage_where_nobody_may_write: "; spec.storage.uri must be a folder that this user can write",
     storage_where_no_folder_can_be: "; spec.storage.uri must be a folder that this user can write",

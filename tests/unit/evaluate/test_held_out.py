@@ -10,7 +10,7 @@ from reflection_api.reasons import Reason
 from reflection_trainer.errors import BadConfig, BadData
 from reflection_trainer.evaluate.held_out import held_out_questions
 from reflection_trainer.evaluate.length import room_needed
-from reflection_trainer.rollout.questions import training_questions
+from reflection_trainer.rollout.questions import questions_of
 from reflection_trainer.verify.registry import make_verifier
 
 from .scripted import Words, config, question
@@ -34,7 +34,7 @@ def prompts(file, texts):
 def test_what_training_leaves_out_is_what_is_evaluated(tmp_path):
     file = prompts(tmp_path / "train.jsonl", [f"question {n}" for n in range(200)])
     settings = config(tmp_path, **{"task.prompts": {"uri": file.as_uri(), "seed": 5, "limit": 150}})
-    trained_on, _ = training_questions(settings, file, EXACT)
+    trained_on = questions_of(settings, file, EXACT).training
     held_out, read = held_out_questions(settings, EXACT)
     assert read == file
     assert len(held_out) == 15
@@ -53,7 +53,7 @@ def test_evaluation_may_bring_its_own_questions(tmp_path):
     assert read == own
     assert len(held_out) == 10
     assert all(row.text.startswith("other") for row in held_out)
-    assert len(training_questions(settings, train, EXACT)[0]) == 20  # none is left out of training
+    assert len(questions_of(settings, train, EXACT).training) == 20  # none is left out of training
 
 
 def test_a_missing_file_is_named_by_its_field(tmp_path):

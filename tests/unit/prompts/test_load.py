@@ -18,6 +18,7 @@ from reflection_trainer.errors import BadConfig, BadData
 from reflection_trainer.prompts import Question, load_questions
 from reflection_trainer.verify.registry import make_verifier
 
+FIELD = "spec.task.prompts.uri: "
 ROW = {"prompt": "make 7 from 3 4", "nums": [3, 4], "target": 7}
 
 
@@ -62,7 +63,13 @@ def refusal(path: Path, settings: TaskSettings | None = None) -> str:
     with pytest.raises(BadData) as caught:
         load(path, settings)
     assert caught.value.reason == Reason.INVALID_PROMPTS
-    return caught.value.message
+    return without_field(caught.value.message)
+
+
+def without_field(words: str) -> str:
+    """What is said behind the field that names the file."""
+    assert words.startswith(FIELD)
+    return words.removeprefix(FIELD)
 
 
 # What a question is
@@ -73,14 +80,14 @@ def test_a_prompt_becomes_a_question(tmp_path: Path) -> None:
     assert question.messages == [{"role": "user", "content": "make 7 from 3 4"}]
     assert question.text == "make 7 from 3 4"
     assert question.row == {"nums": [3, 4], "target": 7}
-    assert question.place == "train.jsonl:1"
+    assert without_field(question.place) == "train.jsonl:1"
 
 
 def test_json_lines_and_parquet_say_the_same(tmp_path: Path) -> None:
     rows = [ROW, {"prompt": "make 9 from 5 4", "nums": [5, 4], "target": 9}]
     from_lines = load(json_lines(tmp_path, *rows))
     from_parquet = load(parquet(tmp_path, **{name: [row[name] for row in rows] for name in ROW}))
-    assert [q.place for q in from_parquet] == ["train.parquet: row 1", "train.parquet: row 2"]
+    assert [without_field(q.place) for q in from_parquet] == ["train.parquet: row 1", "train.parquet: row 2"]
     for left, right in zip(from_lines, from_parquet, strict=True):
         assert (left.id, left.messages, left.row) == (right.id, right.messages, right.row)
 
@@ -133,7 +140,7 @@ def test_columns_of_other_names(tmp_path: Path) -> None:
 def test_a_byte_order_mark_and_empty_lines_do_no_harm(tmp_path: Path) -> None:
     path = tmp_path / "train.jsonl"
     path.write_bytes(b"\xef\xbb\xbf" + json.dumps(ROW).encode() + b"\r\n\r\n  \n" + json.dumps(ROW).encode())
-    assert [question.place for question in load(path)] == ["train.jsonl:1", "train.jsonl:4"]
+    assert [without_field(question.place) for question in load(path)] == ["train.jsonl:1", "train.jsonl:4"]
 
 
 def test_other_scripts(tmp_path: Path) -> None:
@@ -247,7 +254,9 @@ def test_empty_files(tmp_path: Path, text: str) -> None:
     with pytest.raises(BadData) as caught:
         load(path)
     assert caught.value.reason == Reason.DATASET_EMPTY
-    assert caught.value.message == "train.jsonl: the file has no rows; give at least one question"
+    assert without_field(caught.value.message) == (
+        "train.jsonl: the file has no rows; give at least one question"
+    )
 
 
 def test_a_mapped_column_that_is_missing(tmp_path: Path) -> None:
@@ -263,7 +272,7 @@ def test_a_template_that_fails_names_the_row(tmp_path: Path) -> None:
         load(path, task(system="{{ row.hint }}"))
     assert caught.value.reason == Reason.INVALID_TEMPLATE
     assert caught.value.message.startswith("spec.task.templates.system: cannot be rendered: ")
-    assert caught.value.message.endswith("(rendered for train.jsonl:1)")
+    assert caught.value.message.endswith(f"(rendered for {FIELD}train.jsonl:1)")
 
 
 # Parquet

@@ -14,8 +14,8 @@ _MAX_LINE = 16 << 20
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
-def read_json_lines(path: Path) -> Iterator[Row]:
-    """Rows of a file with one JSON object per line, in UTF-8; empty lines are left out.
+def read_json_lines(path: Path, name: str) -> Iterator[Row]:
+    """Rows of a file with one JSON object per line, in UTF-8; empty lines are left out. `name` is for messages.
 
     Raises:
         BadData: a line is something else.
@@ -24,7 +24,7 @@ def read_json_lines(path: Path) -> Iterator[Row]:
         number = 0
         while line := file.readline(_MAX_LINE + 1):
             number += 1
-            place = f"{path.name}:{number}"
+            place = f"{name}:{number}"
             if len(line) > _MAX_LINE:
                 refuse(place, f"the line is longer than {_MAX_LINE >> 20} MiB", "write one row per line")
             if number == 1:

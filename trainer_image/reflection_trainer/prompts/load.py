@@ -37,22 +37,24 @@ def load_questions(
         prompts: limit and seed of another file than the task's, such as the one for evaluation.
 
     Raises:
-        BadData: the file or a row is wrong; the message names file and line, column, value and remedy.
+        BadData: the file or a row is wrong; the message names field, file and line, column, value and remedy.
         BadConfig: the system template cannot be rendered with a row (reason InvalidTemplate).
     """
+    field = "spec.task.prompts" if prompts is None else "spec.evaluation.prompts"
+    name = f"{field}.uri: {path.name}"
     prompts = prompts or task.prompts
     rows = 0
-    for row in read_rows(path):
+    for row in read_rows(path, name):
         _checked(row, task, verifier)
         rows += 1
     if not rows:
         raise BadData(
-            f"{path.name}: the file has no rows; give at least one question", reason=Reason.DATASET_EMPTY
+            f"{name}: the file has no rows; give at least one question", reason=Reason.DATASET_EMPTY
         )
     chosen = sampled_rows(rows, prompts.limit, prompts.seed)
     return [
         _question(row, task, verifier)
-        for index, row in enumerate(read_rows(path))
+        for index, row in enumerate(read_rows(path, name))
         if chosen is None or index in chosen
     ]
 

@@ -15,27 +15,28 @@ from .rows import Row, refuse
 _BATCH = 1024
 
 
-def read_parquet(path: Path) -> Iterator[Row]:
-    """Rows of a Parquet file.
+def read_parquet(path: Path, name: str) -> Iterator[Row]:
+    """Rows of a Parquet file, which messages call `name`.
 
     Raises:
         BadData: it is not one, or a column has a type that JSON cannot hold.
     """
     number = 0
-    for batch in _batches(path):
+    for batch in _batches(path, name):
         for columns in batch.to_pylist():
             number += 1
-            place = f"{path.name}: row {number}"
-            yield Row(number, place, {name: _plain(value, name, place) for name, value in columns.items()})
+            place = f"{name}: row {number}"
+            plain = {column: _plain(value, column, place) for column, value in columns.items()}
+            yield Row(number, place, plain)
 
 
-def _batches(path: Path) -> Iterator[pa.RecordBatch]:
+def _batches(path: Path, name: str) -> Iterator[pa.RecordBatch]:
     try:
         with pq.ParquetFile(path) as file:
             yield from file.iter_batches(batch_size=_BATCH)
     except (pa.ArrowException, OSError) as error:
         problem = f"cannot be read as Parquet: {str(error).splitlines()[0]}"
-        refuse(path.name, problem, "write it again, or name it .jsonl if it holds JSON lines")
+        refuse(name, problem, "write it again, or name it .jsonl if it holds JSON lines")
 
 
 def _plain(value: Any, column: str, place: str) -> Any:

@@ -17,12 +17,16 @@ class Row(NamedTuple):
     number: int
     """Line of a JSON lines file, row of a Parquet file; both from 1."""
     place: str
-    """For messages: `train.jsonl:7` or `train.parquet: row 7`."""
+    """For messages: `train.jsonl:7` or `train.parquet: row 7`, behind the field that names the file, if one does."""
     columns: dict[str, Any]
 
 
-def read_rows(path: Path) -> Iterator[Row]:
+def read_rows(path: Path, name: str = "") -> Iterator[Row]:
     """Rows of a JSON lines or Parquet file, by its suffix; at most one batch is in memory.
+
+    Args:
+        path: the file.
+        name: what messages call it. Default: its name.
 
     Raises:
         BadData: the file is not what its suffix says, or a row is malformed (reason InvalidPrompts).
@@ -30,10 +34,10 @@ def read_rows(path: Path) -> Iterator[Row]:
     if path.suffix == ".parquet":
         from .parquet import read_parquet
 
-        return read_parquet(path)
+        return read_parquet(path, name or path.name)
     from .json_lines import read_json_lines
 
-    return read_json_lines(path)
+    return read_json_lines(path, name or path.name)
 
 
 def refuse(place: str, problem: str, remedy: str) -> NoReturn:

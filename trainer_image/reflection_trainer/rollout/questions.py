@@ -1,9 +1,9 @@
-"""Which questions are answered: all but those held out for evaluation."""
+"""Which questions are answered, and which are held out for evaluation."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from reflection_api.reasons import Reason
 
@@ -17,12 +17,19 @@ if TYPE_CHECKING:
     from ..verify.verifier import Verifier
 
 
-def training_questions(
-    config: StageConfig, prompts_file: Path, verifier: Verifier
-) -> tuple[list[Question], str]:
-    """The questions to sample answers to, and a note for people where the limit could not be reached.
+class Questions(NamedTuple):
+    """Both sides."""
 
-    Evaluation's own prompts file is read too, if there is one: its faults should not wait until the training is done.
+    training: list[Question]
+    """To sample answers to."""
+    held_out: list[Question]
+    """What evaluation asks: its faults should not wait until the training is done."""
+    note: str
+    """For people, where the limit could not be reached."""
+
+
+def questions_of(config: StageConfig, prompts_file: Path, verifier: Verifier) -> Questions:
+    """The questions of the task's file and of evaluation's own, if it has one.
 
     Raises:
         BadData: a prompts file is wrong, or nothing is left to train on.
@@ -31,16 +38,16 @@ def training_questions(
     questions = load_questions(prompts_file, task, verifier)
     note = _limit_note(task.prompts.limit, len(questions), prompts_file.name)
     if own is not None:
-        load_questions(fetch_prompts(own, "spec.evaluation.prompts", config.storage), task, verifier, own)
-        return questions, note
+        file = fetch_prompts(own, "spec.evaluation.prompts", config.storage)
+        return Questions(questions, load_questions(file, task, verifier, own), note)
     training, held_out = held_out_split(questions, task.prompts.seed)
     if not held_out:
         raise BadData(
-            f"{prompts_file.name}: there is only one question, and a tenth is held out for evaluation; "
+            f"spec.task.prompts.uri: {prompts_file.name}: there is only one question, and a tenth is held out for evaluation; "
             "give at least two different questions, or set spec.evaluation.prompts",
             reason=Reason.DATASET_EMPTY,
         )
-    return training, note
+    return Questions(training, held_out, note)
 
 
 def _limit_note(limit: int | None, rows: int, name: str) -> str:

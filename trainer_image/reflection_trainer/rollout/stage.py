@@ -26,7 +26,7 @@ from ..storage.artifacts import versions
 from ..verify.configured import task_verifier
 from .checks import check_templates, longest_conversation
 from .finished import finished_shards
-from .questions import training_questions
+from .questions import questions_of
 from .shards import Shard, attempts_of, plan_shards, shards_of_worker
 from .table import write_attempts
 
@@ -38,11 +38,12 @@ def run(context: StageContext) -> StageResult:
     config = context.config
     verifier = task_verifier(config.task)
     prompts_file = fetch_prompts(config.task.prompts, "spec.task.prompts", config.storage)
-    questions, note = training_questions(config, prompts_file, verifier)
-    check_templates(questions, config.task.templates)
+    questions, held_out, note = questions_of(config, prompts_file, verifier)
+    check_templates([*questions, *held_out], config.task.templates)
     model_dir = fetch_model(config.policy, context)
     model = inspect_model(model_dir, uri=config.policy.uri, trust_remote_code=config.policy.trust_remote_code)
     context_length = longest_conversation(questions, model, config.rollout.sampling.max_tokens)
+    longest_conversation(held_out, model, config.rollout.sampling.max_tokens)
     provenance = dataset_provenance(config, verifier, model_dir=model_dir, prompts_file=prompts_file)
     return Rollout(context, questions, provenance).run(model, context_length, note)
 
