@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from _demo import run_demo
+from _intervals import summary
 from _records import aims_table, made_by, metric, write, write_page
 
 FIGURES = {
@@ -24,8 +25,6 @@ FIGURES = {
     "control: fresh try instead": "freshTry",
     "control: reflection of another question": "shuffled",
 }
-T_95 = {2: 12.706, 3: 4.303, 4: 3.182, 5: 2.776, 6: 2.571}
-"""Two-sided 95% quantile of Student's t by number of seeds."""
 
 
 def main() -> int:
@@ -81,17 +80,12 @@ def summarise(seeds: list[int], results: list[dict[str, Any]]) -> dict[str, Any]
 def spread(comparisons: list[dict[str, Any]]) -> dict[str, Any]:
     """Mean of base, trained and change over the seeds, and the 95% interval of the mean change."""
     changes = [comparison["change"] for comparison in comparisons]
-    mean = statistics.mean(changes)
-    half = (
-        T_95[len(changes)] * statistics.stdev(changes) / len(changes) ** 0.5
-        if len(changes) in T_95
-        else float("nan")
-    )
+    found = summary(changes)
     return {
         "base": statistics.mean(comparison["base"] for comparison in comparisons),
         "trained": statistics.mean(comparison["trained"] for comparison in comparisons),
-        "change": mean,
-        "interval": [mean - half, mean + half],
+        "change": found["mean"],
+        "interval": found["interval"],
         "changes": changes,
     }
 

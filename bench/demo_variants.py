@@ -44,7 +44,19 @@ def main() -> int:
     results = {
         name: run_demo(name.replace(" ", "-").lower(), settings=VARIANTS[name]) for name in arguments.only
     }
-    metrics = [
+    metrics = figures(results)
+    write("demo_variants", metrics, {"settings": VARIANTS, "results": results})
+    if arguments.page:
+        write_page(arguments.page, page(results, metrics))
+    return 0
+
+
+def figures(results: dict[str, dict[str, Any]]) -> list[dict[str, Any]]:
+    """What each variant learned, with its aims."""
+    # The settings are those of the training alone: what it trains on was sampled and judged before.
+    if len({result["failures"] for result in results.values()}) != 1:
+        sys.exit("the variants trained on different failures: what sets them apart would not be the training")
+    return [
         figure
         for name, result in results.items()
         for figure in (
@@ -58,10 +70,6 @@ def main() -> int:
             ),
         )
     ]
-    write("demo_variants", metrics, {"settings": VARIANTS, "results": results})
-    if arguments.page:
-        write_page(arguments.page, page(results, metrics))
-    return 0
 
 
 def page(results: dict[str, dict[str, Any]], metrics: list[dict[str, Any]]) -> str:

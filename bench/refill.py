@@ -1,10 +1,12 @@
 """What it is worth to refill dead groups late in a training: useful groups per second, and what is learned in equal time.
 
-    make bench ONLY=refill                  about half an hour on two cores
+    make bench ONLY=refill                  about three quarters of an hour on two cores
 
-The example is trained with `keep` until many groups are dead. From that policy each of keep, drop and refill trains on for
-the same time, with several seeds, in turns. Useful groups are live ones that an update learned from. Then each model reflects
-on the same wrong answers to held-out questions and tries again.
+The example is trained with `keep` until many groups are dead. From that checkpoint each of keep, drop and refill goes on for
+the same time, with several seeds, in turns. All of them resume as any training does: weights, optimizer, learning rate and
+place among the failures are the checkpoint's; only the order of the failures and the random numbers are those of the seed.
+Useful groups are live ones that an update learned from. Then each model reflects on the same wrong answers to held-out
+questions and tries again. The options are compared seed by seed, and the low end of the differences' interval counts.
 """
 
 from __future__ import annotations
@@ -23,13 +25,13 @@ os.environ.setdefault("TORCHDYNAMO_DISABLE", "1")
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
 import torch
-from _records import metric, write
+from _intervals import gain, summary
+from _records import write
 from accelerate import PartialState
 from reflection_trainer.conversation import Conversation
-from reflection_trainer.engines.model import inspect_model
 from reflection_trainer.train.failures import Budget, FailureTable, prepare
 from reflection_trainer.train.groups import is_dead
-from reflection_trainer.train.order import WorkOrder
+from reflection_trainer.train.order import checkpoint_step
 from reflection_trainer.train.session import Session
 from reflection_trainer.train.trl_adapter import TrlGenerator
 from train_step import EXAMPLE, failures, prepared
@@ -38,15 +40,18 @@ from transformers.utils.logging import disable_progress_bar
 
 OPTIONS = ("keep", "drop", "refill")
 ENDLESS = 100_000
+COURSE = ("spec.training.scheduler=constant_with_warmup", "spec.training.warmupRatio=1.0e-4")
+"""In equal time the options make different numbers of steps: a learning rate that falls with them would favour one."""
+FAILURES = "synthetic: one to each question, made by a rule and not sampled"
 BATCH = 256
 """Reflections that are sampled at a time when a model is judged."""
 
 
 class Bell(TrainerCallback):
-    """Ends a training after so many seconds; notes how many steps that were."""
+    """Ends a training after so many seconds or at a step; notes how long it took."""
 
-    def __init__(self, seconds: float) -> None:
-        self._seconds, self._started = seconds, 0.0
+    def __init__(self, *, seconds: float = float("inf"), step: int = ENDLESS) -> None:
+        self._seconds, self._step, self._started = seconds, step, 0.0
         self.took = 0.0
 
     def on_train_begin(self, *_: Any, **__: Any) -> None:
@@ -54,7 +59,7 @@ class Bell(TrainerCallback):
 
     def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:  # noqa: ARG002
         self.took = time.perf_counter() - self._started
-        control.should_training_stop = self.took >= self._seconds
+        control.should_training_stop = self.took >= self._seconds or state.global_step >= self._step
 
 
 def main() -> int:
@@ -64,7 +69,7 @@ def main() -> int:
     )
     parser.add_argument("--late", type=int, default=200, help="steps before the comparison (default 200)")
     parser.add_argument("--seconds", type=float, default=120, help="of each training (default 120)")
-    parser.add_argument("--seeds", type=int, default=3, help="trainings of each option (default 3)")
+    parser.add_argument("--seeds", type=int, default=5, help="trainings of each option (default 5)")
     parser.add_argument("--samples", type=int, default=5, help="reflections on each wrong answer (default 5)")
     arguments = parser.parse_args()
     disable_progress_bar()
@@ -73,51 +78,74 @@ def main() -> int:
         folder = Path(name)
         os.environ["REFLECT_PROGRESS"] = str(folder / "progress.json")
         found = measure(folder, arguments.late, arguments.seconds, arguments.seeds, arguments.samples)
-    rates, success = (
-        {option: statistics.mean(each[what] for each in found[option]) for option in OPTIONS}
-        for what in ("usefulPerSecond", "retrySuccess")
-    )
-    metrics = [
-        metric("useful groups per second against keep", rates["refill"] / rates["keep"], "ratio", ">", 1),
-        metric("retry success minus keep's", success["refill"] - success["keep"], "fraction", ">", 0),
-        metric("retry success minus drop's", success["refill"] - success["drop"], "fraction", ">", 0),
-    ]
-    details = {"late": arguments.late, "seconds": arguments.seconds, "samples": arguments.samples, **found}
+    compared = pairs(found)
+    (rate, _), *differences = compared.items()
+    metrics = gain(rate, compared[rate], "ratio", 1)
+    for name, values in differences:
+        metrics += gain(name, values, "fraction", 0)
+    details = {
+        "late": arguments.late,
+        "seconds": arguments.seconds,
+        "samples": arguments.samples,
+        "start": "checkpoint of a training with keep: weights, optimizer, learning rate and place among the failures",
+        "failures": FAILURES,
+        "pairs": {name: summary(values) | {"values": values} for name, values in compared.items()},
+        **found,
+    }
     write("refill", metrics, details)
     return 0
 
 
+def pairs(found: dict[str, Any]) -> dict[str, list[float]]:
+    """Refill against another option, a value for each seed; the rates first."""
+    both = {other: list(zip(found["refill"], found[other], strict=True)) for other in ("keep", "drop")}
+    return {
+        "useful groups per second against keep": [
+            refilled["usefulPerSecond"] / kept["usefulPerSecond"] for refilled, kept in both["keep"]
+        ],
+        **{
+            f"retry success minus {other}'s": [a["retrySuccess"] - b["retrySuccess"] for a, b in each]
+            for other, each in both.items()
+        },
+    }
+
+
 def measure(folder: Path, late: int, seconds: float, seeds: int, samples: int) -> dict[str, Any]:
     """What every training did and what it learned, by option; what the late policy could do before."""
-    order, model = prepared(folder / "late", late)
+    order, model = prepared(folder / "late", ENDLESS, *COURSE, f"spec.training.checkpoint.everySteps={late}")
     first = Session(order, model)
     table = held_out(folder, first)
+    first.trainer.add_callback(Bell(step=late))
     first.run()
-    first.save_model()
+    checkpoint = order.output / f"checkpoint-{late}"
+    # Else every seed would begin with the same random numbers, and the seeds would not be independent.
+    (checkpoint / "rng_state.pth").unlink()
     found: dict[str, Any] = {"before": retry_success(first, table, samples), **{name: [] for name in OPTIONS}}
     for seed in range(seeds):
-        for option in OPTIONS:
+        shift = seed % len(
+            OPTIONS
+        )  # each is first, second and last as often: a machine that slows down favours none
+        for option in OPTIONS[shift:] + OPTIONS[:shift]:
             found[option].append(
-                trained(folder / f"{option}-{seed}", order.model, option, seed + 1, seconds, table, samples)
+                trained(folder / f"{option}-{seed}", checkpoint, option, seed + 1, seconds, table, samples)
             )
             print(f"seed {seed + 1}, {option}: {found[option][-1]}")
     return found
 
 
 def trained(
-    folder: Path, policy: Path, option: str, seed: int, seconds: float, table: FailureTable, samples: int
+    folder: Path, checkpoint: Path, option: str, seed: int, seconds: float, table: FailureTable, samples: int
 ) -> dict[str, float]:
-    """A training from the late policy for so many seconds."""
-    order, _ = prepared(
+    """A training that goes on from the checkpoint for so many seconds."""
+    order, model = prepared(
         folder,
         ENDLESS,
+        *COURSE,
         f"spec.training.method.deadGroups={option}",
         f"spec.training.seed={seed}",
-        "spec.training.scheduler=constant",
-        "spec.training.warmupRatio=0",
     )
-    session = Session(from_policy(order, policy), inspect_model(policy, uri="file://late"))
-    bell, useful = Bell(seconds), []
+    session = Session(order.model_copy(update={"resume_from": checkpoint}), model)
+    bell, useful = Bell(seconds=seconds), []
     session.trainer.add_callback(bell)
     session.trainer.args.save_strategy = "no"  # type: ignore[assignment]
     source = session.trainer._source
@@ -125,23 +153,18 @@ def trained(
 
     def watched(generator: Any) -> Any:
         batch = take(generator)
-        pairs = zip(batch.groups, batch.learns, strict=True)
-        useful.append(sum(learns and not is_dead(group) for group, learns in pairs))
+        groups = zip(batch.groups, batch.learns, strict=True)
+        useful.append(sum(learns and not is_dead(group) for group, learns in groups))
         return batch
 
     source.take = watched  # type: ignore[method-assign]
     session.run()
     return {
-        "steps": session.step,
+        "steps": session.step - checkpoint_step(checkpoint),
         "seconds": bell.took,
         "usefulPerSecond": sum(useful) / bell.took,
         "retrySuccess": retry_success(session, table, samples),
     }
-
-
-def from_policy(order: WorkOrder, policy: Path) -> WorkOrder:
-    """The same order for another model."""
-    return order.model_copy(update={"policy": policy})
 
 
 def held_out(folder: Path, session: Session) -> FailureTable:

@@ -6,11 +6,14 @@ whether the artefact was made from the same inputs.
 
 from __future__ import annotations
 
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Final, Literal
 
 from pydantic import Field
 
 from .base import ApiModel
+
+VERSION: Final = 1
+"""Of what manifests hold: raised with every change that an earlier version would misread."""
 
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
@@ -59,7 +62,7 @@ class Provenance(ApiModel):
 class Manifest(ApiModel):
     """The manifest of a file or folder."""
 
-    version: int = 1
+    version: Literal[1] = VERSION
     kind: Annotated[str, Field(max_length=64)] = Field(
         description="attempts, failures, checkpoint, model, evaluation, report."
     )
@@ -77,6 +80,6 @@ class Claim(ApiModel):
 
     KIND: ClassVar[Literal["claim"]] = "claim"
 
-    version: int = 1
+    version: Literal[1] = VERSION
     kind: Literal["claim"] = KIND
     writer: Annotated[str, Field(max_length=64)] = Field(description="Tells one writer from another.")

@@ -22,11 +22,9 @@ from .kubelet import End, Kubelet, attempt_of, stage_of
 
 WRITES = "POST|PUT|PATCH|DELETE"
 NOT_THE_LEASE = r"^(?!.*/leases)"
-LEASE = (
-    "--lease-duration-seconds", "3", "--lease-renew-deadline-seconds", "2", "--lease-retry-seconds", "0.5",
-    # A container that is started again is in the same pod, after whose name the chart calls the replica.
-    "--identity", "pod-1",
-)  # fmt: skip
+AS_POD = ("--identity", "pod-1")
+"""A container that is started again is in the same pod, after whose name the chart calls the replica: it has its own Lease back
+at once, so that the Lease may have its usual times here."""
 SPEC: dict[str, Any] = {"training": {"nodes": 2}, "deletionPolicy": "Delete"}
 """A run that needs every kind of child, and the finalizer."""
 QUIET_S = 3.0
@@ -127,7 +125,7 @@ class Case:
             time.sleep(0.1)
 
     def _start(self) -> None:
-        self.operator.start(*LEASE)
+        self.operator.start(*AS_POD)
         self._starts += 1
 
     def _tick(self) -> None:

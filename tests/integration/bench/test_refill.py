@@ -1,6 +1,8 @@
-"""The measurement of refilling measures: every option trains on from one policy, for a time, and is judged alike."""
+"""The measurement of refilling measures: every option goes on from one checkpoint, for a time, and is judged alike."""
 
 from __future__ import annotations
+
+import json
 
 import pytest
 import refill
@@ -8,11 +10,21 @@ from transformers.utils.logging import disable_progress_bar
 
 pytestmark = [pytest.mark.training, pytest.mark.slow]
 
+LATE = 2
 
-def test_every_option_is_trained_and_judged(tmp_path, monkeypatch):
+
+def test_every_option_resumes_and_is_judged(tmp_path, monkeypatch):
     disable_progress_bar()
+    sessions = []
+
+    class Kept(refill.Session):
+        def __init__(self, *args):
+            super().__init__(*args)
+            sessions.append(self)
+
+    monkeypatch.setattr(refill, "Session", Kept)
     monkeypatch.setattr(refill, "failures", lambda *args: list(refill_failures(*args))[:20])
-    found = refill.measure(tmp_path, 1, 0.1, 1, 1)
+    found = refill.measure(tmp_path, LATE, 0.1, 1, 1)
     assert 0 < found["before"] < 1
     for option in refill.OPTIONS:
         (each,) = found[option]
@@ -20,6 +32,29 @@ def test_every_option_is_trained_and_judged(tmp_path, monkeypatch):
         assert each["seconds"] >= 0.1
         assert each["usefulPerSecond"] > 0
         assert 0 < each["retrySuccess"] < 1
+
+    first, *others = sessions
+    assert first.step == LATE
+    assert [session._order.config.training.method.dead_groups for session in others] == list(refill.OPTIONS)
+    for session in others:
+        counted = {int(state["step"]) for state in session.trainer.optimizer.state.values()}
+        assert counted == {session.step}, "the optimizer is the checkpoint's and not a fresh one"
+        assert session.trainer.lr_scheduler.last_epoch == session.step
+        assert session._deck.position > first._deck.position
+        lines = session._order.metrics.read_text().splitlines()
+        assert [json.loads(line)["step"] for line in lines] == list(range(1, session.step + 1))
+
+
+def test_options_are_compared_seed_by_seed():
+    found = {
+        option: [{"usefulPerSecond": rate * seed, "retrySuccess": share} for seed in (1, 2)]
+        for option, rate, share in (("keep", 2, 0.25), ("drop", 1, 0.5), ("refill", 3, 0.75))
+    }
+    assert refill.pairs(found) == {
+        "useful groups per second against keep": [1.5, 1.5],
+        "retry success minus keep's": [0.5, 0.5],
+        "retry success minus drop's": [0.25, 0.25],
+    }
 
 
 refill_failures = refill.failures

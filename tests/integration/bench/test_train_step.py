@@ -12,8 +12,33 @@ pytestmark = [pytest.mark.training, pytest.mark.slow]
 def test_both_kinds_of_round_do_the_same_work(tmp_path):
     disable_progress_bar()
     found = train_step.measure(tmp_path, 4, 1, canary=False)
-    assert [len(found[kind]) for kind in ("ours", "stock", "canary")] == [1, 1, 0]
+    assert [len(found[kind]) for kind in ("ours", "stock")] == [1, 1]
+    assert found["canary"] is None
     assert 0.2 < found["ours"][0]["cpu"] / found["stock"][0]["cpu"] < 5
+
+
+def test_the_two_are_first_by_turns(tmp_path, monkeypatch):
+    disable_progress_bar()
+    begun = []
+    for kind in ("ours", "stock"):
+        real = getattr(train_step, kind)
+        monkeypatch.setattr(
+            train_step, kind, lambda *args, kind=kind, real=real: begun.append(kind) or real(*args)
+        )
+    train_step.measure(tmp_path, 4, 2, canary=False)
+    assert begun == ["ours", "ours", "stock", "stock", "ours"], "the first one records"
+
+
+@pytest.mark.vllm
+def test_the_canary_is_timed(tmp_path):
+    disable_progress_bar()
+    canary = train_step.measure(tmp_path, 4, 0, canary=True)["canary"]
+    assert 0 < canary["check"] < canary["step"]
+    assert train_step.with_canary(**canary, own=0) > 1
+
+
+def test_a_step_with_its_canary_is_set_against_one_without_anything_of_ours():
+    assert train_step.with_canary(step=1.0, check=0.2, own=0.3) == 2
 
 
 def test_other_work_is_no_comparison(tmp_path, monkeypatch):

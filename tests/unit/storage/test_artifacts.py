@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -91,6 +93,29 @@ def test_a_manifest_that_is_none(artifacts: Artifacts, tmp_path: Path) -> None:
     with pytest.raises(CorruptArtifact) as caught:
         artifacts.manifest_of_file("rollout/a.parquet")
     assert "a.parquet.manifest.json is not a manifest: delete it" in caught.value.message
+
+
+def test_a_manifest_of_a_newer_version_is_refused_and_not_called_damaged(
+    artifacts: Artifacts, tmp_path: Path
+) -> None:
+    """It may hold more than this version knows, and say it in other words."""
+    file = put(artifacts, tmp_path).with_name("a.parquet.manifest.json")
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"version": 2, "checksums": "elsewhere"}))
+    with pytest.raises(BadConfig) as caught:
+        artifacts.get_file("rollout/a.parquet", tmp_path / "copy")
+    assert caught.value.reason == Reason.DATASET_MISMATCH
+    assert caught.value.message == (
+        f"storage: {file.as_uri()} was written by a newer version of reflect-operator (manifest version 2, this one reads 1); "
+        "go on with that version's image, or use another name or spec.storage.uri"
+    )
+
+
+@pytest.mark.parametrize("version", [0, "2", None, True])
+def test_a_version_that_never_was_is_no_manifest(artifacts: Artifacts, tmp_path: Path, version: Any) -> None:
+    file = put(artifacts, tmp_path).with_name("a.parquet.manifest.json")
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"version": version}))
+    with pytest.raises(CorruptArtifact, match="is not a manifest"):
+        artifacts.manifest_of_file("rollout/a.parquet")
 
 
 def test_a_folder_comes_back_whole(artifacts: Artifacts, tmp_path: Path) -> None:

@@ -15,9 +15,10 @@ from pathlib import Path
 from pydantic import ValidationError
 from reflection_api.contract import ArtifactRef
 from reflection_api.layout import MANIFEST, file_manifest
-from reflection_api.manifests import FileEntry, Manifest, Provenance
+from reflection_api.manifests import VERSION, FileEntry, Manifest, Provenance
+from reflection_api.reasons import Reason
 
-from ..errors import CorruptArtifact
+from ..errors import BadConfig, CorruptArtifact, StageFailure
 from .publication import Publication, is_claim
 from .store import ABSENT, PARTIAL, Changed, Store, Stored
 
@@ -202,7 +203,7 @@ class Artifacts:
         try:
             return Manifest.model_validate_json(data)
         except ValidationError as error:
-            raise CorruptArtifact(f"storage: {self.store.uri(path)} is not a manifest: delete it") from error
+            raise _unreadable(self.store.uri(path), error) from error
 
     def _fetch(self, path: str, local: Path, entry: FileEntry) -> None:
         uri = self.store.uri(path)
@@ -216,6 +217,18 @@ class Artifacts:
                 f"storage: {uri} does not match its manifest (sha256 {entry.sha256[:12]}..., {entry.size} bytes): "
                 "delete the file and its manifest; it is then made again"
             )
+
+
+def _unreadable(uri: str, error: ValidationError) -> StageFailure:
+    """What a manifest that cannot be read is: another version's, whose artefact is whole and must not be deleted, or none."""
+    versions_found = [problem["input"] for problem in error.errors() if problem["loc"] == ("version",)]
+    if any(isinstance(version, int) and version > VERSION for version in versions_found):
+        return BadConfig(
+            f"storage: {uri} was written by a newer version of reflect-operator (manifest version {versions_found[0]}, this one "
+            f"reads {VERSION}); go on with that version's image, or use another name or spec.storage.uri",
+            reason=Reason.DATASET_MISMATCH,
+        )
+    return CorruptArtifact(f"storage: {uri} is not a manifest: delete it")
 
 
 def _entry(path: str, stored: Stored, rows: int | None = None) -> FileEntry:

@@ -19,6 +19,7 @@ from reflection_api.contract import (
     MASTER_PORT_VARIABLE,
     ArtifactRef,
     StageResult,
+    TrainingSettings,
 )
 from reflection_api.layout import MANIFEST
 from reflection_api.manifests import Manifest, Provenance
@@ -54,6 +55,14 @@ _MADE_WITH = ("torch", "transformers", "trl", "accelerate", "peft")
 def run(context: StageContext) -> StageResult:
     """Train this round's policy."""
     return TrainStage(context).run()
+
+
+def beginning(checkpoint: Path | None, settings: TrainingSettings) -> str:
+    """Where a training begins, in words, and where it cannot be the same to the last bit."""
+    if checkpoint is None:
+        return "from the beginning"
+    alike = "; on GPUs sums come out a little different each time: it ends alike, not bit for bit the same"
+    return f"going on from {checkpoint.name}{alike if settings.gpus_per_node else ''}"
 
 
 class TrainStage:
@@ -133,7 +142,7 @@ class TrainStage:
             "training: %d of %d processes on this machine, %s",
             settings.processes_per_node,
             settings.world_size,
-            f"going on from {order.resume_from.name}" if order.resume_from else "from the beginning",
+            beginning(order.resume_from, settings),
         )
         kills = KillCounter()
         mover = Mover(order, checkpoints)
