@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from ...support.cluster import Cluster, Obj, until
-from ...support.kubelet import End, Kubelet, Wait, attempt_of, failed, run_on, stage_of
+from ...support.kubelet import End, Kubelet, Script, Wait, attempt_of, failed, run_on, stage_of
 from ...support.operator_process import OperatorProcess
 from .conftest import Run
 
@@ -59,9 +59,22 @@ def test_kubectl_waits_for_ready_while_the_run_goes_on(
     assert listed.stdout.splitlines()[1].split()[:3] == ["countdown", "Rollout", "rollout"]
 
 
+def at(stage: str, code: int, reason: str, message: str) -> Script:
+    """All goes well up to this stage, which says why it cannot go on."""
+    return lambda pod: failed(stage, code, reason, message) if stage_of(pod) == stage else End()
+
+
 FAILURES: list[tuple[str, dict[str, Any], Any, str]] = [
     ("InvalidPrompts", {}, failed("rollout", 65, "InvalidPrompts", "train.jsonl:3: no target"), "train.jsonl:3"),
     ("InvalidModel", {}, failed("rollout", 78, "InvalidModel", "config.json: no such file"), "config.json"),
+    ("InvalidTemplate", {}, at("rollout", 78, "InvalidTemplate", "unknown variable"), "unknown variable"),
+    ("DatasetEmpty", {}, at("rollout", 65, "DatasetEmpty", "the file has no rows"), "the file has no rows"),
+    ("StorageDenied", {}, at("rollout", 78, "StorageDenied", "access denied (403)"), "access denied (403)"),
+    ("VerifierUnsound", {}, at("verify", 65, "VerifierUnsound", "3 of 200 differ"), "3 of 200 differ"),
+    ("DatasetMismatch", {}, at("train", 78, "DatasetMismatch", "model.sha256"), "model.sha256"),
+    ("ArtifactCorrupt", {}, at("train", 65, "ArtifactCorrupt", "no complete dataset"), "no complete dataset"),
+    ("PolicyStale", {}, at("train", 70, "PolicyStale", "the generator is behind"), "the generator is behind"),
+    ("GateFailed", {"spec__evaluation": {"gates": {"minGain": 0.5}}}, End(), "minGain is 0.5"),
     (
         "MaxRestartsReached",
         {"spec__failurePolicy": {"maxRestarts": 0}},
@@ -96,7 +109,7 @@ FAILURES: list[tuple[str, dict[str, Any], Any, str]] = [
 def test_a_run_fails(
     run: Run, operator: OperatorProcess, kubelet: Kubelet, reason: str, fields: Obj, act: Any, words: str
 ) -> None:
-    kubelet.script = lambda _: act
+    kubelet.script = act if callable(act) else lambda _: act
     operator.start()
     run.apply(**fields)
     end = until(lambda: run.is_now("Succeeded", "False"), "end of the run", meanwhile=kubelet.tick)
