@@ -9,7 +9,7 @@ import os
 import shutil
 import socket
 import tempfile
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ TESTS = Path(__file__).parent
 OTHER_ROOMS = {"soak": "hours in all, `make soak`", "gpu": "on a machine with a GPU, `make gpu`"}
 QUICK_FIRST = ("unit", "integration", "cluster")
 # Rooms of integration that need what is built beside the tests of the others: Kubernetes and Helm.
-BUILT_MEANWHILE = ("install", "operator")
+BUILT_MEANWHILE = frozenset({"install", "operator"})
 
 # A developer's or a pod's settings must not decide whether a test passes.
 FOREIGN_PREFIXES = (
@@ -119,7 +119,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         return QUICK_FIRST.index(name) if name in QUICK_FIRST else len(QUICK_FIRST)
 
     def place(item: pytest.Item) -> tuple[int, bool]:
-        return room(item), item.path.relative_to(TESTS).parts[1] in BUILT_MEANWHILE
+        return room(item), not BUILT_MEANWHILE.isdisjoint(item.path.relative_to(TESTS).parts[1:2])
 
     items.sort(key=place)
     without_vllm = pytest.mark.skip(reason="vLLM is not installed: see docs/machine.md")
@@ -173,6 +173,15 @@ def _left_out(reporter: Any) -> Counter[str]:
     return reasons
 
 
+def _time_by_room(reporter: Any) -> dict[str, float]:
+    """Seconds of all tests of a folder, with what they set up."""
+    found: dict[str, float] = defaultdict(float)
+    for report in (each for reports in reporter.stats.values() for each in reports):
+        if isinstance(report, pytest.TestReport):
+            found["/".join(Path(report.location[0]).parts[1:-1])] += report.duration
+    return found
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     """A continuous-integration machine must be able to run everything."""
@@ -191,6 +200,9 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
     if not reasons:
         terminalreporter.line("nothing")
     if terminalreporter.config.args_source is pytest.Config.ArgsSource.TESTPATHS:
+        terminalreporter.section("minutes by room")
+        for room, seconds in sorted(_time_by_room(terminalreporter).items(), key=lambda each: -each[1]):
+            terminalreporter.line(f"{seconds / 60:6.1f}  {room}")
         for room, why in OTHER_ROOMS.items():
             files = len(list((TESTS / room).glob("test_*.py")))
             terminalreporter.line(f"not part of this: tests/{room}, {files} files ({why})")

@@ -46,14 +46,18 @@ def test_quick_rooms_run_first_and_what_was_left_out_is_listed_before_the_closin
 ) -> None:
     slow = tmp_path / "tests/integration"
     slow.mkdir(parents=True)
-    (slow / "test_a.py").write_text("def test_a(): pass")
+    for name in ("test_a.py", "install/test_b.py", "verify/test_c.py"):
+        (slow / name).parent.mkdir(exist_ok=True)
+        (slow / name).write_text(f"def {Path(name).stem}(): pass")
     run = inner(tmp_path, ONE_SKIPPED, "-v", CI="")
     assert run.returncode == 0
     lines = run.stdout.rstrip().splitlines()
     assert "    2  no second machine" in lines
     assert "not part of this: tests/soak, 0 files (hours in all, `make soak`)" in lines
-    assert "2 passed, 2 skipped" in lines[-1]
-    assert run.stdout.index("test_inner.py::test_runs") < run.stdout.index("test_a.py::test_a")
+    assert "   0.0  integration/install" in lines
+    assert "4 passed, 2 skipped" in lines[-1]
+    order = [run.stdout.index(name) for name in ("::test_runs", "::test_a", "::test_c", "::test_b")]
+    assert order == sorted(order), "what needs programs that are still being built comes last"
 
 
 NEEDS_A_SERVER = """
