@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -13,6 +14,8 @@ from .api import TRANSPORT_ERRORS, Api, Obj
 from .errors import ApiError
 from .kinds import CHILDREN, JOBS, Kind
 from .store import Store
+
+_log = logging.getLogger(__name__)
 
 
 class ChildRefused(Exception):
@@ -42,6 +45,20 @@ class Children:
             created = await self._create(kind, run, obj)
             if kind is JOBS:
                 self._store.put(JOBS, created)
+
+    async def restore(self, run: Metadata, objects: Iterable[Obj]) -> None:
+        """Create what somebody has deleted of the objects that pods need to start; Jobs are not among them."""
+        for obj in objects:
+            kind = CHILDREN[obj["kind"]]
+            if kind is JOBS:
+                continue
+            try:
+                await self._api.get(kind, run.namespace, obj["metadata"]["name"])
+            except ApiError as error:
+                if not error.not_found:
+                    raise
+                _log.warning("%s %s was deleted and is created again", obj["kind"], obj["metadata"]["name"])
+                await self._create(kind, run, obj)
 
     async def reclaim(self, run: Metadata, name: str) -> None:
         """Give a Job its labels back, where it exists and is ours: pods of it are there, and it is not seen itself.

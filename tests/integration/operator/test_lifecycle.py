@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from ...support.cluster import BATCH, CORE, Cluster, Obj, until
-from ...support.kubelet import End, Kubelet, run_on, stage_of
+from ...support.kubelet import End, Kubelet, Wait, run_on, stage_of
 from ...support.operator_process import OperatorProcess
 from .conftest import Run
 
@@ -201,3 +201,27 @@ def test_what_the_api_server_refuses_is_said_and_heals_when_mended(
     until(lambda: ("ChildRefused", refused["message"]) in run.events(), "event")
     run.change(pods={"common": {"env": [{"name": "A", "value": "3"}]}})
     finish(run, kubelet)
+
+
+@pytest.mark.parametrize("kind", ["configmaps", "services"])
+def test_what_pods_wait_for_is_created_again(
+    run: Run, operator: OperatorProcess, kubelet: Kubelet, cluster: Cluster, kind: str
+) -> None:
+    """A pod whose ConfigMap or Service is gone waits without a word."""
+    kubelet.script = lambda pod: Wait("ContainerCreating", "") if stage_of(pod) == "train" else End()
+    operator.start()
+    run.apply(spec__training={"nodes": 2})
+    until(
+        lambda: any(stage_of(pod) == "train" and pod["spec"].get("nodeName") for pod in kubelet.pods()),
+        "training pods",
+        meanwhile=kubelet.tick,
+    )
+    name = next(job["metadata"]["name"] for job in run.jobs() if "-train-" in job["metadata"]["name"])
+    path = f"{CORE}/namespaces/{run.namespace}/{kind}/{name}"
+    before = cluster.get(path)["metadata"]["uid"]
+    cluster.delete(path)
+    found = until(lambda: cluster.find(path), "what was deleted", meanwhile=kubelet.tick)
+    assert found["metadata"]["uid"] != before
+    assert found["metadata"]["ownerReferences"][0]["uid"] == run.get()["metadata"]["uid"]
+    kubelet.script = lambda _: End()
+    until(lambda: run.is_now("Succeeded", "True"), "end of the run", meanwhile=kubelet.tick)
