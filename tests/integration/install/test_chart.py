@@ -44,12 +44,15 @@ def test_by_default_it_is_the_operator_and_no_more(helm: Helm) -> None:
     assert sorted(f"{obj['kind']} {obj['metadata']['name']}" for obj in helm.render()) == [
         "ClusterRole reflect-operator",
         "ClusterRole reflect-operator-edit",
+        "ClusterRole reflect-operator-progress-ops",
         "ClusterRole reflect-operator-view",
         "ClusterRoleBinding reflect-operator",
+        "ClusterRoleBinding reflect-operator-progress-ops",
         "CustomResourceDefinition reflectiontrainings.reflection.training",
         "Deployment reflect-operator",
         "Role reflect-operator-lease",
         "RoleBinding reflect-operator-lease",
+        "Service reflect-operator-progress",
         "ServiceAccount reflect-operator",
     ]
 
@@ -278,7 +281,8 @@ def test_an_account_that_is_there_already(helm: Helm) -> None:
     objects = helm.render({"serviceAccount": {"create": False, "name": "ours"}})
     assert of_kind(objects, "ServiceAccount") == []
     assert one(objects, "Deployment")["spec"]["template"]["spec"]["serviceAccountName"] == "ours"
-    assert one(objects, "ClusterRoleBinding")["subjects"][0]["name"] == "ours"
+    bindings = of_kind(objects, "ClusterRoleBinding")
+    assert [binding["subjects"][0]["name"] for binding in bindings] == ["ours", "ours"]
 
 
 def test_every_object_has_the_labels(helm: Helm) -> None:
@@ -299,8 +303,9 @@ def test_extra_objects_go_through_the_template_engine(helm: Helm) -> None:
 
 def test_the_network_policy(helm: Helm) -> None:
     policy = one(helm.render(EVERYTHING), "NetworkPolicy")["spec"]
-    (ingress,) = policy["ingress"]
-    assert ingress["from"] == EVERYTHING["networkPolicy"]["metricsFrom"]
+    metrics, progress = policy["ingress"]
+    assert metrics["from"] == EVERYTHING["networkPolicy"]["metricsFrom"]
+    assert progress == {"ports": [{"port": "progress", "protocol": "TCP"}]}
     assert policy["egress"][1] == {
         "ports": [{"port": 6443, "protocol": "TCP"}],
         "to": [{"ipBlock": {"cidr": "10.0.0.1/32"}}],

@@ -64,7 +64,11 @@ def test_every_expression_is_one(helm: Helm) -> None:
 
 def test_alerts_select_the_series_of_their_own_release(helm: Helm) -> None:
     objects = helm.render(EVERYTHING)
-    service = one(objects, "Service")["metadata"]["name"]
+    (service,) = (
+        each["metadata"]["name"]
+        for each in of_kind(objects, "Service")
+        if each["metadata"]["name"].endswith("-metrics")
+    )
     (group,) = one(objects, "PrometheusRule")["spec"]["groups"]
     for rule in group["rules"]:
         selectors = re.findall(r"reflect_\w+\{([^}]*)\}", rule["expr"])
