@@ -29,8 +29,12 @@ class FileEntry(ApiModel):
     rows: int | None = Field(None, description="Rows, where the file is a table.")
 
 
+_PLACE: Final = ("uri", "revision")
+"""Where bytes came from. It says nothing more once their hash is known to be the same."""
+
+
 class Provenance(ApiModel):
-    """What an artefact was made from. Equal provenance means that the artefact can be used again."""
+    """What an artefact was made from. Where nothing differs that counts, the artefact can be used again."""
 
     model: dict[str, Any] = Field(
         default_factory=dict, description="uri, revision, sha256 of the weights' manifest."
@@ -48,15 +52,20 @@ class Provenance(ApiModel):
         default_factory=dict, description="sha256 of the dataset of failures, settings of the training."
     )
 
-    def difference(self, other: Provenance) -> str | None:
-        """The first setting in which `other` differs, as `path: mine, not theirs`; None where they agree."""
+    def differences(self, other: Provenance) -> dict[str, tuple[Any, Any]]:
+        """Every setting that counts and in which `other` differs, by its path: mine and theirs.
+
+        The same bytes are the same from wherever they came: a place counts only where the hashes differ or one is not known.
+        """
         mine, theirs = self.to_dict(), other.to_dict()
+        found = {}
         for part in sorted(mine.keys() | theirs.keys()):
             ours, others = mine.get(part, {}), theirs.get(part, {})
+            same_bytes = ours.get("sha256") is not None and ours.get("sha256") == others.get("sha256")
             for key in sorted(ours.keys() | others.keys()):
-                if ours.get(key) != others.get(key):
-                    return f"{part}.{key}: {ours.get(key)!r}, not {others.get(key)!r}"
-        return None
+                if ours.get(key) != others.get(key) and not (same_bytes and key in _PLACE):
+                    found[f"{part}.{key}"] = (ours.get(key), others.get(key))
+        return found
 
 
 class Manifest(ApiModel):

@@ -1,9 +1,9 @@
-"""What the dataset of a round is made from: equal provenance means that answers and failures can be used again."""
+"""What the dataset of a round is made from: where nothing of it differs, answers and failures can be used again."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +12,7 @@ from reflection_api.reasons import Reason
 
 from .errors import BadConfig
 from .prompts.split import HELD_OUT_SHARE
+from .sources.fetch import fetch_prompts
 from .storage.artifacts import sha256_of
 
 if TYPE_CHECKING:
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
 
     from .verify.verifier import Verifier
 
+_MOST_NAMED = 5
+_LONGEST_SHOWN = 50
+"""Characters of a value in a message, which has room for 1024 in all."""
 _WEIGHTS = ("*.safetensors", "config.json", "generation_config.json", "*.py")
 _TOKENIZER = (
     "tokenizer*",
@@ -74,19 +78,48 @@ def policy_provenance(config: StageConfig, model_dir: Path) -> dict[str, dict[st
     return {"model": model, "tokenizer": {"sha256": _digest(model_dir, _TOKENIZER)}}
 
 
+def prompts_seen_before(config: StageConfig, made: Provenance) -> dict[str, Any]:
+    """The part `prompts` for a stage that works on what was made from the prompts file, and has no use for the file itself.
+
+    Its bytes are taken to be those that were recorded for this URI, which the rollout stage has just looked at. Of a file that
+    was read from another place, they are looked at here: the same bytes may have moved, and others must not pass for them.
+
+    Raises:
+        StageFailure: the file lies elsewhere now, and cannot be read there.
+    """
+    prompts = config.task.prompts
+    if made.prompts.get("uri") == prompts.uri:
+        return {"uri": prompts.uri, "sha256": made.prompts.get("sha256")}
+    file = fetch_prompts(prompts, "spec.task.prompts", config.storage)
+    return {"uri": prompts.uri, "sha256": sha256_of(file)}
+
+
 def refuse_other_provenance(manifest: Manifest, expected: Provenance, uri: str) -> None:
     """Say in what an artefact's origin differs from what is expected.
 
     Raises:
         BadConfig: it does (reason DatasetMismatch).
     """
-    difference = manifest.provenance.difference(expected)
-    if difference:
+    differences = manifest.provenance.differences(expected)
+    if differences:
         raise BadConfig(
-            f"storage: {uri} was made with other settings: {difference}; use another name or spec.storage.uri, "
+            f"storage: {uri} was made with other settings: {_listed(differences)}; use another name or spec.storage.uri, "
             "or delete the folder it is in",
             reason=Reason.DATASET_MISMATCH,
         )
+
+
+def _listed(differences: Mapping[str, tuple[Any, Any]]) -> str:
+    """As many as a message holds, each as `path: what there is, not what is wanted`."""
+    named = [f"{path}: {_shown(made)}, not {_shown(wanted)}" for path, (made, wanted) in differences.items()]
+    if len(named) > _MOST_NAMED:
+        named[_MOST_NAMED:] = [f"{len(named) - _MOST_NAMED} more"]
+    return "; ".join(named)
+
+
+def _shown(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= _LONGEST_SHOWN else f"{text[: _LONGEST_SHOWN - 3]}..."
 
 
 def _templates(task: TaskSettings) -> dict[str, str]:

@@ -108,7 +108,11 @@ def test_what_only_vllm_refuses(tmp_path, head_size, layers, words):
     config = json.loads((model / "config.json").read_text())
     (model / "config.json").write_text(json.dumps(config | {"num_hidden_layers": layers}))
     prompts = write_prompts(tmp_path / "train.jsonl", countdown_rows(20))
-    changes = {"rollout.engine": "vllm"}
+    changes = {
+        "rollout.engine": "vllm",
+        "training.reflectionMaxTokens": 8,
+        "training.retryMaxTokens": 8,
+    }
     run = run_stage(
         stage_config("rollout", folder=tmp_path / "runs", model=model, prompts=prompts, changes=changes),
         tmp_path / "scratch",

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from ...support.stage_runs import StageRun, countdown_rows, run_stage, stage_config, write_prompts
+from ...support.stage_runs import StageRun, countdown_rows, run_stage, write_prompts
 from ...support.tiny_model import save_tiny_model
+from .configuration import rollout_config
 
 
 @pytest.fixture(scope="session")
@@ -26,8 +27,7 @@ def finished(
 ) -> tuple[Path, StageRun]:
     """The storage folder of a rollout with 72 questions x 8 answers, and how it ended."""
     folder = tmp_path_factory.mktemp("finished")
-    config = stage_config(
-        "rollout",
+    config = rollout_config(
         folder=folder / "runs",
         model=tiny_model,
         prompts=prompts,

@@ -9,6 +9,7 @@ import json
 import os
 import resource
 import shutil
+import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,8 +18,12 @@ from typing import Any
 import pytest
 from reflection_trainer.storage import Artifacts
 
-from ...support.stage_runs import StageRun, run_stage, run_stage_here, stage_config, stored
+from ...support.stage_runs import StageRun, run_stage, run_stage_here, stored
+from .bad_held_out import HELD_OUT_CASES, HELD_OUT_REMEDIES
 from .bad_inputs import CASES, REMEDIES, ROWS, write_lines
+from .configuration import rollout_config
+
+ALL_CASES = [*CASES, *HELD_OUT_CASES]
 
 
 @pytest.fixture
@@ -30,8 +35,7 @@ def folder(tmp_path: Path, tiny_model: Path) -> Path:
 
 
 def config(folder: Path, changes: dict[str, Any]):
-    return stage_config(
-        "rollout",
+    return rollout_config(
         folder=folder / "runs",
         model=folder / "model",
         prompts=folder / "train.jsonl",
@@ -40,14 +44,17 @@ def config(folder: Path, changes: dict[str, Any]):
 
 
 @pytest.mark.parametrize(
-    ("case", "exit_code", "reason", "words"), CASES, ids=[case[0].__name__ for case in CASES]
+    ("case", "exit_code", "reason", "words"),
+    ALL_CASES,
+    ids=[case[0].__name__ for case in ALL_CASES],
 )
 def test_a_sentence_and_nothing_else(folder, monkeypatch, capfd, case, exit_code, reason, words):
-    uris = {"model": (folder / "model").as_uri(), "prompts": (folder / "train.jsonl").as_uri()}
+    names = {"folder": "", "model": "model", "prompts": "train.jsonl"}
+    uris = {name: (folder / place).as_uri() for name, place in names.items()}
     changes = case(folder / "model", folder / "train.jsonl")
     run = run_stage_here(config(folder, changes), folder / "scratch", monkeypatch)
     assert words.format(**uris) in run.result.message
-    assert run.result.message.endswith(REMEDIES[case])
+    assert run.result.message.endswith((REMEDIES | HELD_OUT_REMEDIES)[case])
     assert (run.exit_code, run.result.outcome, run.result.reason) == (exit_code, "Failed", reason)
     assert "\n" not in run.result.message
     assert "Traceback" not in capfd.readouterr().err
@@ -102,6 +109,30 @@ def test_a_storage_that_is_full(folder, monkeypatch, capfd):
         ": File too large; free space there, or start a run with a larger spec.storage.uri"
     )
     assert "Traceback" not in capfd.readouterr().err
+
+
+_ON_A_SMALL_DISK = (
+    'mount -t tmpfs -o size=8k none "$0" && "$@"; code=$?; find "$0" -type f > "$0.left"; exit $code'
+)
+"""Runs a command where the folder `$0` is a disk of 8 KiB that only the command sees, and lists what it leaves there."""
+
+
+def test_a_storage_on_a_disk_that_is_full(folder):
+    """The kernel's own word for it. The shard itself still fits: without its manifest it does not exist."""
+    runs = folder / "runs"
+    runs.mkdir()
+    wrapper = ("unshare", "--map-root-user", "--mount", "bash", "-c", _ON_A_SMALL_DISK, str(runs))
+    if subprocess.run([*wrapper, "true"], check=False, capture_output=True).returncode:
+        pytest.skip("this user may not mount a file system: run it as root")
+    run = run_stage(config(folder, {"rollout.attemptsPerPrompt": 16}), folder / "scratch", wrapper=wrapper)
+    check_full(run, folder)
+    assert run.result.message.startswith(f"storage: cannot write {runs.as_uri()}/default/tiny-")
+    assert run.result.message.endswith(
+        ": No space left on device; free space there, or start a run with a larger spec.storage.uri"
+    )
+    assert "Traceback" not in run.stderr
+    left = {Path(line).name for line in (folder / "runs.left").read_text().splitlines()}
+    assert left <= {"attempts-00000-of-00002.parquet"}
 
 
 def test_a_scratch_folder_that_is_full(folder):

@@ -12,9 +12,19 @@ import datasets
 import pyarrow.parquet as pq
 import pytest
 from reflection_api.manifests import Manifest
+from reflection_trainer.engines import open_engine
 from reflection_trainer.prompts import Question, held_out_split
 
-from ...support.stage_runs import StageRun, countdown_rows, run_stage, stage_config, start_stage, stored
+from ...support.stage_runs import (
+    StageRun,
+    countdown_rows,
+    run_stage,
+    run_stage_here,
+    start_stage,
+    stored,
+    write_prompts,
+)
+from .configuration import rollout_config
 
 ROLLOUT = Path("default/tiny-01234567/round-1/rollout")
 
@@ -116,8 +126,7 @@ def test_a_finished_rollout_makes_nothing_again(
 ) -> None:
     folder, first = finished
     before = {file: (file.stat().st_ino, file.stat().st_mtime_ns) for file in folder.iterdir()}
-    config = stage_config(
-        "rollout",
+    config = rollout_config(
         folder=folder.parents[3],
         model=tiny_model,
         prompts=prompts,
@@ -137,7 +146,7 @@ def test_other_settings_are_refused_with_the_difference(
     before = stored(folder)
     changes = {"rollout.attemptsPerPrompt": 8, "rollout.sampling.temperature": 0.5}
     run = run_stage(
-        stage_config("rollout", folder=folder.parents[3], model=tiny_model, prompts=prompts, changes=changes),
+        rollout_config(folder=folder.parents[3], model=tiny_model, prompts=prompts, changes=changes),
         tmp_path,
     )
     assert (run.exit_code, run.result.reason) == (78, "DatasetMismatch")
@@ -151,8 +160,7 @@ def test_another_number_of_shards_does_not_hide_other_settings(
     """24 answers a question make more shards, with other names."""
     folder, _ = finished
     run = run_stage(
-        stage_config(
-            "rollout",
+        rollout_config(
             folder=folder.parents[3],
             model=tiny_model,
             prompts=prompts,
@@ -168,9 +176,7 @@ def test_workers_share_the_shards_and_say_the_same(
     finished: tuple[Path, StageRun], tiny_model: Path, prompts: Path, tmp_path: Path
 ) -> None:
     changes = {"rollout.attemptsPerPrompt": 8, "rollout.workers": 2}
-    config = stage_config(
-        "rollout", folder=tmp_path / "runs", model=tiny_model, prompts=prompts, changes=changes
-    )
+    config = rollout_config(folder=tmp_path / "runs", model=tiny_model, prompts=prompts, changes=changes)
     runs = [run_stage(config, tmp_path / str(index), index=index) for index in range(2)]
     assert [run.result.metrics["shards"] for run in runs] == [2, 1]
     assert [run.exit_code for run in runs] == [0, 0]
@@ -183,9 +189,7 @@ def test_killed_and_started_again_it_ends_with_the_same_bytes(
 ) -> None:
     def config(name: str):
         changes = {"rollout.attemptsPerPrompt": 64, "rollout.sampling.maxTokens": 24}
-        return stage_config(
-            "rollout", folder=tmp_path / name, model=tiny_model, prompts=prompts, changes=changes
-        )
+        return rollout_config(folder=tmp_path / name, model=tiny_model, prompts=prompts, changes=changes)
 
     assert run_stage(config("whole"), tmp_path / "a").exit_code == 0
     whole = tmp_path / "whole" / ROLLOUT
@@ -215,8 +219,7 @@ def test_killed_and_started_again_it_ends_with_the_same_bytes(
 
 
 def test_a_limit_beyond_the_data_is_a_note(tiny_model: Path, prompts: Path, tmp_path: Path) -> None:
-    config = stage_config(
-        "rollout", folder=tmp_path / "runs", model=tiny_model, prompts=prompts,
+    config = rollout_config(folder=tmp_path / "runs", model=tiny_model, prompts=prompts,
         changes={"task.prompts.limit": 5000, "rollout.attemptsPerPrompt": 1},
     )  # fmt: skip
     run = run_stage(config, tmp_path / "scratch")
@@ -225,11 +228,33 @@ def test_a_limit_beyond_the_data_is_a_note(tiny_model: Path, prompts: Path, tmp_
     assert run.result.metrics["prompts"] == 72
 
 
+def test_the_engine_has_room_for_the_training_s_answers_whatever_is_held_out(
+    tiny_model: Path, prompts: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A longer held-out question must not change what is sampled for the training."""
+    rooms = []
+
+    def open_engine_recorded(*arguments: Any, **more: Any) -> Any:
+        rooms.append(more["max_model_len"])
+        return open_engine(*arguments, **more)
+
+    monkeypatch.setattr("reflection_trainer.rollout.stage.open_engine", open_engine_recorded)
+    row = countdown_rows(1)[0]
+    for name, prompt in (("short", row["prompt"]), ("long", row["prompt"] + " think" * 12)):
+        held_out = write_prompts(tmp_path / f"{name}.jsonl", [row | {"prompt": prompt}])
+        config = rollout_config(
+            folder=tmp_path / name, model=tiny_model, prompts=prompts,
+            changes={"evaluation.prompts": {"uri": held_out.as_uri()}, "rollout.attemptsPerPrompt": 1},
+        )  # fmt: skip
+        assert run_stage_here(config, tmp_path / "scratch", monkeypatch).exit_code == 0
+    short, long = rooms
+    assert short == long
+
+
 def test_with_prompts_of_its_own_evaluation_takes_none_away(
     tiny_model: Path, prompts: Path, tmp_path: Path
 ) -> None:
-    config = stage_config(
-        "rollout", folder=tmp_path / "runs", model=tiny_model, prompts=prompts,
+    config = rollout_config(folder=tmp_path / "runs", model=tiny_model, prompts=prompts,
         changes={"evaluation.prompts": {"uri": prompts.as_uri()}, "rollout.attemptsPerPrompt": 1},
     )  # fmt: skip
     assert run_stage(config, tmp_path / "scratch").result.metrics["prompts"] == 81

@@ -9,8 +9,9 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-from ...support.stage_runs import run_stage, stage_config
+from ...support.stage_runs import run_stage
 from ...support.tiny_model import save_tiny_model
+from .configuration import rollout_config
 
 pytestmark = [pytest.mark.vllm, pytest.mark.slow]
 
@@ -26,9 +27,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def sampled(folder: Path, model: Path, prompts: Path, **changes: Any) -> list[dict[str, Any]]:
     """The rows of a rollout of its own."""
-    config = stage_config(
-        "rollout", folder=folder / "runs", model=model, prompts=prompts, changes=FEW | changes
-    )
+    config = rollout_config(folder=folder / "runs", model=model, prompts=prompts, changes=FEW | changes)
     run = run_stage(config, folder / "scratch", timeout=500)
     assert run.exit_code == 0, run.stderr
     [shard] = (folder / "runs").rglob("*.parquet")

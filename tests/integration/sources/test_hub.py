@@ -262,7 +262,12 @@ def test_a_rollout_reads_model_and_prompts_from_the_hub(hub, environment, tmp_pa
         folder=tmp_path / "runs",
         model=MODEL,
         prompts=PROMPTS,
-        changes={"model.revision": "v1", "policy.revision": "v1"},
+        changes={
+            "model.revision": "v1",
+            "policy.revision": "v1",
+            "training.reflectionMaxTokens": 8,
+            "training.retryMaxTokens": 8,
+        },
     )
     run = run_stage(config, tmp_path / "scratch", environment=environment | {"HF_TOKEN": TOKEN})
     assert run.exit_code == 0, run.stderr

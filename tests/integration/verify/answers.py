@@ -13,6 +13,7 @@ from reflection_trainer.provenance import settings_provenance
 from reflection_trainer.rollout.shards import Attempt, Shard
 from reflection_trainer.rollout.table import write_attempts
 from reflection_trainer.storage import Artifacts, open_store
+from reflection_trainer.storage.artifacts import sha256_of
 from reflection_trainer.verify.configured import task_verifier
 
 from ...support.stage_runs import stage_config
@@ -35,7 +36,12 @@ def stage_folder(folder: Path, stage: str = "verify") -> Path:
 
 
 def store_answers(
-    folder: Path, shards: Sequence[Sequence[str]], *, count: int | None = None, **changes: Any
+    folder: Path,
+    shards: Sequence[Sequence[str]],
+    *,
+    count: int | None = None,
+    prompts: Path | None = None,
+    **changes: Any,
 ) -> None:
     """Store shards of answers to the question for 7 from 3 and 4, four attempts a question.
 
@@ -43,11 +49,17 @@ def store_answers(
         folder: where `verify_config` has its storage.
         shards: the answers of each shard.
         count: how many shards the rollout should have had.
+        prompts: the file that the questions were read from; without it none is known.
         changes: to the configuration that they were made with.
     """
+    if prompts is not None:
+        changes |= {"task.prompts.uri": prompts.as_uri()}
     config = verify_config(folder, **changes)
     artifacts = Artifacts(open_store(config.run_uri))
     provenance = settings_provenance(config, task_verifier(config.task))
+    if prompts is not None:
+        recorded = provenance.prompts | {"sha256": sha256_of(prompts)}
+        provenance = provenance.model_copy(update={"prompts": recorded})
     folder.mkdir(parents=True, exist_ok=True)
     for index, answers in enumerate(shards):
         attempts = [_attempt(index, number) for number in range(len(answers))]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import signal
 import time
 from collections.abc import Sequence
@@ -194,6 +195,45 @@ def test_answers_of_other_settings(verify, tmp_path, changes, difference):
     assert (run.exit_code, run.result.reason) == (78, "DatasetMismatch")
     assert f"attempts-00000-of-00001.parquet was made with other settings: {difference}" in run.result.message
     assert not stage_folder(tmp_path).exists()
+
+
+@pytest.fixture
+def moved(tmp_path):
+    """Answers to questions of a file, and where that file has been copied since."""
+    prompts, copy = tmp_path / "train.jsonl", tmp_path / "copy.jsonl"
+    prompts.write_text("questions\n")
+    shutil.copy(prompts, copy)
+    store_answers(tmp_path, [FOUR, FOUR], prompts=prompts)
+    prompts.unlink()
+    return prompts, copy
+
+
+def test_the_prompts_file_is_not_looked_at_where_it_was_read(verify, moved):
+    prompts, _ = moved
+    assert verify(**{"task.prompts.uri": prompts.as_uri()}).exit_code == 0
+
+
+def test_answers_to_the_same_prompts_file_elsewhere(verify, moved):
+    _, copy = moved
+    assert verify(**{"task.prompts.uri": copy.as_uri()}).exit_code == 0
+
+
+def test_answers_to_another_prompts_file(verify, tmp_path, moved):
+    prompts, copy = moved
+    copy.write_text("other questions\n")
+    run = verify(**{"task.prompts.uri": copy.as_uri()})
+    assert (run.exit_code, run.result.reason) == (78, "DatasetMismatch")
+    assert "was made with other settings: prompts.sha256: '" in run.result.message
+    assert f"prompts.uri: {prompts.as_uri()!r:.40}" in run.result.message
+    assert not stage_folder(tmp_path).exists()
+
+
+def test_a_prompts_file_that_is_neither_where_it_was_nor_where_it_should_be(verify, moved):
+    _, copy = moved
+    copy.unlink()
+    run = verify(**{"task.prompts.uri": copy.as_uri()})
+    assert (run.exit_code, run.result.reason) == (78, "InvalidPrompts")
+    assert run.result.message.startswith(f"spec.task.prompts.uri: {copy.as_uri()}: cannot be read: ")
 
 
 def test_failures_of_other_settings_are_not_mixed_with_new_ones(verify, tmp_path):

@@ -9,8 +9,8 @@ import pytest
 from reflection_api.reasons import Reason
 from reflection_trainer.errors import BadConfig, BadData
 from reflection_trainer.evaluate.held_out import held_out_questions
-from reflection_trainer.evaluate.length import room_needed
 from reflection_trainer.rollout.questions import questions_of
+from reflection_trainer.rollout.room import room_needed
 from reflection_trainer.verify.registry import make_verifier
 
 from .scripted import Words, config, question

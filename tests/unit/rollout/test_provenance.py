@@ -53,11 +53,11 @@ def test_the_same_things_give_the_same_provenance(tmp_path: Path, model: Path, p
     copy = shutil.copytree(model, tmp_path / "copy")
     (copy / "README.md").write_text("another text says nothing about the answers")
     before, after = provenance(tmp_path, model, prompts), provenance(tmp_path, copy, prompts)
-    assert before.difference(after) is None
+    assert before.differences(after) == {}
     read_back = Manifest.model_validate_json(
         Manifest(kind="a", files=[], provenance=before).to_json()
     ).provenance
-    assert read_back.difference(after) is None
+    assert read_back.differences(after) == {}
 
 
 @pytest.mark.parametrize(
@@ -78,7 +78,6 @@ def test_the_same_things_give_the_same_provenance(tmp_path: Path, model: Path, p
         ("task.templates.reflection", "why", "templates.reflection: '"),
         ("task.templates.system", "be brief", "templates.system: None, not '"),
         ("evaluation.prompts", {"uri": "file:///held.jsonl"}, "prompts.heldOutShare: 0.1, not 0"),
-        ("policy.uri", "file:///other", "model.uri: 'file:///model', not 'file:///other'"),
     ],
 )
 def test_every_setting_that_matters_is_named(
@@ -91,13 +90,21 @@ def test_every_setting_that_matters_is_named(
 
 
 @pytest.mark.parametrize(
-    ("field", "value"), [("rollout.workers", 7), ("training.maxSteps", 5), ("attempt", 3)]
+    ("field", "value"),
+    [
+        ("rollout.workers", 7),
+        ("training.maxSteps", 5),
+        ("attempt", 3),
+        ("policy.uri", "file:///copies/model"),
+        ("policy", {"uri": "hf://org/model", "revision": "v1"}),
+        ("task.prompts.uri", "s3://bucket/copies/train.jsonl"),
+    ],
 )
 def test_what_does_not_matter_is_left_out(
     tmp_path: Path, model: Path, prompts: Path, field: str, value: Any
 ) -> None:
     before, after = provenance(tmp_path, model, prompts), provenance(tmp_path, model, prompts, {field: value})
-    assert before.difference(after) is None
+    assert before.differences(after) == {}
 
 
 @pytest.mark.parametrize(
@@ -122,3 +129,43 @@ def test_the_bytes_of_the_prompts_are_part_of_it(tmp_path: Path, model: Path, pr
     before = provenance(tmp_path, model, prompts)
     write_prompts(prompts, countdown_rows(4))
     assert ": prompts.sha256: " in difference(before, provenance(tmp_path, model, prompts))
+
+
+def test_a_place_is_recorded_although_it_does_not_count(tmp_path: Path, model: Path, prompts: Path) -> None:
+    changes = {
+        "policy": {"uri": "hf://org/model", "revision": "v1"},
+        "task.prompts.uri": "s3://bucket/t.jsonl",
+    }
+    made = provenance(tmp_path, model, prompts, changes)
+    assert (made.model["uri"], made.model["revision"]) == ("hf://org/model", "v1")
+    assert made.prompts["uri"] == "s3://bucket/t.jsonl"
+
+
+@pytest.mark.parametrize("hashes", [(None, None), ("a", None), (None, "a"), ("a", "b")])
+@pytest.mark.parametrize("key", ["uri", "revision"])
+def test_a_place_counts_unless_the_bytes_are_known_to_be_the_same(
+    key: str, hashes: tuple[str | None, ...]
+) -> None:
+    before, after = (
+        Provenance(model={key: place, **({"sha256": sha256} if sha256 else {})})
+        for place, sha256 in zip(("here", "there"), hashes, strict=True)
+    )
+    assert before.differences(after)[f"model.{key}"] == ("here", "there")
+
+
+def test_all_differences_are_named(tmp_path: Path, model: Path, prompts: Path) -> None:
+    changes = {"rollout.sampling.temperature": 0.5, "task.prompts.seed": 7, "rollout.engine": "vllm"}
+    before, after = provenance(tmp_path, model, prompts), provenance(tmp_path, model, prompts, changes)
+    assert difference(before, after) == (
+        "storage: file:///runs/x was made with other settings: prompts.seed: 0, not 7; "
+        "sampling.engine: 'transformers', not 'vllm'; sampling.temperature: 1.0, not 0.5; "
+        "use another name or spec.storage.uri, or delete the folder it is in"
+    )
+
+
+def test_many_and_long_differences_leave_room_for_the_remedy() -> None:
+    before = Provenance(sampling={f"setting{number}": f"{number}" * 1000 for number in range(9)})
+    message = difference(before, Provenance())
+    assert "sampling.setting4: '444" in message
+    assert "...; 4 more; use another name" in message.replace(", not None", "")
+    assert len(message) < 1024

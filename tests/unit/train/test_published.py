@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 import yaml
-from reflection_api.manifests import Provenance
-from reflection_trainer.train.origin import training_origin
+from reflection_api.manifests import Manifest, Provenance
+from reflection_trainer.train.origin import dataset_origin, training_origin
 from reflection_trainer.train.published import model_card
+from reflection_trainer.verify.configured import task_verifier
 
 from .contexts import config
 
@@ -41,22 +42,56 @@ def origin(tmp_path, sha256="a", **settings):
 
 
 @pytest.mark.parametrize(
-    ("changes", "difference"),
+    ("changes", "differences"),
     [
-        ({}, None),
-        ({"checkpoint": {"everySteps": 7}}, None),
-        ({"learningRate": 0.1}, "training.learningRate: 5e-07, not 0.1"),
-        ({"method": {"beta": 0}}, "training.method.beta: 0.001, not 0.0"),
-        ({"lora": {"rank": 4}}, "training.lora.alpha: None, not 32"),
-        ({"sha256": "b"}, "training.failures: 'a', not 'b'"),
-        ({"policy": "hf://org/other"}, None),
+        ({}, {}),
+        ({"checkpoint": {"everySteps": 7}}, {}),
+        ({"learningRate": 0.1}, {"training.learningRate": (5e-07, 0.1)}),
+        ({"method": {"beta": 0}}, {"training.method.beta": (0.001, 0.0)}),
+        (
+            {"lora": {"rank": 4}},
+            {
+                "training.lora.alpha": (None, 32),
+                "training.lora.rank": (None, 4),
+                "training.lora.targetModules": (None, []),
+            },
+        ),
+        ({"sha256": "b"}, {"training.failures": ("a", "b")}),
+        ({"policy": "hf://org/other"}, {}),
     ],
 )
-def test_the_origin_holds_every_setting_that_changes_the_weights(tmp_path, changes, difference):
+def test_the_origin_holds_every_setting_that_changes_the_weights(tmp_path, changes, differences):
     """The policy itself stands in the dataset's part, which is handed in here."""
-    assert origin(tmp_path).difference(origin(tmp_path, **changes)) == difference
+    assert origin(tmp_path).differences(origin(tmp_path, **changes)) == differences
 
 
 def test_an_origin_is_the_same_after_it_was_stored(tmp_path):
     made = origin(tmp_path, lora={"rank": 4})
-    assert Provenance.model_validate_json(made.to_json()).difference(made) is None
+    assert Provenance.model_validate_json(made.to_json()).differences(made) == {}
+
+
+@pytest.mark.parametrize(
+    ("now", "differences"), [("questions", set()), ("others", {"prompts.sha256", "prompts.uri"})]
+)
+def test_a_prompts_file_that_lies_elsewhere_is_looked_at_again(tmp_path, now, differences):
+    read, moved = tmp_path / "read.jsonl", tmp_path / "now.jsonl"
+    read.write_text("questions")
+    moved.write_text(now)
+    made = expected_origin(tmp_path, read, Provenance(prompts={"sha256": "of no file"}))
+    assert set(made.differences(expected_origin(tmp_path, moved, made))) == differences
+
+
+def test_a_prompts_file_is_not_looked_at_where_it_was_read(tmp_path):
+    (tmp_path / "read.jsonl").write_text("questions")
+    made = expected_origin(tmp_path, tmp_path / "read.jsonl", Provenance())
+    (tmp_path / "read.jsonl").unlink()
+    assert made.differences(expected_origin(tmp_path, tmp_path / "read.jsonl", made)) == {}
+
+
+def expected_origin(tmp_path, prompts_file, found):
+    """What the dataset of failures must have been made from; `found` is what it says itself."""
+    settings = config(tmp_path)
+    prompts = settings.task.prompts.model_copy(update={"uri": prompts_file.as_uri()})
+    task = settings.task.model_copy(update={"prompts": prompts})
+    manifest = Manifest(kind="failures", files=[], provenance=found)
+    return dataset_origin(settings.model_copy(update={"task": task}), task_verifier(task), tmp_path, manifest)

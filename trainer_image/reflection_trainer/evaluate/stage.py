@@ -27,13 +27,13 @@ from ..engines.model import inspect_model
 from ..errors import BadConfig, CorruptArtifact
 from ..prompts import Question
 from ..rollout.checks import check_templates
+from ..rollout.room import room_needed
 from ..rollout.shards import Shard, plan_shards
 from ..sources.fetch import fetch_model
 from ..verify.configured import task_verifier
 from .candidate import Candidate, Failure
 from .controls import SWAPPED, answers_with_controls
 from .held_out import held_out_questions
-from .length import room_needed
 from .origin import answers_origin
 from .part import BASE, CROSSED, SECOND, TRAINED, Part
 from .result import build_result, metrics_of, note, summary

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from reflection_api.reasons import Reason
 from reflection_api.templates import TemplateProblem
 
-from ..conversation import Conversation
+from ..conversation import Conversation, Turn
 from ..engines.chat import prompt_ids
 from ..errors import BadConfig, BadData
 
@@ -34,9 +34,12 @@ def check_templates(questions: Sequence[Question], templates: TemplatesSettings)
             prompt = conversation.reflection_prompt(question.messages, _STAND_IN, question.row)
             conversation.retry_prompt(prompt, _STAND_IN, question.row)
         except TemplateProblem as error:
-            raise BadConfig(
-                f"{error} (rendered for {question.place})", reason=Reason.INVALID_TEMPLATE
-            ) from error
+            raise unrenderable(error, question) from error
+
+
+def unrenderable(error: TemplateProblem, question: Question) -> BadConfig:
+    """What a template that fails on a question's row is."""
+    return BadConfig(f"{error} (rendered for {question.place})", reason=Reason.INVALID_TEMPLATE)
 
 
 def longest_conversation(questions: Sequence[Question], model: ModelFolder, max_tokens: int) -> int:
@@ -48,7 +51,7 @@ def longest_conversation(questions: Sequence[Question], model: ModelFolder, max_
     """
     longest = 0
     for question in questions:
-        tokens = len(_prompt_ids(question, model)) + max_tokens
+        tokens = tokens_of(question.messages, model, question) + max_tokens
         if tokens > model.context_length:
             raise BadData(
                 f"{question.place}: the question has {tokens - max_tokens} tokens; with spec.rollout.sampling.maxTokens: "
@@ -60,11 +63,16 @@ def longest_conversation(questions: Sequence[Question], model: ModelFolder, max_
     return longest
 
 
-def _prompt_ids(question: Question, model: ModelFolder) -> list[int]:
+def tokens_of(turns: Sequence[Turn], model: ModelFolder, question: Question) -> int:
+    """Tokens of a conversation about a question.
+
+    Raises:
+        BadConfig: the model's chat template refuses it (reason InvalidModel).
+    """
     from jinja2.exceptions import TemplateError
 
     try:
-        return prompt_ids(model.tokenizer, question.messages)
+        return len(prompt_ids(model.tokenizer, turns))
     except TemplateError as error:
         raise BadConfig(
             f"{question.place}: the model's chat template refuses the conversation: {error}; "

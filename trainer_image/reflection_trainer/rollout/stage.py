@@ -27,6 +27,7 @@ from ..verify.configured import task_verifier
 from .checks import check_templates, longest_conversation
 from .finished import finished_shards
 from .questions import questions_of
+from .room import room_needed
 from .shards import Shard, attempts_of, plan_shards, shards_of_worker
 from .table import write_attempts
 
@@ -43,7 +44,7 @@ def run(context: StageContext) -> StageResult:
     model_dir = fetch_model(config.policy, context)
     model = inspect_model(model_dir, uri=config.policy.uri, trust_remote_code=config.policy.trust_remote_code)
     context_length = longest_conversation(questions, model, config.rollout.sampling.max_tokens)
-    longest_conversation(held_out, model, config.rollout.sampling.max_tokens)
+    room_needed(held_out, model, config)
     provenance = dataset_provenance(config, verifier, model_dir=model_dir, prompts_file=prompts_file)
     return Rollout(context, questions, provenance).run(model, context_length, note)
 

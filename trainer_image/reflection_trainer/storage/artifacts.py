@@ -221,10 +221,10 @@ class Artifacts:
 
 def _unreadable(uri: str, error: ValidationError) -> StageFailure:
     """What a manifest that cannot be read is: another version's, whose artefact is whole and must not be deleted, or none."""
-    versions_found = [problem["input"] for problem in error.errors() if problem["loc"] == ("version",)]
-    if any(isinstance(version, int) and version > VERSION for version in versions_found):
+    found = [problem["input"] for problem in error.errors() if problem["loc"] == ("version",)]
+    if any(isinstance(version, int) and version > VERSION for version in found):
         return BadConfig(
-            f"storage: {uri} was written by a newer version of reflect-operator (manifest version {versions_found[0]}, this one "
+            f"storage: {uri} was written by a newer version of reflect-operator (manifest version {found[0]}, this one "
             f"reads {VERSION}); go on with that version's image, or use another name or spec.storage.uri",
             reason=Reason.DATASET_MISMATCH,
         )

@@ -9,7 +9,7 @@ from typing import Any
 from reflection_api.contract import StageConfig
 from reflection_api.manifests import Manifest, Provenance
 
-from ..provenance import policy_provenance, settings_provenance
+from ..provenance import policy_provenance, prompts_seen_before, settings_provenance
 from ..verify.verifier import Verifier
 
 _WITHOUT_EFFECT = ("checkpoint",)
@@ -17,9 +17,13 @@ _WITHOUT_EFFECT = ("checkpoint",)
 
 
 def dataset_origin(config: StageConfig, verifier: Verifier, model_dir: Path, found: Manifest) -> Provenance:
-    """The origin that the dataset of failures must have. Only the prompts file itself is not looked at again."""
+    """The origin that the dataset of failures must have.
+
+    Raises:
+        StageFailure: the prompts file was read from another place, and cannot be read where it should be now.
+    """
     settings = settings_provenance(config, verifier)
-    prompts = settings.prompts | {"sha256": found.provenance.prompts.get("sha256")}
+    prompts = settings.prompts | prompts_seen_before(config, found.provenance)
     return settings.model_copy(update={**policy_provenance(config, model_dir), "prompts": prompts})
 
 

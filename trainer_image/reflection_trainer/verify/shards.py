@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from reflection_api.layout import MANIFEST, shard_name
-from reflection_api.manifests import Manifest
+from reflection_api.manifests import Manifest, Provenance
 from reflection_api.stages import Stage
 
 from ..errors import CorruptArtifact
-from ..provenance import refuse_other_provenance, settings_provenance
+from ..provenance import prompts_seen_before, refuse_other_provenance, settings_provenance
 from ..rollout.shards import STEM, parse_name
 
 if TYPE_CHECKING:
@@ -27,12 +27,13 @@ def attempt_shards(context: StageContext, verifier: Verifier) -> dict[str, Manif
         BadConfig: the answers were made with other settings (reason DatasetMismatch).
     """
     paths = [context.path(Stage.ROLLOUT, name) for name in _complete_set(context)]
-    manifests = {path: context.artifacts.manifest_of_file(path) for path in paths}
-    return {
-        path: _checked(context, verifier, path, manifest)
-        for path, manifest in manifests.items()
-        if manifest is not None
+    manifests = {
+        path: manifest for path in paths if (manifest := context.artifacts.manifest_of_file(path)) is not None
     }
+    expected = _expected(context, verifier, next(iter(manifests.values())).provenance)
+    for path, manifest in manifests.items():
+        refuse_other_provenance(manifest, expected, context.artifacts.store.uri(path))
+    return manifests
 
 
 def _complete_set(context: StageContext) -> list[str]:
@@ -55,16 +56,8 @@ def _complete_set(context: StageContext) -> list[str]:
     )
 
 
-def _checked(context: StageContext, verifier: Verifier, path: str, manifest: Manifest) -> Manifest:
-    """The manifest, if everything that this stage can know of its provenance is as expected."""
-    made = manifest.provenance
+def _expected(context: StageContext, verifier: Verifier, made: Provenance) -> Provenance:
+    """What all shards must have been made from: as this run is set, and by the model that made the first of them."""
     settings = settings_provenance(context.config, verifier)
-    expected = settings.model_copy(
-        update={
-            "model": made.model,
-            "tokenizer": made.tokenizer,
-            "prompts": settings.prompts | {"sha256": made.prompts.get("sha256")},
-        }
-    )
-    refuse_other_provenance(manifest, expected, context.artifacts.store.uri(path))
-    return manifest
+    prompts = settings.prompts | prompts_seen_before(context.config, made)
+    return settings.model_copy(update={"model": made.model, "tokenizer": made.tokenizer, "prompts": prompts})

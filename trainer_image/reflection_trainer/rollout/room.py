@@ -1,4 +1,7 @@
-"""Whether the conversations have room in a model's context, found out before the model is loaded."""
+"""Whether evaluation's conversations have room in a model's context, found out before a model is loaded.
+
+The rollout stage asks first, so that nothing is sampled and trained that cannot be compared in the end.
+"""
 
 from __future__ import annotations
 
@@ -6,11 +9,11 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from reflection_api.reasons import Reason
+from reflection_api.templates import TemplateProblem
 
 from ..conversation import Conversation
-from ..engines.chat import prompt_ids
 from ..errors import BadConfig
-from ..rollout.checks import longest_conversation
+from .checks import longest_conversation, tokens_of, unrenderable
 
 if TYPE_CHECKING:
     from reflection_api.contract import StageConfig
@@ -30,7 +33,8 @@ def room_needed(questions: Sequence[Question], model: ModelFolder, config: Stage
 
     Raises:
         BadData: a question leaves no room for its answer (reason InvalidPrompts).
-        BadConfig: no question leaves room for a reflection and a retry, however short the failed answer is.
+        BadConfig: no question leaves room for a reflection and a retry, however short the failed answer is; a template cannot
+            be rendered, or the model's chat template refuses a conversation.
     """
     first = config.rollout.sampling.max_tokens
     training = config.training
@@ -54,6 +58,9 @@ def room_needed(questions: Sequence[Question], model: ModelFolder, config: Stage
 def _empty_lengths(question: Question, model: ModelFolder, config: StageConfig) -> tuple[int, int]:
     """Tokens up to the reflection and up to the retry, where the model has written nothing before."""
     conversation = Conversation(config.task.templates)
-    request = conversation.reflection_prompt(question.messages, "", question.row)
-    retry = conversation.retry_prompt(request, "", question.row)
-    return len(prompt_ids(model.tokenizer, request)), len(prompt_ids(model.tokenizer, retry))
+    try:
+        request = conversation.reflection_prompt(question.messages, "", question.row)
+        retry = conversation.retry_prompt(request, "", question.row)
+    except TemplateProblem as error:
+        raise unrenderable(error, question) from error
+    return tokens_of(request, model, question), tokens_of(retry, model, question)
