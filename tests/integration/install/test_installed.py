@@ -8,7 +8,13 @@ from pathlib import Path
 
 import pytest
 import yaml
-from reflection_operator.kube.kinds import IN_OWN_NAMESPACE, IN_RUN_NAMESPACES, Kind
+from reflection_operator.kube.kinds import (
+    FOR_PROGRESS_IN_CLUSTER,
+    FOR_PROGRESS_IN_OWN_NAMESPACE,
+    IN_OWN_NAMESPACE,
+    IN_RUN_NAMESPACES,
+    Kind,
+)
 
 from ...support.cluster import CORE, RUNS, Cluster, until
 from ...support.crd import CRDS
@@ -86,15 +92,17 @@ def test_the_account_may_do_what_the_operator_does_and_nothing_else(
 ) -> None:
     admin.did("install", release, CHART, "--namespace", place)
     account = f"{release}-reflect-operator"
-    assert rights(empty_cluster, account, place, "default") == wanted(IN_RUN_NAMESPACES)
-    assert rights(empty_cluster, account, place, place) == wanted((*IN_RUN_NAMESPACES, *IN_OWN_NAMESPACE))
+    everywhere = (*IN_RUN_NAMESPACES, *FOR_PROGRESS_IN_CLUSTER)
+    own = (*IN_OWN_NAMESPACE, *FOR_PROGRESS_IN_OWN_NAMESPACE)
+    assert rights(empty_cluster, account, place, "default") == wanted(everywhere)
+    assert rights(empty_cluster, account, place, place) == wanted((*everywhere, *own))
 
 
 def test_with_namespaces_it_needs_no_right_of_the_cluster_and_works(
     admin: Helm, empty_cluster: Cluster, place: str, team: str, release: str, tmp_path: Path
 ) -> None:
     cluster = empty_cluster
-    values = {"watchNamespaces": [team]}
+    values = {"watchNamespaces": [team], "progress": {"enabled": False}}
     admin.did("install", release, CHART, "--namespace", place, values=values)
     account = f"{release}-reflect-operator"
     assert rights(cluster, account, place, team) == wanted(IN_RUN_NAMESPACES)
