@@ -59,8 +59,6 @@ class Outcome:
     """Those that came when all was over."""
     starts: int
     struck: bool
-    log: str
-    seconds: float
 
 
 def one_crash(pod: Obj) -> End:
@@ -93,7 +91,6 @@ class Case:
         self, act: Act | None = None, *, write: int = 0, quiet: float = QUIET_S, **match: object
     ) -> Outcome:
         """Have the fault strike the given write, counted from 0, or whatever matches, and see the run to its end."""
-        began = time.monotonic()
         match = match or {"method": WRITES, "target": NOT_THE_LEASE, "after": write}
         fault = self.proxy.inject(act, **match) if act else None
         with self.proxy:
@@ -101,7 +98,6 @@ class Case:
                 first = self._cluster.create(self._path, self._resource)
                 self._start()
                 until(self._ended, "end of the run", meanwhile=self._tick)
-                seconds = time.monotonic() - began
                 # Whoever was started last must have looked at the run, and events are posted after the status.
                 until(self._all_have_listed, "list of the newest operator", meanwhile=self._tick)
                 self._pass(_SETTLED_S)
@@ -112,7 +108,7 @@ class Case:
                 return Outcome(
                     self.namespace, self._account(last), self._endings(first, last), self._events(),
                     [request for request in self.proxy.requests if _is_write(request)], late, self._starts,
-                    fault is not None and fault.times == 0, self.operator.log(), seconds,
+                    fault is not None and fault.times == 0,
                 )  # fmt: skip
             finally:
                 self.operator.end()
