@@ -84,7 +84,6 @@ class Reconciler:
             await self._set_finalizers(view.run, deletion.finalizers(resource))
             return None
         await self._find_lost_jobs(view)
-        starting = await self._restore_what_pods_wait_for(view, resource)
         decision = decide(self._observed(view, resource))
         try:
             await self._carry_out(view, resource, decision)
@@ -92,6 +91,8 @@ class Reconciler:
             if deletion.is_held(resource):
                 await self._give_up(view.run, resource)
             raise
+        # After the decision, which a child that cannot be restored must not hold up.
+        starting = not decision.delete and await self._restore_what_pods_wait_for(view, resource)
         if starting and decision.look_again:
             return min(decision.look_again, _SLOW_START).total_seconds()
         return decision.look_again.total_seconds() if decision.look_again else None

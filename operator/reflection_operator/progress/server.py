@@ -55,7 +55,8 @@ class ProgressServer:
 
     async def start(self, host: str, port: int) -> None:
         """Listen, once there is a certificate."""
-        await self._runner.setup()
+        if self._runner.server is None:  # else the port was taken the time before
+            await self._runner.setup()
         await web.TCPSite(self._runner, host, port, ssl_context=self._context).start()
 
     async def stop(self) -> None:
