@@ -15,6 +15,7 @@ from reflection_api.spec import StorageSpec
 from reflection_trainer.storage import Artifacts, open_store
 from reflection_trainer.train.checkpoints import Checkpoints, Mover
 from reflection_trainer.train.order import WorkOrder
+from reflection_trainer.train.tracking.files import TrackingFiles
 
 
 def main(order_file: str, endpoint: str, bucket: str, folder: str) -> int:
@@ -22,7 +23,11 @@ def main(order_file: str, endpoint: str, bucket: str, folder: str) -> int:
     order = WorkOrder.model_validate_json(Path(order_file).read_bytes())
     storage = StorageSpec(uri=f"s3://{bucket}/runs", endpoint=endpoint)
     artifacts = Artifacts(open_store(storage.uri, storage))
-    mover = Mover(order, Checkpoints(artifacts, folder, Provenance(), keep_last=2))
+    mover = Mover(
+        order,
+        Checkpoints(artifacts, folder, Provenance(), keep_last=2),
+        TrackingFiles(order.tracking, artifacts.store, f"{folder}/tracking"),
+    )
     print("ready", flush=True)
     sys.stdin.read()
     mover.finish()

@@ -17,6 +17,7 @@ CreditScope = Literal["reflection", "reflectionAndRetry"]
 Generation = Literal["transformers", "colocate"]
 Strategy = Literal["ddp", "fsdp", "deepspeed-zero2", "deepspeed-zero3"]
 DeadGroups = Literal["keep", "drop", "refill"]
+Tracker = Literal["tensorboard", "wandb", "mlflow", "trackio"]
 Scheduler = Literal["cosine", "linear", "constant", "constant_with_warmup"]
 
 PROCESSES = (
@@ -131,6 +132,11 @@ class TrainingSpec(ApiModel):
                 field_path=".microBatchSize",
             ),
             Rule(
+                rule="!has(self.reportTo) || self.reportTo.all(t, self.reportTo.exists_one(other, other == t))",
+                message="names a tracker twice: write each once",
+                field_path=".reportTo",
+            ),
+            Rule(
                 rule="self.strategy == 'ddp' || self.gpusPerNode > 0",
                 message="shares a model out over GPUs: set gpusPerNode, or use ddp",
                 field_path=".strategy",
@@ -196,4 +202,10 @@ class TrainingSpec(ApiModel):
     lora: LoraSpec | None = Field(None, description="Train low-rank adapters. Default: all weights.")
     checkpoint: CheckpointSpec = Field(
         default_factory=CheckpointSpec, description="How often the state of training is saved."
+    )
+    report_to: Annotated[list[Tracker], Field(max_length=4)] = Field(
+        default_factory=list,
+        description="Trackers that get the figures of every step. Keys and addresses are their own environment variables "
+        "(pods.training.env or envFrom), such as WANDB_API_KEY or MLFLOW_TRACKING_URI. A tracker without a server writes "
+        "files, which are stored in train/tracking/. One that fails is left out with a warning; training goes on.",
     )

@@ -2,55 +2,26 @@
 
 from __future__ import annotations
 
-import hashlib
 import random
 import signal
 import subprocess
-import time
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import psutil
 import pytest
-from reflection_api.contract import ProgressReport, StageConfig, StageResult
+from reflection_api.contract import ProgressReport, StageResult
 from reflection_api.reasons import Reason
-from reflection_trainer.context import StageContext
-from reflection_trainer.storage import Artifacts, open_store
 from reflection_trainer.train.metrics import read_metrics
 from reflection_trainer.train.order import Outcome
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from ...support.stage_runs import run_stage, start_stage, stored
 from . import tiny
+from .stages import FOLDER, GUARD_SECONDS, digest, prepared, steps_done, wait_until
 
 pytestmark = [pytest.mark.training, pytest.mark.slow]
 
-GUARD_SECONDS = 120
 GONE_SECONDS = 10
-FOLDER = "default/tiny-01234567/round-1/train"
-
-
-def prepared(folder: Path, model: Path, **training: Any) -> StageConfig:
-    """A configuration whose dataset of failures is in storage."""
-    config = tiny.config(model, folder / "storage", **training)
-    work = folder / "verify"
-    work.mkdir(parents=True, exist_ok=True)
-    context = StageContext(config, Artifacts(open_store(config.run_uri)), work, 0)
-    tiny.store_failures(context, model, tiny.failures(10))
-    return config
-
-
-def wait_until(true: Callable[[], Any], process: subprocess.Popen[str]) -> None:
-    deadline = time.monotonic() + GUARD_SECONDS
-    while not true():
-        assert process.poll() is None, process.stderr.read()
-        assert time.monotonic() < deadline
-        time.sleep(0.005)
-
-
-def steps_done(scratch: Path) -> int:
-    return len(read_metrics(scratch / "work" / "training" / "metrics.jsonl"))
 
 
 def family(process: subprocess.Popen[str]) -> list[psutil.Process]:
@@ -64,10 +35,6 @@ def assert_gone(processes: list[psutil.Process]) -> None:
 
 def result_of(scratch: Path) -> StageResult:
     return StageResult.model_validate_json((scratch / "termination-log").read_text())
-
-
-def digest(folder: Path) -> str:
-    return hashlib.sha256((folder / "model" / "model.safetensors").read_bytes()).hexdigest()
 
 
 STEPS = {"maxSteps": 60, "checkpoint": {"everySteps": 7, "keepLast": 2}, "retryMaxTokens": 1}

@@ -178,6 +178,12 @@ CREATION = [
         '"fsdp" shares a model out over GPUs: set gpusPerNode, or use ddp',
     ),
     Case(
+        {"spec__training": {"reportTo": ["tensorboard", "mlflow"]}},
+        {"spec__training": {"reportTo": ["mlflow", "tensorboard", "mlflow"]}},
+        "spec.training.reportTo",
+        "names a tracker twice: write each once",
+    ),
+    Case(
         {"spec__training": {"strategy": "deepspeed-zero3", "gpusPerNode": 8}},
         {"spec__training": {"strategy": "deepspeed-zero3", "gpusPerNode": 8, "nodes": 2}},
         "spec.training.strategy",

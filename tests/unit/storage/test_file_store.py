@@ -165,3 +165,11 @@ def test_names_with_spaces_and_percent_signs(tmp_path: Path) -> None:
     store = FileStore((tmp_path / "my runs 100%").as_uri())
     store.write("x", b"1")
     assert (tmp_path / "my runs 100%" / "x").read_bytes() == b"1"
+
+
+def test_folders_go_with_the_last_file_in_them(store: FileStore, tmp_path: Path) -> None:
+    store.write("runs/1/metrics/reward", b"x")
+    store.write("runs/2", b"x")
+    store.delete("runs/1/metrics/reward")
+    assert [path.name for path in (tmp_path / "runs/runs").iterdir() if path.is_dir()] == []
+    assert store.read("runs/2") == b"x"

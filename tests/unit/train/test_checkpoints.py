@@ -11,6 +11,7 @@ from reflection_api.reasons import Reason
 from reflection_trainer.errors import BadConfig, DependencyAway
 from reflection_trainer.train.checkpoints import Checkpoints, Mover
 from reflection_trainer.train.order import WorkOrder
+from reflection_trainer.train.tracking.files import TrackingFiles
 
 from .contexts import context
 
@@ -161,6 +162,10 @@ def order(stage):
     return made
 
 
+def tracking(stage, order):
+    return TrackingFiles(order.tracking, stage.artifacts.store, f"{FOLDER}/tracking")
+
+
 def hand_over(order, step):
     folder = order.output / f"checkpoint-{step}"
     folder.mkdir(parents=True)
@@ -169,7 +174,7 @@ def hand_over(order, step):
 
 
 def test_what_is_handed_over_is_stored_and_gone_from_the_disk(stage, order):
-    mover = Mover(order, checkpoints(stage))
+    mover = Mover(order, checkpoints(stage), tracking(stage, order))
     hand_over(order, 5)
     hand_over(order, 10)
     mover.finish()
@@ -183,8 +188,31 @@ class Full:
         raise DependencyAway("storage: cannot write: no space left", reason=Reason.STORAGE_FULL)
 
 
-def test_a_checkpoint_that_cannot_be_stored_ends_the_training(order):
-    mover = Mover(order, Full())
+def test_trackers_files_follow_the_checkpoints_and_all_of_them_the_end(stage, order):
+    events, runs = order.tracking / "tensorboard/events", order.tracking / "mlflow/0/meta.yaml"
+    for file in (events, runs):
+        file.parent.mkdir(parents=True)
+        file.write_text("one")
+    runs.with_name("latest").symlink_to(runs)
+    files = tracking(stage, order)
+    files.store_growing()
+    folder = f"{FOLDER}/tracking"
+    assert list(stage.artifacts.store.list(folder)) == [f"{folder}/tensorboard/events"]
+    events.write_text("one, two")
+    files.store_growing()
+    assert stage.artifacts.store.read(f"{folder}/tensorboard/events") == b"one, two"
+    for earlier in ("mlflow/1/meta.yaml", "trackio/runs.db"):
+        stage.artifacts.store.write(f"{folder}/{earlier}", b"of an attempt before")
+    files.store_all()
+    assert list(stage.artifacts.store.list(folder)) == [
+        f"{folder}/mlflow/0/meta.yaml",
+        f"{folder}/tensorboard/events",
+        f"{folder}/trackio/runs.db",
+    ], "what was told anew takes the place of what was, and nothing else does"
+
+
+def test_a_checkpoint_that_cannot_be_stored_ends_the_training(stage, order):
+    mover = Mover(order, Full(), tracking(stage, order))
     hand_over(order, 5)
     with pytest.raises(DependencyAway, match="no space left"):
         mover.finish()

@@ -83,6 +83,7 @@ ELSEWHERE = {
     "lora.alpha": "peft's configuration: tests/integration/train/test_session.py",
     "lora.targetModules": "peft's configuration: tests/integration/train/test_session.py",
     "checkpoint.keepLast": "the launcher's: tests/unit/train/test_checkpoints.py",
+    "reportTo": "callbacks of our own: tests/integration/train/test_tracking.py",
     "strategy": "the launcher's: tests/unit/train/test_accelerate_config.py",
     "gpusPerNode": "test_a_gpu_is_used_where_there_is_one, below",
 }
@@ -132,6 +133,7 @@ def test_a_setting_of_another_part_changes_nothing_here(tmp_path, setting):
         "deadGroups": "drop",
         "positiveOnly": True,
         "strategy": "fsdp",
+        "reportTo": ["mlflow"],
     }
     value = other.get(inner, 7)
     change = {outer: BASE.get(outer, {}) | {inner: value}} if outer else {inner: value}

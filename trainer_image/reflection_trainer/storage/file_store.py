@@ -96,8 +96,9 @@ class FileStore:
         with _explained("delete", self.uri(path)):
             target = self._at(path)
             target.unlink(missing_ok=True)
-            with contextlib.suppress(OSError):  # the folder goes with its last file
-                target.parent.rmdir()
+            with contextlib.suppress(OSError):  # folders go with the last file that is in them
+                for folder in Path(path).parents[:-1]:
+                    (self._folder / folder).rmdir()
 
     def _at(self, path: str) -> Path:
         return self._folder / path

@@ -18,6 +18,7 @@ from ..errors import CorruptArtifact
 from ..provenance import refuse_other_provenance
 from ..storage import Artifacts
 from .order import WorkOrder, checkpoint_step
+from .tracking.files import TrackingFiles
 
 logger = logging.getLogger(__name__)
 
@@ -106,11 +107,12 @@ class Checkpoints:
 
 
 class Mover:
-    """Moves checkpoints from this machine's disk to storage while training goes on."""
+    """Moves checkpoints, and with them trackers' files, from this machine's disk to storage while training goes on."""
 
-    def __init__(self, order: WorkOrder, checkpoints: Checkpoints) -> None:
+    def __init__(self, order: WorkOrder, checkpoints: Checkpoints, tracking: TrackingFiles) -> None:
         self._order = order
         self._checkpoints = checkpoints
+        self._tracking = tracking
         self._ending = threading.Event()
         self._failure: BaseException | None = None
         self._thread = threading.Thread(target=self._run, name="checkpoints", daemon=True)
@@ -134,6 +136,7 @@ class Mover:
             while not self._ending.wait(_LOOK_SECONDS):
                 self._move_waiting()
             self._move_waiting()
+            self._tracking.store_all()
         except BaseException as failure:  # noqa: BLE001 - raised again by `check`, in the thread that can act on it
             self._failure = failure
 
@@ -142,5 +145,6 @@ class Mover:
         for ready in sorted(waiting, key=lambda file: int(file.name.rsplit("-", 1)[1])):
             local = self._order.output / ready.name
             self._checkpoints.store(local)
+            self._tracking.store_growing()
             shutil.rmtree(local)
             ready.unlink()  # the training may hand over the next one

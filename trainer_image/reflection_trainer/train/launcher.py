@@ -16,6 +16,8 @@ from ..cpus import available_cpus
 from ..engines import cpu
 from .family import dying_with_this_process
 from .order import WorkOrder
+from .tracking.settings import environment as tracking_environment
+from .tracking.settings import needs_hub
 
 _LOOK_SECONDS = 0.2
 """Between two looks at the processes and the checkpoints."""
@@ -90,6 +92,9 @@ def environment(order: WorkOrder) -> dict[str, str]:
     values["OMP_NUM_THREADS"] = str(max(1, available_cpus() // settings.processes_per_node))
     if settings.generation == "colocate" and settings.gpus_per_node == 0:
         values |= cpu.ENVIRONMENT | values  # torch reads some of it before vLLM is imported
+    values |= tracking_environment(order.config, order.tracking, values)
+    if needs_hub(order.config, values):
+        del values["HF_HUB_OFFLINE"]
     if settings.gpus_per_node == 0:
         values |= {"ACCELERATE_USE_CPU": "true", "CUDA_VISIBLE_DEVICES": ""}
         # Else each of several processes takes "cpu:<its number>" for its device, where torch cannot load a checkpoint to.

@@ -70,16 +70,19 @@ class MetricsFile:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self.newest: Mapping[str, float] = {}
+        """The line that was added last, as it stands in the file."""
 
     def restart(self, step: int) -> None:
         """Keep the lines up to `step`, which training resumes from: what came after is done again."""
         kept = [line for line in read_metrics(self.path) if line["step"] <= step]
-        self.path.write_text("".join(_encoded(line) for line in kept))
+        self.path.write_text("".join(json.dumps(line) + "\n" for line in kept))
 
     def append(self, line: Mapping[str, float]) -> None:
         """Add the line of a step."""
+        self.newest = {name: _rounded(value) for name, value in line.items()}
         with self.path.open("a") as file:
-            file.write(_encoded(line))
+            file.write(json.dumps(self.newest) + "\n")
 
 
 def read_metrics(path: Path) -> list[dict[str, float]]:
@@ -101,10 +104,6 @@ def summary(lines: list[dict[str, float]]) -> dict[str, float]:
     }
     seconds = sum(line.get("seconds", 0.0) for line in lines)
     return {**means, "steps": lines[-1]["step"] if lines else 0, "seconds": seconds}
-
-
-def _encoded(line: Mapping[str, float]) -> str:
-    return json.dumps({name: _rounded(value) for name, value in line.items()}) + "\n"
 
 
 def _rounded(value: float) -> float:

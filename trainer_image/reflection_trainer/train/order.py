@@ -46,6 +46,11 @@ class WorkOrder(ApiModel):
         return self.output / "metrics.jsonl"
 
     @property
+    def tracking(self) -> Path:
+        """Folder for the files of trackers that have no server, one folder for each."""
+        return self.output / "tracking"
+
+    @property
     def model(self) -> Path:
         """Folder of the trained model."""
         return self.output / "model"

@@ -12,7 +12,7 @@ from reflection_api.manifests import Manifest, Provenance
 from ..provenance import policy_provenance, prompts_seen_before, settings_provenance
 from ..verify.verifier import Verifier
 
-_WITHOUT_EFFECT = ("checkpoint",)
+_WITHOUT_EFFECT = ("checkpoint", "reportTo")
 """Settings that do not change the weights."""
 
 

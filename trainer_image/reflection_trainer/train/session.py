@@ -36,6 +36,7 @@ from .order import Ended, Outcome, WorkOrder, checkpoint_step
 from .policy import Policy, load_policy, lora_config, save_policy
 from .reflect_retry import ReflectRetry
 from .reward import RetryReward
+from .tracking.told import Told, trackers_of
 from .trainer import ReflectionTrainer
 from .weights import whole
 
@@ -183,7 +184,7 @@ class Session:
             marked: Any = policy.model
             marked._is_fsdp_managed_module = True  # noqa: SLF001
         callbacks: list[TrainerCallback] = [
-            StepClock(meter), log, self._stop, Handover(self._order, self._progress, self._deck),
+            StepClock(meter), log, self._stop, *self._trackers(), Handover(self._order, self._progress, self._deck),
         ]  # fmt: skip
         trainer = ReflectionTrainer(
             settings=settings,
@@ -202,6 +203,13 @@ class Session:
         if settings.generation == "colocate":
             sample_by(trainer, self._colocated)
         return trainer
+
+    def _trackers(self) -> list[Told]:
+        """Before what hands a checkpoint over, which they add to."""
+        if not PartialState().is_main_process:
+            return []
+        order = self._order
+        return trackers_of(order.config, order.tracking, self._metrics, order.resume_from)
 
     def _colocated(self, trainer: ReflectionTrainer) -> Colocated:
         settings, prompt = self._order.config.training, self._table.take([0])[0].prompt

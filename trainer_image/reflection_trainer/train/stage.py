@@ -42,11 +42,14 @@ from .order import Outcome, WorkOrder, read_outcomes, write_file
 from .origin import dataset_origin, training_origin
 from .outcome import conclude
 from .published import model_card, model_reference
+from .tracking.files import TrackingFiles
+from .tracking.settings import check_installed as check_trackers
 
 logger = logging.getLogger(__name__)
 
 METRICS = "metrics.jsonl"
 MODEL = "model"
+TRACKING = "tracking"
 _MEETING_SECONDS = 600.0
 _MEETING_PAUSE = 1.0
 _MADE_WITH = ("torch", "transformers", "trl", "accelerate", "peft")
@@ -77,6 +80,7 @@ class TrainStage:
     def run(self) -> StageResult:
         """Train, unless the model is there already."""
         check_installed(self._config.training.strategy)
+        check_trackers(self._config.training.report_to)
         policy = fetch_model(self._config.policy, self._context)
         origin = self._origin(policy)
         finished = self._context.artifacts.manifest_of_folder(self._model_path)
@@ -145,7 +149,10 @@ class TrainStage:
             beginning(order.resume_from, settings),
         )
         kills = KillCounter()
-        mover = Mover(order, checkpoints)
+        tracking = TrackingFiles(
+            order.tracking, self._context.artifacts.store, self._context.path(Stage.TRAIN, TRACKING)
+        )
+        mover = Mover(order, checkpoints, tracking)
         try:
             code = Training(order, launch_file, order_file).wait(mover.check)
         finally:

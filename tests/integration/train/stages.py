@@ -1,0 +1,46 @@
+"""What tests of whole training stages, as processes, have in common."""
+
+from __future__ import annotations
+
+import hashlib
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from reflection_api.contract import StageConfig
+from reflection_trainer.context import StageContext
+from reflection_trainer.storage import Artifacts, open_store
+from reflection_trainer.train.metrics import read_metrics
+
+from . import tiny
+
+GUARD_SECONDS = 120
+FOLDER = "default/tiny-01234567/round-1/train"
+
+
+def prepared(folder: Path, model: Path, **training: Any) -> StageConfig:
+    """A configuration whose dataset of failures is in storage."""
+    config = tiny.config(model, folder / "storage", **training)
+    work = folder / "verify"
+    work.mkdir(parents=True, exist_ok=True)
+    context = StageContext(config, Artifacts(open_store(config.run_uri)), work, 0)
+    tiny.store_failures(context, model, tiny.failures(10))
+    return config
+
+
+def wait_until(true: Callable[[], Any], process: subprocess.Popen[str]) -> None:
+    deadline = time.monotonic() + GUARD_SECONDS
+    while not true():
+        assert process.poll() is None, process.stderr.read()
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+
+
+def steps_done(scratch: Path) -> int:
+    return len(read_metrics(scratch / "work" / "training" / "metrics.jsonl"))
+
+
+def digest(folder: Path) -> str:
+    return hashlib.sha256((folder / "model" / "model.safetensors").read_bytes()).hexdigest()
