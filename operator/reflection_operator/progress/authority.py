@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import logging
 from binascii import Error as NoBase64
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from ..kube.api import Api, Obj
@@ -17,7 +17,7 @@ _CERTIFICATE, _KEY = "tls.crt", "tls.key"
 _log = logging.getLogger(__name__)
 
 
-async def authority(api: Api, namespace: str) -> Pair:
+async def authority(api: Api, namespace: str, now: datetime) -> Pair:
     """The one that is kept; a new one where there is none, where it ends soon, or where somebody has spoilt it.
 
     Raises:
@@ -28,24 +28,24 @@ async def authority(api: Api, namespace: str) -> Pair:
     except ApiError as error:
         if not error.not_found:
             raise
-        return await _first(api, namespace)
+        return await _first(api, namespace, now)
     try:
         found = _pair_in(secret)
     except NoPair as problem:
         _log.warning("Secret %s/%s: %s; it gets new content", namespace, AUTHORITY.only, problem)
     else:
-        if found.ends - datetime.now(UTC) > AUTHORITY_SPARE:
+        if found.ends - now > AUTHORITY_SPARE:
             return found
-    pair = new_authority(datetime.now(UTC))
+    pair = new_authority(now)
     metadata = {"name": AUTHORITY.only, "resourceVersion": secret["metadata"]["resourceVersion"]}
     # A Secret's type never changes.
     body = _secret(pair) | {"metadata": metadata, "type": secret["type"]}
     return _pair_in(await api.update(AUTHORITY, namespace, AUTHORITY.only, body))
 
 
-async def _first(api: Api, namespace: str) -> Pair:
+async def _first(api: Api, namespace: str, now: datetime) -> Pair:
     try:
-        return _pair_in(await api.create(AUTHORITY, namespace, _secret(new_authority(datetime.now(UTC)))))
+        return _pair_in(await api.create(AUTHORITY, namespace, _secret(new_authority(now))))
     except ApiError as error:
         if not error.already_exists:
             raise

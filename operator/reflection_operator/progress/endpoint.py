@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Callable
 from datetime import UTC, datetime
 
 from ..children.progress_place import ProgressPlace
@@ -23,8 +24,16 @@ _log = logging.getLogger(__name__)
 class ProgressEndpoint:
     """Serves while it is told to, and says where. Whatever goes wrong with it, runs go on."""
 
-    def __init__(self, api: Api, metrics: Metrics, options: Options, take: Take) -> None:
+    def __init__(
+        self,
+        api: Api,
+        metrics: Metrics,
+        options: Options,
+        take: Take,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
         self._api = api
+        self._clock = clock
         self._options = options
         self._server = ProgressServer(Tokens(api), take, metrics.reported)
         self._authority: Pair | None = None
@@ -63,8 +72,8 @@ class ProgressEndpoint:
         await self._server.stop()
 
     async def _renew(self) -> None:
-        now = datetime.now(UTC)
-        found = await authority(self._api, self._options.lease_namespace)
+        now = self._clock()
+        found = await authority(self._api, self._options.lease_namespace, now)
         fresh = self._certificate and self._certificate.ends - now > SERVER_SPARE
         if found != self._authority or not fresh:
             self._certificate = new_server(found, host_of(self._options.progress_url), now)

@@ -1,0 +1,196 @@
+"""The endpoint over years: its certificates are replaced in time, and so is what somebody has spoilt."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import ssl
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from cryptography import x509
+from reflection_operator.kube.errors import ApiError
+from reflection_operator.kube.metrics import Metrics
+from reflection_operator.kube.options import Options
+from reflection_operator.progress.certificates import (
+    AUTHORITY_SPARE,
+    AUTHORITY_VALID,
+    SERVER_SPARE,
+    SERVER_VALID,
+)
+from reflection_operator.progress.endpoint import ProgressEndpoint
+
+from ...support.control_plane import free_ports
+
+START = datetime(2026, 1, 1, tzinfo=UTC)
+DAY = timedelta(days=1)
+
+
+class Secrets:
+    """An API server that keeps one Secret, or none while it is away."""
+
+    def __init__(self) -> None:
+        self.kept: dict[str, Any] | None = None
+        self.away = False
+        self.written = 0
+
+    async def get(self, *_: Any) -> dict[str, Any]:
+        if self.away:
+            raise ApiError("get", 503, b"{}", {})
+        if self.kept is None:
+            raise ApiError("get", 404, b'{"reason": "NotFound"}', {})
+        return self.kept
+
+    async def create(self, _kind: Any, _namespace: str, body: dict[str, Any]) -> dict[str, Any]:
+        return await self.update(_kind, _namespace, "", body)
+
+    async def update(self, _kind: Any, _namespace: str, _name: str, body: dict[str, Any]) -> dict[str, Any]:
+        self.written += 1
+        self.kept = body | {"metadata": body["metadata"] | {"resourceVersion": str(self.written)}}
+        return self.kept
+
+
+class Running:
+    """An endpoint, its clock and its API server."""
+
+    def __init__(self) -> None:
+        (port,) = free_ports(1)
+        self.port, self.now, self.secrets = port, START, Secrets()
+        options = Options(
+            progress_url=f"https://127.0.0.1:{port}",
+            progress_host="127.0.0.1",
+            progress_port=port,
+            lease_namespace="ops",
+        )
+        api: Any = self.secrets
+        self.endpoint = ProgressEndpoint(api, Metrics(), options, lambda *_: True, lambda: self.now)
+
+    async def later(self, time: timedelta) -> None:
+        self.now += time
+        await self.endpoint.prepare()
+
+    @property
+    def authority(self) -> str:
+        """What pods that start now are told to trust."""
+        place = self.endpoint.place
+        assert place is not None
+        return place.authority
+
+    async def shown(self) -> x509.Certificate:
+        """The certificate that the server shows now."""
+        context = ssl.create_default_context()
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        _, writer = await asyncio.open_connection("127.0.0.1", self.port, ssl=context)
+        data = writer.get_extra_info("ssl_object").getpeercert(binary_form=True)
+        writer.close()
+        return x509.load_der_x509_certificate(data)
+
+    async def assert_trusted(self, authority: str) -> None:
+        found = await self.shown()
+        found.verify_directly_issued_by(x509.load_pem_x509_certificate(authority.encode()))
+        assert found.not_valid_before_utc <= self.now <= found.not_valid_after_utc
+
+
+@asynccontextmanager
+async def running() -> AsyncIterator[Running]:
+    found = Running()
+    try:
+        await found.endpoint.prepare()
+        yield found
+    finally:
+        await found.endpoint.stop()
+
+
+def test_the_server_gets_a_new_certificate_in_time_and_pods_trust_it_as_before() -> None:
+    async def scenario() -> None:
+        async with running() as it:
+            before, authority = await it.shown(), it.authority
+            await it.later(SERVER_VALID - SERVER_SPARE - DAY)
+            assert await it.shown() == before
+            await it.later(2 * DAY)
+            assert await it.shown() != before
+            assert it.authority == authority
+            await it.assert_trusted(authority)
+            assert it.secrets.written == 1
+
+    asyncio.run(scenario())
+
+
+def test_the_authority_is_replaced_long_before_it_ends() -> None:
+    async def scenario() -> None:
+        async with running() as it:
+            authority = it.authority
+            await it.later(AUTHORITY_VALID - AUTHORITY_SPARE - DAY)
+            assert it.authority == authority
+            await it.later(2 * DAY)
+            assert it.authority != authority
+            await it.assert_trusted(it.authority)
+            assert it.secrets.written == 2
+
+    asyncio.run(scenario())
+
+
+def test_another_replicas_authority_is_taken_over() -> None:
+    async def scenario() -> None:
+        async with running() as it, running() as other:
+            it.secrets.kept = other.secrets.kept
+            await it.later(DAY)
+            assert it.authority == other.authority
+            await it.assert_trusted(other.authority)
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda secret: secret.update(data={}),
+        lambda secret: secret["data"].update({"tls.key": base64.b64encode(b"spoilt").decode()}),
+        lambda secret: secret.pop("data"),
+    ],
+    ids=["emptied", "another-key", "no-data"],
+)
+def test_a_spoilt_secret_gets_new_content(spoil: Callable[[dict[str, Any]], Any]) -> None:
+    async def scenario() -> None:
+        async with running() as it:
+            assert it.secrets.kept is not None
+            spoil(it.secrets.kept)
+            await it.later(DAY)
+            assert it.secrets.written == 2
+            await it.assert_trusted(it.authority)
+
+    asyncio.run(scenario())
+
+
+def test_an_api_server_that_is_away_changes_nothing() -> None:
+    async def scenario() -> None:
+        async with running() as it:
+            before = await it.shown()
+            it.secrets.away = True
+            await it.later(SERVER_VALID)
+            assert await it.shown() == before
+            it.secrets.away = False
+            await it.later(DAY)
+            await it.assert_trusted(it.authority)
+
+    asyncio.run(scenario())
+
+
+def test_a_port_that_was_taken_is_listened_on_once_it_is_free() -> None:
+    async def scenario() -> None:
+        it = Running()
+        taken = await asyncio.start_server(lambda *_: None, "127.0.0.1", it.port)
+        try:
+            await it.endpoint.prepare()
+            assert it.endpoint.place is None
+        finally:
+            taken.close()
+            await taken.wait_closed()
+        await it.later(DAY)
+        await it.assert_trusted(it.authority)
+        await it.endpoint.stop()
+
+    asyncio.run(scenario())
