@@ -1,6 +1,7 @@
 """Checks a resource as the API server would, without one: same defaults, same schema, same rules, clearer words."""
 
-from .problem import Problem
+from .check import refusals
+from .problem import Problem, dotted
 from .resources import Checked, InvalidResources, check_text, load_resources, read_source
 from .settings import BadSetting
 from .update import check_update
@@ -12,6 +13,8 @@ __all__ = [
     "Problem",
     "check_text",
     "check_update",
+    "dotted",
     "load_resources",
     "read_source",
+    "refusals",
 ]

@@ -26,9 +26,14 @@ def schema_findings(
         local: leave out the rules against `file://`.
         old: the resource that is to be replaced, on an update.
     """
+    unknown = list(unknown_fields(checked_schema(), value))
+    return [*unknown, *refusals(value, local=local, old=old)]
+
+
+def refusals(value: dict[str, Any], *, local: bool, old: dict[str, Any] | None = None) -> list[Finding]:
+    """What the API server would refuse; fields that it would drop are passed over. The arguments are those above."""
     schema = checked_schema()
     stored = stored_form(value)
-    unknown = list(unknown_fields(schema, value))
     structure = list(structure_findings(schema, stored))
 
     def skip(path: Path, entry: Entry) -> bool:
@@ -37,7 +42,7 @@ def schema_findings(
         return broken or (local and is_local_only(entry))
 
     before = None if old is None else stored_form(old)
-    return [*unknown, *structure, *rule_findings(schema, stored, before, skip=skip)]
+    return [*structure, *rule_findings(schema, stored, before, skip=skip)]
 
 
 def stored_form(value: dict[str, Any]) -> dict[str, Any]:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from copy import deepcopy
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Generic, NamedTuple, TypeVar
 
 from pydantic import BaseModel, ValidationError
+from reflection_api.reasons import Reason
 from reflection_api.resource import Metadata, ReflectionTraining
 from reflection_api.spec import ReflectionTrainingSpec
 from reflection_api.status import ReflectionTrainingStatus
+from reflection_api.validation import dotted, refusals
 
 from ..children.labels import UID_LABEL
 from ..reconcile import raw
@@ -79,11 +83,30 @@ def read_run(obj: Mapping[str, Any]) -> StoredRun | None:
     except ValidationError:
         return None
     status = _status(obj.get("status"))
+    if not _accepted(metadata, status) and (problem := _refusal(json.dumps(obj.get("spec")))):
+        return StoredRun(metadata, None, status, problem)
     try:
         spec = _validated(ReflectionTrainingSpec, obj.get("spec"))
     except ValidationError as error:
         return StoredRun(metadata, None, status, _in_words(error))
     return StoredRun(metadata, ReflectionTraining(metadata=metadata, spec=spec, status=status), status)
+
+
+def _accepted(metadata: Metadata, status: ReflectionTrainingStatus | None) -> bool:
+    """Whether an operator has begun with this spec: a rule of a newer version must not stop what is under way."""
+    if status is None or status.observed_generation != metadata.generation:
+        return False
+    return not any(
+        condition.reason == Reason.INVALID_SPEC and condition.status == "True"
+        for condition in status.conditions
+    )
+
+
+@lru_cache(maxsize=256)
+def _refusal(spec: str) -> str:
+    """The first thing that this operator's own CRD has against a spec, which is given as JSON; empty where there is none."""
+    resource = {"metadata": {"name": "any"}, "spec": json.loads(spec)}
+    return next((f"{dotted(found.path)}: {found.message}" for found in refusals(resource, local=False)), "")
 
 
 def _status(value: object) -> ReflectionTrainingStatus | None:

@@ -160,11 +160,13 @@ def test_labels_taken_off_a_job_come_back(training: Run, cluster: Cluster, kubel
     assert training.status["restarts"] == 0
 
 
-def test_a_status_that_was_wiped_is_found_again(training: Run, cluster: Cluster, kubelet: Kubelet) -> None:
-    cluster.patch(
-        f"{training.path}/status",
-        {"status": {"current": None, "conditions": None, "phase": None, "startTime": None}},
-    )
+@pytest.mark.parametrize("what", ["some", "all"])
+def test_a_status_that_was_wiped_is_found_again(
+    training: Run, cluster: Cluster, kubelet: Kubelet, what: str
+) -> None:
+    some = ("current", "conditions", "phase", "startTime")
+    wiped = dict.fromkeys(some if what == "some" else training.status)
+    cluster.patch(f"{training.path}/status", {"status": wiped})
     until(lambda: training.status.get("phase") == "Training", "status", meanwhile=kubelet.tick)
     assert training.status["current"]["stage"] == "train"
     assert training.is_now("RolloutsComplete", "True")
@@ -172,20 +174,41 @@ def test_a_status_that_was_wiped_is_found_again(training: Run, cluster: Cluster,
     assert sorted(training.job_names()) == ["evaluate-1", "report-1", "rollout-1", "train-1", "verify-1"]
 
 
+FOREIGN = {
+    "ConfigMap": (CORE, "rollout", {"data": {"mine": "yes"}}),
+    "Job": (
+        BATCH,
+        "rollout",
+        {
+            "spec": {
+                "suspend": True,
+                "template": {
+                    "spec": {"restartPolicy": "Never", "containers": [{"name": "mine", "image": "mine"}]}
+                },
+            }
+        },
+    ),
+    "Service": (CORE, "train", {"spec": {"clusterIP": "None", "selector": {"app": "mine"}}}),
+}
+
+
+@pytest.mark.parametrize("kind", FOREIGN)
 def test_a_foreign_object_in_the_way_is_named_and_not_touched(
-    cluster: Cluster, run: Run, operator: OperatorProcess, kubelet: Kubelet
+    cluster: Cluster, run: Run, operator: OperatorProcess, kubelet: Kubelet, kind: str
 ) -> None:
-    stored = run.apply()
-    name = f"countdown-{stored['metadata']['uid'][:8]}-r1-rollout-1"
-    place = f"{CORE}/namespaces/{run.namespace}/configmaps"
-    cluster.create(place, {"metadata": {"name": name}, "data": {"mine": "yes"}})
+    group, stage, body = FOREIGN[kind]
+    stored = run.apply(spec__training={"nodes": 2})
+    name = f"countdown-{stored['metadata']['uid'][:8]}-r1-{stage}-1"
+    place = f"{group}/namespaces/{run.namespace}/{kind.lower()}s"
+    before = cluster.create(place, {"metadata": {"name": name}, **body})
     operator.start()
-    refused = until(lambda: run.is_now("Ready", "False", "ChildRefused"), "refusal")
+    refused = until(lambda: run.is_now("Ready", "False", "ChildRefused"), "refusal", meanwhile=kubelet.tick)
     assert (
-        f'ConfigMap "{name}" exists and does not belong to this run; delete or rename it'
-        in refused["message"]
+        f'{kind} "{name}" exists and does not belong to this run; delete or rename it' in refused["message"]
     )
-    assert cluster.get(f"{place}/{name}")["data"] == {"mine": "yes"}
+    after = cluster.get(f"{place}/{name}")
+    assert after["metadata"]["uid"] == before["metadata"]["uid"]
+    assert (after.get("data"), after.get("spec")) == (before.get("data"), before.get("spec"))
     cluster.delete(f"{place}/{name}")
     finish(run, kubelet)
     assert run.status["restarts"] == 0

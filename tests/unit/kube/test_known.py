@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from reflection_operator.kube.known import read_run
 
 from .objects import run
@@ -33,7 +34,40 @@ def test_a_spec_that_is_not_understood_is_named() -> None:
     found = read_run(obj)
     assert found is not None
     assert found.resource is None
-    assert found.problem.startswith("spec.rounds: 'many': ")
+    assert found.problem == 'spec.rounds: "many" is text; expected a whole number from 1 to 10'
+
+
+UNSHARED = {"failuresPerStep": 7, "nodes": 2}
+
+
+def test_a_rule_that_the_api_server_does_not_know_holds_all_the_same() -> None:
+    obj = run()
+    obj["spec"]["training"] = UNSHARED
+    found = read_run(obj)
+    assert found is not None
+    assert found.resource is None
+    assert found.problem.startswith("spec.training.failuresPerStep: 7 cannot be shared by 2 processes")
+
+
+@pytest.mark.parametrize(
+    ("reason", "seen", "understood"),
+    [("Progressing", 1, True), ("InvalidSpec", 1, False), ("Progressing", 0, False)],
+)
+def test_a_newer_rule_does_not_stop_what_has_begun(reason: str, seen: int, understood: bool) -> None:
+    stalled = {
+        "type": "Stalled",
+        "status": "True",
+        "reason": reason,
+        "message": "x",
+        "lastTransitionTime": "2026-01-01T00:00:00Z",
+        "observedGeneration": 1,
+    }
+    obj = run(status={"observedGeneration": seen, "conditions": [stalled]})
+    obj["spec"]["training"] = UNSHARED
+    found = read_run(obj)
+    assert found is not None
+    assert found.status is not None
+    assert (found.resource is not None) is understood
 
 
 def test_a_status_that_was_edited_into_nonsense_counts_as_lost() -> None:

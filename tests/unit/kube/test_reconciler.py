@@ -334,5 +334,5 @@ def test_a_resource_that_is_not_understood_is_told_so() -> None:
     bench.look()
     bench.look()
     assert (bench.ready()["status"], bench.ready()["reason"]) == ("False", "InvalidSpec")
-    assert "spec.rounds: 'many'" in bench.ready()["message"]
+    assert 'spec.rounds: "many" is text' in bench.ready()["message"]
     assert bench.server.log == ["update reflectiontrainings/status"]

@@ -1,0 +1,79 @@
+"""Resources that the API server stored although they are wrong: its CRD is older, newer or looser than the operator."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from ...support.cluster import CORE, RUNS, Cluster, until
+from ...support.crd import CRD, CRDS
+from ...support.kstatus import verdicts
+from ...support.kubelet import Kubelet
+from ...support.operator_process import OperatorProcess
+from .conftest import Run
+
+CHECKS = {"x-kubernetes-validations", "enum", "minimum", "maximum"}
+
+
+def looser(schema: Any) -> Any:
+    """A schema without what refuses wrong values."""
+    if isinstance(schema, list):
+        return [looser(each) for each in schema]
+    if not isinstance(schema, dict):
+        return schema
+    return {
+        key: looser(value) for key, value in schema.items() if key not in CHECKS or isinstance(value, dict)
+    }
+
+
+@pytest.fixture(scope="module")
+def loose(bare: Cluster) -> Cluster:
+    """A cluster whose CRD lets everything pass that has the right shape."""
+    crd = yaml.safe_load(CRD.read_text())
+    for version in crd["spec"]["versions"]:
+        properties = version["schema"]["openAPIV3Schema"]["properties"]
+        properties["spec"] = looser(properties["spec"])
+    bare.create(CRDS, crd)
+    until(lambda: bare.answers(f"{RUNS}/reflectiontrainings"), "API for ReflectionTrainings")
+    return bare
+
+
+@pytest.mark.parametrize(
+    ("name", "wrong", "words", "right"),
+    [
+        (
+            "rule",
+            {"failuresPerStep": 7, "nodes": 2},
+            "spec.training.failuresPerStep: 7 cannot be shared by 2 processes (nodes 2): use a multiple of 2, for example 8",
+            {"failuresPerStep": 8},
+        ),
+        ("value", {"strategy": "megatron"}, 'spec.training.strategy: "megatron"', {"strategy": "ddp"}),
+        ("range", {"maxSteps": -3}, "spec.training.maxSteps: -3 is", {"maxSteps": 3}),
+    ],
+    ids=["rule", "value", "range"],
+)
+def test_it_is_stalled_with_field_value_and_remedy_until_it_is_mended(
+    loose: Cluster, tmp_path: Path, name: str, wrong: dict[str, Any], words: str, right: dict[str, Any]
+) -> None:
+    namespace = f"loose-{name}"
+    loose.create(f"{CORE}/namespaces", {"metadata": {"name": namespace}})
+    run, kubelet = Run(loose, namespace), Kubelet(loose, namespace)
+    operator = OperatorProcess(loose, namespace, tmp_path / "operator.log")
+    operator.start()
+    try:
+        run.apply(spec__training=wrong)
+        stalled = until(lambda: run.is_now("Stalled", "True", "InvalidSpec"), "verdict")
+        assert words in stalled["message"]
+        assert run.is_now("Ready", "False", "InvalidSpec")
+        assert run.status["observedGeneration"] == run.get()["metadata"]["generation"]
+        assert [verdict.word for verdict in verdicts([run.get()])] == ["Failed"]
+        assert run.jobs() == []
+        run.change(training=right)
+        until(lambda: run.is_now("Succeeded", "True"), "end of the run", meanwhile=kubelet.tick)
+        assert run.condition("Stalled")["status"] != "True"
+    finally:
+        operator.end()
+        print(operator.log())
