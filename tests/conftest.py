@@ -34,7 +34,7 @@ FOREIGN_NAMES = {
     # With it every process that a test starts would compile torch and its like anew: seconds for each.
     "PYTHONDONTWRITEBYTECODE",
 }  # fmt: skip
-KEPT = {"KUBEBUILDER_ASSETS", "REFLECT_CACHE"}
+KEPT = {"KUBEBUILDER_ASSETS", "REFLECT_CACHE", "REFLECT_TEST_KUBECONFIG"}
 
 
 def _clean_environment() -> None:

@@ -20,7 +20,7 @@ class Authority:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._key = ec.generate_private_key(ec.SECP256R1())
-        self._name = _name("reflect-tests-ca", [])
+        self._name = distinguished_name("reflect-tests-ca", [])
         certificate = (
             _builder(self._name, self._name, self._key.public_key())
             .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
@@ -29,6 +29,12 @@ class Authority:
         )
         self.certificate = folder / "ca.crt"
         self.certificate.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
+
+    def key_file(self) -> Path:
+        """The authority's own key, for a program that signs, too."""
+        path = self._folder / "ca.key"
+        write_key(path, self._key)
+        return path
 
     def server(self, name: str) -> tuple[Path, Path]:
         """Certificate and key of a server on the loopback address."""
@@ -54,7 +60,7 @@ class Authority:
     ) -> tuple[Path, Path]:
         key = ec.generate_private_key(ec.SECP256R1())
         builder = (
-            _builder(_name(name, groups), self._name, key.public_key())
+            _builder(distinguished_name(name, groups), self._name, key.public_key())
             .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
             .add_extension(_usage(signs=False), critical=True)
             .add_extension(x509.ExtendedKeyUsage([usage]), critical=False)
@@ -104,7 +110,8 @@ def _builder(
     )
 
 
-def _name(common: str, organizations: list[str]) -> x509.Name:
+def distinguished_name(common: str, organizations: list[str]) -> x509.Name:
+    """The name of a user in its groups, or of a server."""
     attributes = [x509.NameAttribute(NameOID.ORGANIZATION_NAME, each) for each in organizations]
     return x509.Name([*attributes, x509.NameAttribute(NameOID.COMMON_NAME, common)])
 

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 import httpx
 
-from .control_plane import ControlPlane
+from .access import Access
 
 T = TypeVar("T")
 Obj = dict[str, Any]
@@ -30,7 +30,7 @@ class NotSoFar(AssertionError):
 class Cluster:
     """Requests as somebody, an administrator unless said otherwise."""
 
-    def __init__(self, plane: ControlPlane, kubectl: Path, kubeconfig: Path | None = None) -> None:
+    def __init__(self, plane: Access, kubectl: Path, kubeconfig: Path | None = None) -> None:
         self.plane = plane
         self._client = plane.client(kubeconfig)
         self._command = [str(kubectl), "--kubeconfig", str(kubeconfig or plane.kubeconfig)]

@@ -9,15 +9,14 @@ from __future__ import annotations
 import json
 import signal
 import socket
-import ssl
 import sys
 import time
 from pathlib import Path
 from typing import Any
 
 import httpx
-import yaml
 
+from .access import Access
 from .certificates import Authority, signing_key
 from .daemons import Daemons
 from .kubernetes_programs import Programs, find_programs
@@ -37,7 +36,7 @@ class NotReady(RuntimeError):
     """It did not come up; the message has the ends of the logs."""
 
 
-class ControlPlane:
+class ControlPlane(Access):
     """A running control plane."""
 
     def __init__(self, programs: Programs, *, controllers: bool = True) -> None:
@@ -45,6 +44,7 @@ class ControlPlane:
         self._programs = programs
         folder = self.folder = self._daemons.folder
         self._authority = Authority(folder)
+        self.ca = self._authority.certificate
         self._etcd, peers, self.port = free_ports(3)
         self.server = f"https://127.0.0.1:{self.port}"
         self.kubeconfig = self.kubeconfig_for("admin", "system:masters")
@@ -72,47 +72,11 @@ class ControlPlane:
     def kubeconfig_for(self, user: str, *groups: str) -> Path:
         """A kubeconfig for a user with a certificate of his own."""
         certificate, key = self._authority.client(user, *groups)
-        return self._kubeconfig(user, {"client-certificate": str(certificate), "client-key": str(key)})
-
-    def kubeconfig_with_token(self, name: str, token: str, server: str = "") -> Path:
-        """A kubeconfig for the holder of a token, for example a service account's; by way of another server, if given."""
-        return self._kubeconfig(name, {"token": token}, server)
+        return self.write_kubeconfig(user, {"client-certificate": str(certificate), "client-key": str(key)})
 
     def server_certificate(self, name: str) -> tuple[Path, Path]:
         """Certificate and key of another server that belongs to it, on the loopback address."""
         return self._authority.server(name)
-
-    def client(self, kubeconfig: Path | None = None) -> httpx.Client:
-        """A client for plain requests."""
-        config = yaml.safe_load((kubeconfig or self.kubeconfig).read_text())
-        user = config["users"][0]["user"]
-        context = self.trusting()
-        if "client-key" in user:
-            context.load_cert_chain(user["client-certificate"], user["client-key"])
-        headers = {"Authorization": f"Bearer {user['token']}"} if "token" in user else {}
-        return httpx.Client(base_url=self.server, verify=context, headers=headers, timeout=30)
-
-    def trusting(self) -> ssl.SSLContext:
-        """How to speak to its servers."""
-        return ssl.create_default_context(cafile=str(self._authority.certificate))
-
-    def _kubeconfig(self, name: str, user: dict[str, str], server: str = "") -> Path:
-        cluster = {
-            "server": server or self.server,
-            "certificate-authority": str(self._authority.certificate),
-        }
-        config = {
-            "apiVersion": "v1",
-            "kind": "Config",
-            "clusters": [{"name": "tests", "cluster": cluster}],
-            "users": [{"name": name, "user": user}],
-            "contexts": [{"name": "tests", "context": {"cluster": "tests", "user": name}}],
-            "current-context": "tests",
-        }
-        path = self.folder / f"{name.replace(':', '-')}.kubeconfig"
-        path.touch(mode=0o600)
-        path.write_text(yaml.safe_dump(config))
-        return path
 
     def _start_etcd(self, peers: int) -> None:
         client, peer = f"http://127.0.0.1:{self._etcd}", f"http://127.0.0.1:{peers}"
@@ -163,7 +127,10 @@ class ControlPlane:
             "bind-address": "127.0.0.1",
             "secure-port": free_ports(1)[0],
             "service-account-private-key-file": self._token_key,
-            "root-ca-file": self._authority.certificate,
+            # Users may ask for certificates, as on any cluster.
+            "cluster-signing-cert-file": self.ca,
+            "cluster-signing-key-file": self._authority.key_file(),
+            "root-ca-file": self.ca,
             "use-service-account-credentials": "true",
             "leader-elect": "false",
             "kube-api-qps": 300,

@@ -14,5 +14,6 @@ CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 
 def install_crd(cluster: Cluster) -> None:
     """Have the API server know ReflectionTrainings."""
-    cluster.create(CRDS, yaml.safe_load(CRD.read_text()))
+    if cluster.find(f"{CRDS}/reflectiontrainings.reflection.training") is None:
+        cluster.create(CRDS, yaml.safe_load(CRD.read_text()))
     until(lambda: cluster.answers(f"{RUNS}/reflectiontrainings"), "API for ReflectionTrainings")

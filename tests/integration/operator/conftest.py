@@ -13,6 +13,7 @@ import pytest
 from ...support.cluster import CORE, RUNS, Cluster, Obj, until
 from ...support.control_plane import ControlPlane, start_control_plane
 from ...support.crd import install_crd
+from ...support.given_control_plane import GivenControlPlane, given_kubeconfig
 from ...support.kubelet import NODE, Kubelet
 from ...support.kubernetes_programs import find_programs
 from ...support.operator_process import OperatorProcess
@@ -34,17 +35,19 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session")
-def plane() -> Iterator[ControlPlane]:
-    running = start_control_plane()
+def plane() -> Iterator[ControlPlane | GivenControlPlane]:
+    given = given_kubeconfig()
+    running = GivenControlPlane(given) if given else start_control_plane()
     yield running
     running.stop()
 
 
 @pytest.fixture(scope="session")
-def cluster(plane: ControlPlane) -> Iterator[Cluster]:
+def cluster(plane: ControlPlane | GivenControlPlane) -> Iterator[Cluster]:
     with closing(Cluster(plane, find_programs().kubectl)) as found:
         install_crd(found)
-        found.create(f"{CORE}/nodes", {"metadata": {"name": NODE}})
+        if found.find(f"{CORE}/nodes/{NODE}") is None:
+            found.create(f"{CORE}/nodes", {"metadata": {"name": NODE}})
         yield found
 
 
