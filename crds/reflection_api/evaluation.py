@@ -41,6 +41,31 @@ class PassAtK(ApiModel):
     second_try: Comparison = Field(description="Of tries with a reflection on the own failure (cumulative).")
 
 
+class ModelContrast(ApiModel):
+    """The trained model against a third one. Fractions."""
+
+    other: float
+    trained: float
+    difference: float = Field(description="Trained minus other.")
+    interval: Annotated[list[float], Field(min_length=2, max_length=2)] = Field(
+        description="95% interval of the difference, paired and clustered by question."
+    )
+    questions: int
+    samples: int
+
+
+class ThirdModel(ApiModel):
+    """What the model of spec.evaluation.compareModel does on the same questions."""
+
+    uri: str
+    first_try: ModelContrast
+    second_try: ModelContrast = Field(description="Right at once or after one reflection on the own failure.")
+    retry_success: ModelContrast | None = Field(
+        None, description="Right after a reflection of its own, on the fixed failures."
+    )
+    reflections: ReflectionStatistics | None = None
+
+
 class EvaluationResult(ApiModel):
     """Base and trained model on held-out questions. Every comparison is trained minus base."""
 
@@ -85,6 +110,7 @@ class EvaluationResult(ApiModel):
     reflection_against_swapped: Contrast | None = Field(
         None, description="Trained: its reflections against the base model's, with its own retry after both."
     )
+    compared: ThirdModel | None = Field(None, description="The third model, where one was asked for.")
     reflections_base: ReflectionStatistics | None = None
     reflections_trained: ReflectionStatistics | None = None
     fixed_failures: int = Field(description="Wrong first answers of the base model: the fixed set.")

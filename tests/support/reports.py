@@ -29,6 +29,13 @@ def contrast(reflection, control, low, high):
     }  # fmt: skip
 
 
+def against(other, trained, low, high):
+    return {
+        "other": other, "trained": trained, "difference": round(trained - other, 3),
+        "interval": [low, high], "questions": 190, "samples": 713,
+    }  # fmt: skip
+
+
 RESULT = {
     "firstTry": comparison(0.328, 0.402, 0.041, 0.108),
     "secondTry": comparison(0.509, 0.809, 0.262, 0.338),
@@ -37,6 +44,12 @@ RESULT = {
     "shuffled": comparison(0.241, 0.284, 0.001, 0.085, 190, 713),
     "reflectionAgainstFresh": contrast(0.779, 0.408, 0.33, 0.41),
     "reflectionAgainstShuffled": contrast(0.779, 0.284, 0.45, 0.54),
+    "compared": {
+        "uri": "hf://org/larger",
+        "firstTry": against(0.552, 0.402, -0.19, -0.11),
+        "secondTry": against(0.71, 0.809, 0.06, 0.138),
+        "retrySuccess": against(0.43, 0.779, 0.31, 0.388),
+    },
     "reflectionsBase": {"tokens": 5.25, "truncated": 0.01, "leaks": 0.0},
     "reflectionsTrained": {"tokens": 4.1, "truncated": 0.0, "leaks": 0.052},
     "fixedFailures": 713,

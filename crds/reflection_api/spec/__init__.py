@@ -11,7 +11,7 @@ from ..reasons import NEW_RESOURCE
 from ..rules import Rule, schema_rules
 from .evaluation import Control, EvaluationSpec, GatesSpec
 from .fields import CONTROLLER, MAX_INT32, Seconds
-from .model import ModelSpec
+from .model import AnyModelSpec, ModelSpec
 from .pods import PodSpecOverrides, PodsSpec
 from .rollout import EngineName, RolloutSpec, SamplingSpec
 from .storage import StorageSpec
@@ -121,6 +121,7 @@ class ReflectionTrainingSpec(ApiModel):
 __all__ = [
     "IMMUTABLE",
     "OUR_MANAGER",
+    "AnyModelSpec",
     "AuditSpec",
     "BuiltinVerifierSpec",
     "CheckpointSpec",

@@ -8,6 +8,7 @@ from pydantic import ConfigDict, Field
 
 from ..base import ApiModel
 from ..rules import Rule, schema_rules
+from .model import AnyModelSpec
 from .task import PromptsSpec
 
 Control = Literal["plainRetry", "genericReflection", "swappedReflection"]
@@ -66,6 +67,12 @@ class EvaluationSpec(ApiModel):
         "plainRetry: asked again without a reflection, with as many tokens as reflection and retry have together. "
         "genericReflection: after one general sentence. "
         "swappedReflection: each model after the other one's reflections; this loads the base model twice.",
+    )
+    compare_model: AnyModelSpec | None = Field(
+        None,
+        description="A third model that the trained one is held against, usually a larger one: the same held-out questions, "
+        "its own second tries, and its reflections on the base model's failures. A private hf:// repository is read with the "
+        "token of model.credentialsSecret.",
     )
     gates: GatesSpec = Field(
         default_factory=GatesSpec,

@@ -14,7 +14,10 @@ from .prompts import prompts_findings
 def local_findings(resource: ReflectionTraining) -> Iterator[Finding]:
     """A resource that `reflect run` is told to leave alone, and files that are not there or do not fit."""
     yield from _left_alone(resource)
-    yield from _model(resource.spec.model.uri)
+    yield from _model(resource.spec.model.uri, "model")
+    third = resource.spec.evaluation.compare_model
+    if third is not None:
+        yield from _model(third.uri, "evaluation", "compareModel")
     yield from prompts_findings(resource)
 
 
@@ -29,8 +32,8 @@ def _left_alone(resource: ReflectionTraining) -> Iterator[Finding]:
         yield Finding(("spec", "suspend"), words)
 
 
-def _model(uri: str) -> Iterator[Finding]:
-    folder, path = local_path(uri), ("spec", "model", "uri")
+def _model(uri: str, *field: str) -> Iterator[Finding]:
+    folder, path = local_path(uri), ("spec", *field, "uri")
     if folder is None:
         return
     if not folder.is_dir():

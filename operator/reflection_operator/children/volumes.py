@@ -113,8 +113,8 @@ def claims(attempt: Attempt) -> list[Mount]:
 
 
 def claim_names(spec: ReflectionTrainingSpec) -> set[str]:
-    """Claims that the model and the prompts lie on."""
-    prompts = (spec.task.prompts, spec.evaluation.prompts)
-    uris = [spec.model.uri, *(prompt.uri for prompt in prompts if prompt)]
+    """Claims that the models and the prompts lie on."""
+    places = (spec.model, spec.task.prompts, spec.evaluation.prompts, spec.evaluation.compare_model)
+    uris = [place.uri for place in places if place]
     parts = [urlsplit(uri) for uri in uris]
     return {part.netloc for part in parts if part.scheme == "pvc"}

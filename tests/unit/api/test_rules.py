@@ -67,6 +67,18 @@ CREATION = [
         '"main" is a revision, which only hf:// models have; remove it',
     ),
     Case(
+        {"spec__evaluation__compareModel": {"uri": "pvc://models/larger"}},
+        {"spec__evaluation__compareModel": {"uri": "file:///models/larger"}},
+        "spec.evaluation.compareModel.uri",
+        f'"file:///models/larger" {LOCAL} hf://, s3:// or pvc://',
+    ),
+    Case(
+        {"spec__evaluation__compareModel": {"uri": "hf://org/larger", "revision": "main"}},
+        {"spec__evaluation__compareModel": {"uri": "s3://models/larger", "revision": "main"}},
+        "spec.evaluation.compareModel.revision",
+        '"main" is a revision, which only hf:// models have; remove it',
+    ),
+    Case(
         {"spec__task__prompts__uri": "hf://datasets/org/name/train.jsonl"},
         {"spec__task__prompts__uri": "file:///train.jsonl"},
         "spec.task.prompts.uri",

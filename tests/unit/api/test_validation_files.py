@@ -77,6 +77,12 @@ class TestLocal:
             f"spec.task.prompts.uri: there is no file {folder}/train.jsonl; correct the path"
         ]
 
+    def test_a_missing_third_model(self, folder: Path) -> None:
+        third = {"compareModel": {"uri": "file://./larger"}}
+        assert self.problems(folder, spec__evaluation=third) == [
+            f"spec.evaluation.compareModel.uri: there is no folder {folder}/larger; correct the path"
+        ]
+
     def test_a_missing_model(self, folder: Path) -> None:
         (folder / "model/config.json").unlink()
         assert self.problems(folder) == [

@@ -179,7 +179,10 @@ def test_claims_are_mounted_read_only_where_they_are_read(stage: Stage) -> None:
     spec = {
         "model": {"uri": "pvc://models/7b"},
         "task": task,
-        "evaluation": {"prompts": {"uri": "pvc://models/held-out.jsonl"}},
+        "evaluation": {
+            "prompts": {"uri": "pvc://models/held-out.jsonl"},
+            "compareModel": {"uri": "pvc://larger-models/70b"},
+        },
     }
     mounted = {
         mount["mountPath"]: (
@@ -191,7 +194,7 @@ def test_claims_are_mounted_read_only_where_they_are_read(stage: Stage) -> None:
     }
     expected = {
         f"/mnt/pvc/{claim}": ({"claimName": claim, "readOnly": True}, True)
-        for claim in ("models", "my.prompts")
+        for claim in ("larger-models", "models", "my.prompts")
     }
     assert mounted == (expected if stage in ROUND_STAGES else {})
 

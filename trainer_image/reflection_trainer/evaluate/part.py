@@ -15,8 +15,9 @@ from ..rollout.shards import Shard
 from ..storage.artifacts import versions
 from .transcripts import CrossedRetry, FirstAnswer, Row, Transcript, read_rows, write_rows
 
-BASE, TRAINED, CROSSED = "base", "trained", "crossed"
+BASE, TRAINED, COMPARED, CROSSED = "base", "trained", "compared", "crossed"
 """Whose answers: the models', and the base model's after the trained one's reflections."""
+_SAME_IN_EVERY_ROUND = (BASE, COMPARED)
 FIRST, SECOND = "first", "second"
 
 
@@ -28,14 +29,14 @@ def file_name(who: str, what: str, shard: Shard) -> str:
 class Part:
     """The answers of one model to the held-out questions.
 
-    The base model's are the same in every round, so they lie in the first round's folder.
+    Those that are the same in every round lie in the first round's folder.
     """
 
     def __init__(self, context: StageContext, who: str, origin: Provenance) -> None:
         self.who = who
         self._files = (SECOND,) if who == CROSSED else (FIRST, SECOND)
         self._artifacts, self._workdir, self._origin = context.artifacts, context.workdir, origin
-        self._folder = context.path(Stage.EVALUATE, round_number=1 if who == BASE else None)
+        self._folder = context.path(Stage.EVALUATE, round_number=1 if who in _SAME_IN_EVERY_ROUND else None)
         self._found = self._find()
 
     def has(self, shard: Shard) -> bool:

@@ -5,24 +5,50 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from reflection_api.evaluation import Contrast, EvaluationResult, PassAtK
+from reflection_api.evaluation import Contrast, EvaluationResult, ModelContrast, PassAtK, ThirdModel
 from reflection_api.status import Comparison
 
 from .statistics import Share, at_least_one_of, compare, contrast
 from .tally import Tally
 
 
-def build_result(base: Tally, trained: Tally, pass_at_k: Sequence[int] = ()) -> EvaluationResult:
+def build_result(
+    base: Tally, trained: Tally, pass_at_k: Sequence[int] = (), compared: ThirdModel | None = None
+) -> EvaluationResult:
     """All comparisons. Those on failures are absent where the base model failed nowhere."""
     return EvaluationResult(
         first_try=compare(base.first, trained.first),
         second_try=compare(base.second, trained.second),
         pass_at_k=[_pass_at(k, base, trained) for k in sorted(pass_at_k)],
+        compared=compared,
         fixed_failures=base.retry.samples,
         too_long=base.too_long + trained.too_long,
         error_classes_base=dict(sorted(base.classes.items())),
         error_classes_trained=dict(sorted(trained.classes.items())),
         **_on_fixed_failures(base, trained),
+    )
+
+
+def third_model(uri: str, other: Tally, trained: Tally) -> ThirdModel:
+    """The trained model against a third one on the same questions and the same failures."""
+    return ThirdModel(
+        uri=uri,
+        first_try=_against(other.first, trained.first),
+        second_try=_against(other.second, trained.second),
+        retry_success=_against(other.retry, trained.retry) if other.retry.samples else None,
+        reflections=other.reflections.means(),
+    )
+
+
+def _against(other: Share, trained: Share) -> ModelContrast:
+    row = compare(other, trained)
+    return ModelContrast(
+        other=row.base,
+        trained=row.trained,
+        difference=row.change,
+        interval=row.interval,
+        questions=row.questions,
+        samples=row.samples,
     )
 
 

@@ -17,14 +17,14 @@ from reflection_api.evaluation import EvaluationResult
 from reflection_api.layout import model_path
 from reflection_api.manifests import Provenance
 from reflection_api.reasons import Reason
-from reflection_api.spec import ModelSpec
+from reflection_api.spec import AnyModelSpec, ModelSpec
 from reflection_api.stages import Stage
 from reflection_api.templates import TemplateProblem
 
 from ..context import StageContext
 from ..engines import Engine, open_engine
 from ..engines.model import inspect_model
-from ..errors import BadConfig, CorruptArtifact
+from ..errors import BadConfig, CorruptArtifact, StageFailure
 from ..prompts import Question
 from ..rollout.checks import check_templates
 from ..rollout.room import room_needed
@@ -35,8 +35,8 @@ from .candidate import Candidate, Failure
 from .controls import SWAPPED, answers_with_controls
 from .held_out import held_out_questions
 from .origin import answers_origin
-from .part import BASE, CROSSED, SECOND, TRAINED, Part
-from .result import build_result, metrics_of, note, summary
+from .part import BASE, COMPARED, CROSSED, SECOND, TRAINED, Part
+from .result import build_result, metrics_of, note, summary, third_model
 from .tally import Tally
 from .transcripts import CrossedRetry, FirstAnswer, Transcript
 from .work import Work
@@ -56,11 +56,14 @@ def run(context: StageContext) -> StageResult:
         base = evaluation.part(BASE, context.config.model)
         trained = evaluation.part(TRAINED, trained_model, base)
         crossed = evaluation.crossed(base, trained) if SWAPPED in context.config.evaluation.controls else None
+        third = context.config.evaluation.compare_model
+        compared = evaluation.part(COMPARED, _as_model(third), base) if third else None
     except TemplateProblem as problem:  # with some answer or reflection in it, which no check could foresee
         raise BadConfig(str(problem), reason=Reason.INVALID_TEMPLATE) from problem
     ks = context.config.evaluation.pass_at_k
     tallies = evaluation.tally(base, crossed), evaluation.tally(trained)
-    return _published(context, build_result(*tallies, ks))
+    beside = third_model(third.uri, evaluation.tally(compared), tallies[1]) if third and compared else None
+    return _published(context, build_result(*tallies, ks, beside))
 
 
 def _published(context: StageContext, result: EvaluationResult) -> StageResult:
@@ -97,6 +100,21 @@ def _trained_model(context: StageContext) -> ModelSpec:
     )
 
 
+def _as_model(third: AnyModelSpec) -> ModelSpec:
+    return ModelSpec(uri=third.uri, revision=third.revision, trust_remote_code=third.trust_remote_code)
+
+
+@contextmanager
+def _named(who: str) -> Iterator[None]:
+    """Where the third model cannot be used, its own field is named, not that of the base model."""
+    try:
+        yield
+    except StageFailure as failure:
+        if who == COMPARED:
+            failure.message = failure.message.replace("spec.model.", "spec.evaluation.compareModel.")
+        raise
+
+
 class Evaluation:
     """The held-out questions put to one model after the other."""
 
@@ -107,24 +125,25 @@ class Evaluation:
         check_templates(self._questions, self._config.task.templates)
         self._shards = plan_shards(self._questions, self._config.evaluation.attempts_per_prompt, workers=1)
         self._controls = frozenset(self._config.evaluation.controls)
-        times = 2 + (SWAPPED in self._controls)
+        times = 2 + (SWAPPED in self._controls) + (self._config.evaluation.compare_model is not None)
         self._work = Work(context.progress(unit="questions", total=times * len(self._questions)))
 
     def part(self, who: str, model: ModelSpec, base: Part | None = None) -> Part:
         """One model's answers to all questions; without any that are missing, no engine is started.
 
         Args:
-            who: BASE or TRAINED.
+            who: BASE, TRAINED or COMPARED.
             model: the model.
             base: the base model's answers, whose failures every model is tried on; None for the base model itself.
         """
-        folder = fetch_model(model, self._context)
+        with _named(who):
+            folder = fetch_model(model, self._context)
         part = Part(self._context, who, self._origin(model, folder, base))
         missing = [shard for shard in self._shards if not part.has(shard)]
         logger.info("%s model: %d of %d shards to make", who, len(missing), len(self._shards))
         self._work.skip(len(self._questions) - sum(len(shard.questions) for shard in missing))
         if missing:
-            with self._engine(who, model, folder) as engine:
+            with _named(who), self._engine(who, model, folder) as engine:
                 for shard in missing:
                     self._make(part, shard, engine, base)
         return part
@@ -188,7 +207,9 @@ class Evaluation:
         if base is None:
             first, second = self._base_answers(shard, candidate)
         else:
-            first, second = self._trained_answers(shard, candidate, base)
+            first, second = self._answers(
+                shard, candidate, base, swapped=part.who == TRAINED and SWAPPED in self._controls
+            )
         part.put(shard, first, second, _took(engine, started, tokens))
 
     def _base_answers(self, shard: Shard, candidate: Candidate) -> tuple[list[FirstAnswer], list[Transcript]]:
@@ -201,18 +222,18 @@ class Evaluation:
         self._work.count((answers - len(failures)) * each)
         return first, candidate.second_tries(failures, fixed=True)
 
-    def _trained_answers(
-        self, shard: Shard, candidate: Candidate, base: Part
+    def _answers(
+        self, shard: Shard, candidate: Candidate, base: Part, *, swapped: bool
     ) -> tuple[list[FirstAnswer], list[Transcript]]:
         """The own failures, for the second try, and the base model's, for the comparison on the same ones."""
         fixed = _failures(shard.questions, base.first_answers(shard))
         answers = len(shard.questions) * self._config.evaluation.attempts_per_prompt
-        each = answers_with_controls(self._controls, swapped=True)
+        each = answers_with_controls(self._controls, swapped=swapped)
         self._work.begin(len(shard.questions), answers * (1 + _SECOND) + len(fixed) * each)
         first = candidate.first_answers(shard.questions)
         own = _failures(shard.questions, first)
         self._work.count((answers - len(own)) * _SECOND)
-        others = _reflections_on(fixed, base.transcripts(shard)) if SWAPPED in self._controls else None
+        others = _reflections_on(fixed, base.transcripts(shard)) if swapped else None
         on_fixed = candidate.second_tries(fixed, fixed=True, others=others)
         return first, on_fixed + candidate.second_tries(own, fixed=False)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple, TypeVar
 
-from reflection_api.evaluation import Contrast, EvaluationResult
+from reflection_api.evaluation import Contrast, EvaluationResult, ModelContrast, ThirdModel
 from reflection_api.status import Comparison
 
 _NAMES = {
@@ -52,6 +52,12 @@ def comparisons(result: EvaluationResult) -> list[Named]:
 def contrasts(result: EvaluationResult) -> list[Against]:
     """Every control that the trained model's reflections were held against, in order."""
     return [Against(name, figures) for name, figures in _named(result, Contrast)]
+
+
+def against_third(third: ThirdModel) -> list[tuple[str, ModelContrast]]:
+    """What the trained model and a third one were put to, with names, in order."""
+    found = [(name, getattr(third, name)) for name in ("first_try", "second_try", "retry_success")]
+    return [(_NAMES[name], figures) for name, figures in found if figures is not None]
 
 
 def _named(result: EvaluationResult, kind: type[_Figure]) -> list[tuple[str, _Figure]]:

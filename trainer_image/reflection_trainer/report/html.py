@@ -19,7 +19,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from .answers import answers
 from .audited import audited
 from .charts import PLOT, charts
-from .comparisons import comparisons, contrasts
+from .comparisons import against_third, comparisons, contrasts
 from .content import Report, Round, Transcript
 from .funnel import funnel
 from .safe_text import visible
@@ -71,6 +71,7 @@ def _environment() -> Environment:
         "percent": lambda value: f"{value:.1%}",
     }
     environment.globals |= {
+        "against_third": against_third,
         "comparisons": comparisons,
         "contrasts": contrasts,
         "audited": audited,

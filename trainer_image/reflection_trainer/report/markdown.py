@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from reflection_api.evaluation import EvaluationResult
+from reflection_api.evaluation import EvaluationResult, ModelContrast
 from reflection_api.status import Comparison
 
 from .answers import answers
 from .audited import audited
-from .comparisons import comparisons
+from .comparisons import against_third, comparisons
 from .content import Cost, Report, Round, Training, Transcript
 from .safe_text import code, name
 from .settings import trained_on, verifier_name
@@ -107,6 +107,11 @@ def _evaluation(result: EvaluationResult) -> Iterator[str]:
     yield ""
     rows = [_comparison(label, row) for label, row in comparisons(result)]
     yield from _table(["", "base", "trained", "change [95%]", "questions", "samples"], rows)
+    if result.compared is not None:
+        yield f"Against {code(result.compared.uri)}:"
+        yield ""
+        rows = [_against(label, row) for label, row in against_third(result.compared)]
+        yield from _table(["", "other", "trained", "difference [95%]", "questions", "samples"], rows)
     yield from _classes(result)
     yield from _reflections(result)
 
@@ -115,6 +120,19 @@ def _comparison(label: str, row: Comparison) -> list[str]:
     low, high = row.interval
     change = f"{row.change:+.3f} [{low:+.3f}, {high:+.3f}]"
     return [label, f"{row.base:.3f}", f"{row.trained:.3f}", change, f"{row.questions:,}", f"{row.samples:,}"]
+
+
+def _against(label: str, row: ModelContrast) -> list[str]:
+    low, high = row.interval
+    difference = f"{row.difference:+.3f} [{low:+.3f}, {high:+.3f}]"
+    return [
+        label,
+        f"{row.other:.3f}",
+        f"{row.trained:.3f}",
+        difference,
+        f"{row.questions:,}",
+        f"{row.samples:,}",
+    ]
 
 
 def _classes(result: EvaluationResult) -> Iterator[str]:
