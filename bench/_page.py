@@ -82,6 +82,12 @@ def section(title: str, record: dict[str, Any]) -> list[str]:
         "",
         *aims_table(record["metrics"]),
     ]
+    if spent := record["details"].get("processorSeconds"):
+        lines += ["", "| program | processor seconds meanwhile |", "|---|---:|"]
+        lines += [
+            f"| {program} | {seconds:.1f} |"
+            for program, seconds in sorted(spent.items(), key=lambda each: -each[1])
+        ]
     for sentence in (NOTES.get(name), misses(record) and BOUNDS[name]):
         lines += ["", sentence] if sentence else []
     return lines

@@ -10,7 +10,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Awaitable, Callable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -155,6 +155,30 @@ def requests_of_operator(cluster: Cluster, since: float = 0) -> list[dict[str, A
 def at(entry: dict[str, Any], which: str = "requestReceivedTimestamp") -> float:
     """When that was, in seconds of the clock."""
     return datetime.fromisoformat(entry[which]).timestamp()
+
+
+class Shares:
+    """Processor seconds of each program on this stand while the block runs: what the machine was busy with."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+
+    def __enter__(self) -> Shares:
+        self._before = self._now()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        now = self._now()
+        self.seconds = {name: round(now[name] - self._before.get(name, 0.0), 1) for name in sorted(now)}
+
+    def _now(self) -> dict[str, float]:
+        here = psutil.Process()
+        found: dict[str, float] = {"client": sum(here.cpu_times()[:2])}
+        for process in here.children(recursive=True):
+            with suppress(psutil.NoSuchProcess):
+                name = "operator" if "reflection_operator" in process.cmdline() else process.name()
+                found[name] = found.get(name, 0.0) + sum(process.cpu_times()[:2])
+        return found
 
 
 class Watched:

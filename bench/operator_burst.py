@@ -19,6 +19,7 @@ from _stand import (
     NAMESPACE,
     Cluster,
     Obj,
+    Shares,
     Stand,
     Watched,
     at,
@@ -46,7 +47,7 @@ def main() -> int:
     parser.add_argument("--runs", type=int, default=1000)
     count: int = parser.parse_args().runs
     with stand() as where:
-        with Watched(where.operator.pid) as watched:
+        with Watched(where.operator.pid) as watched, Shares() as shares:
             taken = burst(where, count)
         requests = requests_of_operator(where.cluster)
         bare = as_bare_client(where.cluster, count)
@@ -64,7 +65,7 @@ def main() -> int:
             "runs": count,
             "seconds": taken,
             "bareSeconds": bare,
-            "operatorCpuSeconds": watched.cpu_seconds,
+            "processorSeconds": shares.seconds,
             "requests": dict(kinds.most_common()),
         },
     )
