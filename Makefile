@@ -72,12 +72,12 @@ report-page: deps-system setup ## Figures and pictures of the page on the report
 .PHONY: lock
 lock: setup ## Compile the lock files anew; LOCK_FLAGS=--upgrade takes newer versions
 	$(LOCK) $(LINUX) --python-version 3.11 --override requirements/cpu.overrides \
-		--extra operator --extra trainer --extra tracking --extra dev pyproject.toml requirements/cpu.in -o requirements/cpu.lock
+		--extra operator --extra trainer --extra tracking --extra regression --extra dev pyproject.toml requirements/cpu.in -o requirements/cpu.lock
 	$(LOCK) $(LINUX) --python-version 3.12 --override requirements/gpu.overrides \
-		--extra trainer --extra tracking --extra vllm --extra deepspeed pyproject.toml requirements/gpu.in \
+		--extra trainer --extra tracking --extra regression --extra vllm --extra deepspeed pyproject.toml requirements/gpu.in \
 		-o requirements/gpu.lock
 	$(LOCK) $(LINUX) --python-version 3.11 --override requirements/cpu.overrides -c requirements/cpu.lock \
-		--extra trainer --extra tracking pyproject.toml requirements/cpu.in -o requirements/trainer-cpu.lock
+		--extra trainer --extra tracking --extra regression pyproject.toml requirements/cpu.in -o requirements/trainer-cpu.lock
 	$(LOCK) $(LINUX) --python-version 3.11 -c requirements/cpu.lock pyproject.toml -o requirements/base.lock
 	$(LOCK) $(LINUX) --python-version 3.11 -c requirements/cpu.lock --extra operator pyproject.toml -o requirements/operator.lock
 	$(LOCK) $(LINUX) --python-version 3.11 -c requirements/cpu.lock requirements/bootstrap.in \

@@ -66,6 +66,21 @@ class ThirdModel(ApiModel):
     reflections: ReflectionStatistics | None = None
 
 
+class RegressionScore(ApiModel):
+    """One figure of a benchmark of spec.evaluation.regression."""
+
+    task: str
+    metric: str
+    base: float
+    trained: float
+    change: float = Field(description="Trained minus base.")
+    interval: Annotated[list[float], Field(min_length=2, max_length=2)] | None = Field(
+        None, description="95% interval of the change from both standard errors, where lm-eval gives them."
+    )
+    samples: int
+    higher_is_better: bool
+
+
 class EvaluationResult(ApiModel):
     """Base and trained model on held-out questions. Every comparison is trained minus base."""
 
@@ -111,6 +126,9 @@ class EvaluationResult(ApiModel):
         None, description="Trained: its reflections against the base model's, with its own retry after both."
     )
     compared: ThirdModel | None = Field(None, description="The third model, where one was asked for.")
+    regression: list[RegressionScore] = Field(
+        default_factory=list, description="Benchmarks of lm-eval, where they were asked for."
+    )
     reflections_base: ReflectionStatistics | None = None
     reflections_trained: ReflectionStatistics | None = None
     fixed_failures: int = Field(description="Wrong first answers of the base model: the fixed set.")

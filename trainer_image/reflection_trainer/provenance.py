@@ -72,10 +72,10 @@ def dataset_provenance(
 
 def policy_provenance(config: StageConfig, model_dir: Path) -> dict[str, dict[str, Any]]:
     """The parts `model` and `tokenizer`: the policy's files, wherever they came from."""
-    model: dict[str, Any] = {"uri": config.policy.uri, "sha256": _digest(model_dir, _WEIGHTS)}
+    model: dict[str, Any] = {"uri": config.policy.uri, "sha256": digest_of(model_dir, _WEIGHTS)}
     if config.policy.revision:
         model["revision"] = config.policy.revision
-    return {"model": model, "tokenizer": {"sha256": _digest(model_dir, _TOKENIZER)}}
+    return {"model": model, "tokenizer": {"sha256": digest_of(model_dir, _TOKENIZER)}}
 
 
 def prompts_seen_before(config: StageConfig, made: Provenance) -> dict[str, Any]:
@@ -129,9 +129,9 @@ def _templates(task: TaskSettings) -> dict[str, str]:
     }
 
 
-def _digest(folder: Path, patterns: Iterable[str]) -> str:
+def digest_of(folder: Path, patterns: Iterable[str]) -> str:
     """One hash over names and contents of the files that match."""
     digest = hashlib.sha256()
-    for file in sorted({file for pattern in patterns for file in folder.glob(pattern)}):
+    for file in sorted({file for pattern in patterns for file in folder.glob(pattern) if file.is_file()}):
         digest.update(f"{file.name}\0{sha256_of(file)}\n".encode())
     return digest.hexdigest()

@@ -9,7 +9,7 @@ from pydantic import ConfigDict, Field
 from ..base import ApiModel
 from ..reasons import NEW_RESOURCE
 from ..rules import Rule, schema_rules
-from .evaluation import Control, EvaluationSpec, GatesSpec
+from .evaluation import Control, EvaluationSpec, GatesSpec, RegressionSpec
 from .fields import CONTROLLER, MAX_INT32, Seconds
 from .model import AnyModelSpec, ModelSpec
 from .pods import PodSpecOverrides, PodsSpec
@@ -141,6 +141,7 @@ __all__ = [
     "Precision",
     "PromptsSpec",
     "ReflectionTrainingSpec",
+    "RegressionSpec",
     "RolloutSpec",
     "SamplingSpec",
     "StorageSpec",

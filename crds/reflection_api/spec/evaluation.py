@@ -7,7 +7,8 @@ from typing import Annotated, Literal
 from pydantic import ConfigDict, Field
 
 from ..base import ApiModel
-from ..rules import Rule, schema_rules
+from ..rules import Rule, not_local, schema_rules
+from .fields import FOLDER_URI, MAX_INT32
 from .model import AnyModelSpec
 from .task import PromptsSpec
 
@@ -24,6 +25,41 @@ class GatesSpec(ApiModel):
     max_first_try_loss: Annotated[float, Field(ge=0, le=1)] | None = Field(
         None, description="Largest loss on the first try, base minus trained, for example 0.01."
     )
+
+
+class DefinitionsSpec(ApiModel):
+    """A folder with definitions of tasks, as lm-eval's YAML files, and the data that they name by relative paths."""
+
+    model_config = ConfigDict(json_schema_extra=schema_rules(not_local("uri", "pvc://")))
+
+    uri: Annotated[str, Field(min_length=6, max_length=1024, pattern=FOLDER_URI)] = Field(
+        description="pvc://claim/path, or file:///folder for `reflect run`. Definitions may bring Python code, which is run: "
+        "only from whom you trust."
+    )
+
+
+class RegressionSpec(ApiModel):
+    """Benchmarks that have nothing to do with the task: what has training cost the model elsewhere?"""
+
+    model_config = ConfigDict(
+        json_schema_extra=schema_rules(
+            Rule(
+                rule="self.tasks.all(t, self.tasks.exists_one(other, other == t))",
+                message="names a task twice: write each once",
+                field_path=".tasks",
+            ),
+        )
+    )
+
+    tasks: Annotated[
+        list[Annotated[str, Field(min_length=1, max_length=128)]], Field(min_length=1, max_length=32)
+    ] = Field(
+        description="Tasks or groups of lm-eval, for example hellaswag. Their data come from the Hugging Face Hub."
+    )
+    limit: Annotated[int, Field(ge=1, le=MAX_INT32)] | None = Field(
+        None, description="Examples of each task. Default: all."
+    )
+    definitions: DefinitionsSpec | None = Field(None, description="Tasks of your own beside lm-eval's.")
 
 
 class EvaluationSpec(ApiModel):
@@ -73,6 +109,9 @@ class EvaluationSpec(ApiModel):
         description="A third model that the trained one is held against, usually a larger one: the same held-out questions, "
         "its own second tries, and its reflections on the base model's failures. A private hf:// repository is read with the "
         "token of model.credentialsSecret.",
+    )
+    regression: RegressionSpec | None = Field(
+        None, description="Benchmarks of lm-eval that base and trained model are put to, too."
     )
     gates: GatesSpec = Field(
         default_factory=GatesSpec,

@@ -20,6 +20,7 @@ PROMPTS_URI = (
     rf"^(hf://datasets/{_REPOSITORY}/{_REPOSITORY}(@[^/\x00-\x20\x7f]+)?/|s3://{_BUCKET}/|pvc://{_BUCKET}/|file:///)"
     rf"{_REST}*\.(jsonl|parquet)$"
 )
+FOLDER_URI = rf"^(pvc://{_BUCKET}(/{_REST}*)?|file:///{_REST}+)$"
 STORAGE_URI = rf"^(s3://{_BUCKET}(/{_REST}*)?|file:///{_REST}+)$"
 ENDPOINT = rf"^https?://{_HOST}(:[0-9]{{1,5}})?(/[A-Za-z0-9._~/-]*)?$"
 REGION = r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?$"
@@ -33,6 +34,7 @@ PATTERNS = {
     MODEL_URI: "hf://org/name, s3://bucket/prefix, pvc://claim/path or file:///folder",
     PROMPTS_URI: "hf://datasets/org/name/file, s3://bucket/key, pvc://claim/file or file:///file, ending in .jsonl or "
     ".parquet",
+    FOLDER_URI: "pvc://claim/path or file:///folder",
     STORAGE_URI: "s3://bucket/prefix or file:///folder",
     ENDPOINT: "https://host or http://host, with a port where it is needed: https://minio.storage:9000",
     REGION: "the name of a region, for example eu-central-1",

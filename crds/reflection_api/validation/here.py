@@ -18,6 +18,7 @@ def local_findings(resource: ReflectionTraining) -> Iterator[Finding]:
     third = resource.spec.evaluation.compare_model
     if third is not None:
         yield from _model(third.uri, "evaluation", "compareModel")
+    yield from _definitions(resource)
     yield from prompts_findings(resource)
 
 
@@ -41,3 +42,11 @@ def _model(uri: str, *field: str) -> Iterator[Finding]:
     elif not (folder / "config.json").is_file():
         words = f"there is no config.json in {folder}; give a folder with a model in Hugging Face format"
         yield Finding(path, words)
+
+
+def _definitions(resource: ReflectionTraining) -> Iterator[Finding]:
+    regression = resource.spec.evaluation.regression
+    folder = local_path(regression.definitions.uri) if regression and regression.definitions else None
+    if folder is not None and not folder.is_dir():
+        path = ("spec", "evaluation", "regression", "definitions", "uri")
+        yield Finding(path, f"there is no folder {folder}; correct the path")

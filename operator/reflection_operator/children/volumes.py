@@ -113,8 +113,10 @@ def claims(attempt: Attempt) -> list[Mount]:
 
 
 def claim_names(spec: ReflectionTrainingSpec) -> set[str]:
-    """Claims that the models and the prompts lie on."""
-    places = (spec.model, spec.task.prompts, spec.evaluation.prompts, spec.evaluation.compare_model)
+    """Claims that models, prompts and definitions of benchmarks lie on."""
+    evaluation = spec.evaluation
+    definitions = evaluation.regression.definitions if evaluation.regression else None
+    places = (spec.model, spec.task.prompts, evaluation.prompts, evaluation.compare_model, definitions)
     uris = [place.uri for place in places if place]
     parts = [urlsplit(uri) for uri in uris]
     return {part.netloc for part in parts if part.scheme == "pvc"}

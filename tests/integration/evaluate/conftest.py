@@ -7,8 +7,10 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
 from reflection_api.contract import StageConfig
+from reflection_api.evaluation import EvaluationResult
 from reflection_trainer.storage import Artifacts, open_store
 
 from ...support.stage_runs import stage_config
@@ -73,3 +75,11 @@ def stage_folder(folder: Path, number: int = 1) -> Path:
 def inodes(folder: Path, pattern: str) -> dict[str, int]:
     """Which files there are: one that is written again becomes another one."""
     return {file.name: file.stat().st_ino for file in folder.glob(pattern)}
+
+
+def result_in(folder: Path) -> EvaluationResult:
+    return EvaluationResult.model_validate_json((folder / "result.json").read_bytes())
+
+
+def rows(folder: Path, pattern: str) -> list[dict[str, Any]]:
+    return [row for file in sorted(folder.glob(pattern)) for row in pq.read_table(file).to_pylist()]

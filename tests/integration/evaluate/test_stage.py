@@ -11,24 +11,14 @@ import time
 from pathlib import Path
 from typing import Any
 
-import pyarrow.parquet as pq
 import pytest
 from reflection_api.contract import ProgressReport, StageResult
-from reflection_api.evaluation import EvaluationResult
 
 from ...support.stage_runs import StageRun, run_stage, run_stage_here, start_stage, write_prompts
-from .conftest import HELD_OUT, MODEL, evaluation, inodes, stage_folder
+from .conftest import HELD_OUT, MODEL, evaluation, inodes, result_in, rows, stage_folder
 
 COMPARISONS = ("first_try", "second_try", "retry_success", "fresh_try", "shuffled")
 GUARD_SECONDS = 200
-
-
-def result_in(folder: Path) -> EvaluationResult:
-    return EvaluationResult.model_validate_json((folder / "result.json").read_bytes())
-
-
-def rows(folder: Path, pattern: str) -> list[dict[str, Any]]:
-    return [row for file in sorted(folder.glob(pattern)) for row in pq.read_table(file).to_pylist()]
 
 
 def check_that_nothing_changed(run: StageRun, folder: Path) -> None:
@@ -137,49 +127,6 @@ def test_every_control(tmp_path: Path, other_model: Path, monkeypatch: pytest.Mo
     again = run_stage_here(config, tmp_path / "again", monkeypatch)
     assert again.result == run.result
     assert inodes(folder, "*.parquet") == made
-
-
-def test_a_third_model_beside_the_trained_one(
-    tmp_path: Path, other_model: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    third = {
-        "evaluation.compareModel": {"uri": other_model.as_uri()},
-        "evaluation.controls": ["swappedReflection"],
-    }
-    run = run_stage_here(evaluation(tmp_path, **third), tmp_path / "scratch", monkeypatch)
-    assert run.exit_code == 0
-    folder = stage_folder(tmp_path)
-    result = result_in(folder)
-    compared = result.compared
-    assert compared is not None
-    assert compared.uri == other_model.as_uri()
-    assert compared.first_try.trained == result.first_try.trained
-    assert compared.retry_success is not None
-    assert compared.retry_success.samples == result.fixed_failures
-    for figures in (compared.first_try, compared.second_try, compared.retry_success):
-        assert figures.difference == pytest.approx(figures.trained - figures.other)
-        assert figures.interval[0] < figures.difference < figures.interval[1]
-    theirs = rows(folder, "compared-second-*.parquet")
-    on_fixed = [row for row in theirs if row["fixed"]]
-    assert [row["failed"] for row in on_fixed] == [
-        row["failed"] for row in rows(folder, "base-second-*.parquet")
-    ]
-    assert compared.retry_success.other == sum(row["retry_correct"] for row in on_fixed) / len(on_fixed)
-    first = rows(folder, "compared-first-*.parquet")
-    assert compared.first_try.other == sum(row["correct"] for row in first) / len(first)
-    progress = ProgressReport.model_validate_json((tmp_path / "scratch" / "progress.json").read_bytes())
-    assert (progress.done, progress.total) == (60, 60)
-
-
-def test_a_third_model_that_is_not_there_is_named_by_its_own_field(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    config = evaluation(tmp_path, **{"evaluation.compareModel": {"uri": (tmp_path / "none").as_uri()}})
-    run = run_stage_here(config, tmp_path / "scratch", monkeypatch)
-    assert (run.exit_code, run.result.reason) == (78, "InvalidModel")
-    assert run.result.message.startswith(
-        f"spec.evaluation.compareModel.uri: {(tmp_path / 'none').as_uri()}: "
-    )
 
 
 def test_the_next_round_takes_the_base_model_s_answers_over(

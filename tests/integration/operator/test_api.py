@@ -10,7 +10,7 @@ import pytest
 from ...support.cluster import RUNS, Cluster, Obj
 from ...support.crd import CRD
 from ...unit.api.resources import resource
-from ...unit.api.test_rules import ALLOWED_CHANGES, CHANGES, CREATION, Case
+from ...unit.api.rule_cases import ALLOWED_CHANGES, CHANGES, CREATION, Case
 from .conftest import Run
 
 _CLIENT_SIDE_APPLY_BYTES = 200_000

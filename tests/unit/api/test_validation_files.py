@@ -83,6 +83,12 @@ class TestLocal:
             f"spec.evaluation.compareModel.uri: there is no folder {folder}/larger; correct the path"
         ]
 
+    def test_missing_definitions_of_benchmarks(self, folder: Path) -> None:
+        regression = {"regression": {"tasks": ["sums"], "definitions": {"uri": "file://./tasks"}}}
+        assert self.problems(folder, spec__evaluation=regression) == [
+            f"spec.evaluation.regression.definitions.uri: there is no folder {folder}/tasks; correct the path"
+        ]
+
     def test_a_missing_model(self, folder: Path) -> None:
         (folder / "model/config.json").unlink()
         assert self.problems(folder) == [

@@ -182,6 +182,7 @@ def test_claims_are_mounted_read_only_where_they_are_read(stage: Stage) -> None:
         "evaluation": {
             "prompts": {"uri": "pvc://models/held-out.jsonl"},
             "compareModel": {"uri": "pvc://larger-models/70b"},
+            "regression": {"tasks": ["sums"], "definitions": {"uri": "pvc://benchmarks/tasks"}},
         },
     }
     mounted = {
@@ -194,7 +195,7 @@ def test_claims_are_mounted_read_only_where_they_are_read(stage: Stage) -> None:
     }
     expected = {
         f"/mnt/pvc/{claim}": ({"claimName": claim, "readOnly": True}, True)
-        for claim in ("larger-models", "models", "my.prompts")
+        for claim in ("benchmarks", "larger-models", "models", "my.prompts")
     }
     assert mounted == (expected if stage in ROUND_STAGES else {})
 

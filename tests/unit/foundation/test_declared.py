@@ -47,7 +47,7 @@ def declared(*extras: str) -> set[str]:
         ("operator/reflection_operator/cli", ()),
         ("operator/reflection_operator/local", ()),
         ("operator/reflection_operator", ("operator",)),
-        ("trainer_image/reflection_trainer", ("trainer", "tracking", "vllm", "deepspeed")),
+        ("trainer_image/reflection_trainer", ("trainer", "tracking", "regression", "vllm", "deepspeed")),
     ],
 )
 def test_imports_are_declared(package: str, extras: tuple[str, ...]) -> None:

@@ -79,10 +79,10 @@ def test_no_file_names_a_host_or_a_folder_of_a_machine(path: Path) -> None:
     ("lock", "extras"),
     [
         ("base.lock", ()),
-        ("cpu.lock", ("operator", "trainer", "tracking", "dev")),
-        ("gpu.lock", ("trainer", "tracking", "vllm", "deepspeed")),
+        ("cpu.lock", ("operator", "trainer", "tracking", "regression", "dev")),
+        ("gpu.lock", ("trainer", "tracking", "regression", "vllm", "deepspeed")),
         ("operator.lock", ("operator",)),
-        ("trainer-cpu.lock", ("trainer", "tracking")),
+        ("trainer-cpu.lock", ("trainer", "tracking", "regression")),
     ],
 )
 def test_a_lock_satisfies_what_the_project_asks_for(lock: str, extras: tuple[str, ...]) -> None:

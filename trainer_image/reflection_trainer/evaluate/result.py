@@ -5,7 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from reflection_api.evaluation import Contrast, EvaluationResult, ModelContrast, PassAtK, ThirdModel
+from reflection_api.evaluation import (
+    Contrast,
+    EvaluationResult,
+    ModelContrast,
+    PassAtK,
+    RegressionScore,
+    ThirdModel,
+)
 from reflection_api.status import Comparison
 
 from .statistics import Share, at_least_one_of, compare, contrast
@@ -13,7 +20,11 @@ from .tally import Tally
 
 
 def build_result(
-    base: Tally, trained: Tally, pass_at_k: Sequence[int] = (), compared: ThirdModel | None = None
+    base: Tally,
+    trained: Tally,
+    pass_at_k: Sequence[int] = (),
+    compared: ThirdModel | None = None,
+    regression: Sequence[RegressionScore] = (),
 ) -> EvaluationResult:
     """All comparisons. Those on failures are absent where the base model failed nowhere."""
     return EvaluationResult(
@@ -21,6 +32,7 @@ def build_result(
         second_try=compare(base.second, trained.second),
         pass_at_k=[_pass_at(k, base, trained) for k in sorted(pass_at_k)],
         compared=compared,
+        regression=list(regression),
         fixed_failures=base.retry.samples,
         too_long=base.too_long + trained.too_long,
         error_classes_base=dict(sorted(base.classes.items())),

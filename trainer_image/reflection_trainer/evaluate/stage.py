@@ -36,6 +36,7 @@ from .controls import SWAPPED, answers_with_controls
 from .held_out import held_out_questions
 from .origin import answers_origin
 from .part import BASE, COMPARED, CROSSED, SECOND, TRAINED, Part
+from .regression import Regression
 from .result import build_result, metrics_of, note, summary, third_model
 from .tally import Tally
 from .transcripts import CrossedRetry, FirstAnswer, Transcript
@@ -52,6 +53,8 @@ def run(context: StageContext) -> StageResult:
     """Evaluate both models and write result.json."""
     trained_model = _trained_model(context)
     evaluation = Evaluation(context)
+    asked = context.config.evaluation.regression
+    regression = Regression(context, asked, evaluation.say) if asked else None
     try:
         base = evaluation.part(BASE, context.config.model)
         trained = evaluation.part(TRAINED, trained_model, base)
@@ -63,7 +66,8 @@ def run(context: StageContext) -> StageResult:
     ks = context.config.evaluation.pass_at_k
     tallies = evaluation.tally(base, crossed), evaluation.tally(trained)
     beside = third_model(third.uri, evaluation.tally(compared), tallies[1]) if third and compared else None
-    return _published(context, build_result(*tallies, ks, beside))
+    scores = regression.scores(context.config.model, trained_model) if regression else []
+    return _published(context, build_result(*tallies, ks, beside, scores))
 
 
 def _published(context: StageContext, result: EvaluationResult) -> StageResult:
@@ -127,6 +131,10 @@ class Evaluation:
         self._controls = frozenset(self._config.evaluation.controls)
         times = 2 + (SWAPPED in self._controls) + (self._config.evaluation.compare_model is not None)
         self._work = Work(context.progress(unit="questions", total=times * len(self._questions)))
+
+    def say(self, message: str) -> None:
+        """Tell people what is going on beside the questions."""
+        self._work.say(message)
 
     def part(self, who: str, model: ModelSpec, base: Part | None = None) -> Part:
         """One model's answers to all questions; without any that are missing, no engine is started.

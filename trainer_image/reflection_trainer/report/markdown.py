@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from reflection_api.evaluation import EvaluationResult, ModelContrast
+from reflection_api.evaluation import EvaluationResult, ModelContrast, RegressionScore
 from reflection_api.status import Comparison
 
 from .answers import answers
@@ -112,6 +112,11 @@ def _evaluation(result: EvaluationResult) -> Iterator[str]:
         yield ""
         rows = [_against(label, row) for label, row in against_third(result.compared)]
         yield from _table(["", "other", "trained", "difference [95%]", "questions", "samples"], rows)
+    if result.regression:
+        yield "Elsewhere (lm-eval):"
+        yield ""
+        rows = [_elsewhere(row) for row in result.regression]
+        yield from _table(["", "base", "trained", "change [95%]", "samples"], rows)
     yield from _classes(result)
     yield from _reflections(result)
 
@@ -131,6 +136,18 @@ def _against(label: str, row: ModelContrast) -> list[str]:
         f"{row.trained:.3f}",
         difference,
         f"{row.questions:,}",
+        f"{row.samples:,}",
+    ]
+
+
+def _elsewhere(row: RegressionScore) -> list[str]:
+    interval = f" [{row.interval[0]:+.3f}, {row.interval[1]:+.3f}]" if row.interval else ""
+    label = f"{name(row.task)}, {name(row.metric)}" + ("" if row.higher_is_better else " (lower is better)")
+    return [
+        label,
+        f"{row.base:.3f}",
+        f"{row.trained:.3f}",
+        f"{row.change:+.3f}{interval}",
         f"{row.samples:,}",
     ]
 

@@ -84,6 +84,20 @@ def fetch_prompts(prompts: PromptsSpec, field: str, storage: StorageSpec | None 
         ) from error
 
 
+def local_folder(uri: str, field: str) -> Path:
+    """The folder of a `pvc://` or `file://` URI.
+
+    Raises:
+        BadConfig: there is none.
+    """
+    folder = _local_path(uri, field)
+    if not folder.is_dir():
+        raise BadConfig(
+            f"{field}: {uri}: there is no folder {folder}; correct the path", reason=Reason.INVALID_SPEC
+        )
+    return folder
+
+
 def _open_all(folder: Path) -> None:
     """Open every file: a library that cannot reports what it happens to make of that."""
     for file in folder.iterdir():

@@ -1,0 +1,54 @@
+"""A third model beside base and trained one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from reflection_api.contract import ProgressReport
+
+from ...support.stage_runs import run_stage_here
+from .conftest import evaluation, result_in, rows, stage_folder
+
+
+def test_a_third_model_beside_the_trained_one(
+    tmp_path: Path, other_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    third = {
+        "evaluation.compareModel": {"uri": other_model.as_uri()},
+        "evaluation.controls": ["swappedReflection"],
+    }
+    run = run_stage_here(evaluation(tmp_path, **third), tmp_path / "scratch", monkeypatch)
+    assert run.exit_code == 0
+    folder = stage_folder(tmp_path)
+    result = result_in(folder)
+    compared = result.compared
+    assert compared is not None
+    assert compared.uri == other_model.as_uri()
+    assert compared.first_try.trained == result.first_try.trained
+    assert compared.retry_success is not None
+    assert compared.retry_success.samples == result.fixed_failures
+    for figures in (compared.first_try, compared.second_try, compared.retry_success):
+        assert figures.difference == pytest.approx(figures.trained - figures.other)
+        assert figures.interval[0] < figures.difference < figures.interval[1]
+    theirs = rows(folder, "compared-second-*.parquet")
+    on_fixed = [row for row in theirs if row["fixed"]]
+    assert [row["failed"] for row in on_fixed] == [
+        row["failed"] for row in rows(folder, "base-second-*.parquet")
+    ]
+    assert compared.retry_success.other == sum(row["retry_correct"] for row in on_fixed) / len(on_fixed)
+    first = rows(folder, "compared-first-*.parquet")
+    assert compared.first_try.other == sum(row["correct"] for row in first) / len(first)
+    progress = ProgressReport.model_validate_json((tmp_path / "scratch" / "progress.json").read_bytes())
+    assert (progress.done, progress.total) == (60, 60)
+
+
+def test_a_third_model_that_is_not_there_is_named_by_its_own_field(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = evaluation(tmp_path, **{"evaluation.compareModel": {"uri": (tmp_path / "none").as_uri()}})
+    run = run_stage_here(config, tmp_path / "scratch", monkeypatch)
+    assert (run.exit_code, run.result.reason) == (78, "InvalidModel")
+    assert run.result.message.startswith(
+        f"spec.evaluation.compareModel.uri: {(tmp_path / 'none').as_uri()}: "
+    )
