@@ -31,6 +31,10 @@ class ReflectionStatistics(ApiModel):
     tokens: float = Field(description="Mean length in tokens.")
     truncated: float = Field(description="Share cut off at the token limit.")
     leaks: float = Field(description="Share in which the retry's answer already stands.")
+    other_script: float | None = Field(
+        None,
+        description="Share with letters of a script that the question has none of: a change of language.",
+    )
 
 
 class PassAtK(ApiModel):
@@ -93,6 +97,11 @@ class EvaluationResult(ApiModel):
     )
     retry_success: Comparison | None = Field(
         None, description="Right after a reflection, on the fixed failures."
+    )
+    without_leaks: Comparison | None = Field(
+        None,
+        description="The same where a retry whose answer already stands in the reflection counts as wrong: "
+        "the reflection has to help, not to answer.",
     )
     fresh_try: Comparison | None = Field(
         None, description="Control: a new answer to the fixed failures' questions."

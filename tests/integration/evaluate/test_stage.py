@@ -39,6 +39,9 @@ def check_that_nothing_changed(run: StageRun, folder: Path) -> None:
     assert [row for row in trained if row["fixed"]] == base
     assert len(base) == result.fixed_failures == run.result.metrics["fixedFailures"]
     # The own failures of the trained model are the fixed ones, and draw the same second tries.
+    honest = sum(row["retry_correct"] and not row["leak"] for row in base) / len(base)
+    assert result.without_leaks is not None
+    assert result.without_leaks.base == pytest.approx(honest)
     own = [(row["question_id"], row["attempt"], row["retry"]) for row in trained if not row["fixed"]]
     assert own == [(row["question_id"], row["attempt"], row["retry"]) for row in base]
 

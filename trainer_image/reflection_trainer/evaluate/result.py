@@ -77,6 +77,7 @@ def _on_fixed_failures(base: Tally, trained: Tally) -> dict[str, Any]:
         return {}
     return {
         "retry_success": compare(base.retry, trained.retry),
+        "without_leaks": compare(base.without_leaks, trained.without_leaks),
         "fresh_try": compare(base.fresh, trained.fresh),
         "shuffled": _compared_where_any(base.shuffled, trained.shuffled),
         "plain_retry": _compared_where_any(base.plain, trained.plain),

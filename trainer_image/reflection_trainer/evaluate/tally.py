@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from reflection_api.evaluation import ReflectionStatistics
 
+from .scripts import leaves_script
 from .statistics import Share
 from .transcripts import TOO_LONG, CrossedRetry, FirstAnswer, Transcript
 
@@ -20,6 +21,7 @@ class Reflections:
     tokens: int = 0
     truncated: int = 0
     leaks: int = 0
+    other_script: int = 0
 
     def add(self, row: Transcript) -> None:
         """Count one; a reflection that was never written is none."""
@@ -28,6 +30,7 @@ class Reflections:
             self.tokens += row.reflection_tokens
             self.truncated += row.reflection_truncated
             self.leaks += row.leak
+            self.other_script += leaves_script(row.reflection, row.question)
 
     def means(self) -> ReflectionStatistics | None:
         """Means over all of them; None where there is none."""
@@ -37,6 +40,7 @@ class Reflections:
             tokens=self.tokens / self.count,
             truncated=self.truncated / self.count,
             leaks=self.leaks / self.count,
+            other_script=self.other_script / self.count,
         )
 
 
@@ -51,6 +55,8 @@ class Tally:
     """Right at once, or after one reflection on the own failure."""
     retry: Share = field(default_factory=Share)
     """After a reflection on a fixed failure."""
+    without_leaks: Share = field(default_factory=Share)
+    """The same, and the reflection did not hold the answer already."""
     fresh: Share = field(default_factory=Share)
     shuffled: Share = field(default_factory=Share)
     unshuffled: Share = field(default_factory=Share)
@@ -91,6 +97,7 @@ class Tally:
 
     def _add_fixed(self, row: Transcript) -> None:
         self.retry.add(row.question_id, row.retry_correct)
+        self.without_leaks.add(row.question_id, row.retry_correct and not row.leak)
         self.fresh.add(row.question_id, bool(row.fresh_correct))
         self.reflections.add(row)
         if row.shuffled_correct is not None:

@@ -11,6 +11,7 @@ _NAMES = {
     "first_try": "first try",
     "second_try": "second try (cumulative)",
     "retry_success": "retry after reflection, fixed failures",
+    "without_leaks": "the same, answers that the reflection gave away counted as wrong",
     "fresh_try": "control: fresh try instead",
     "shuffled": "control: reflection on another question",
     "plain_retry": "control: asked again, no reflection",

@@ -161,6 +161,12 @@ def _classes(result: EvaluationResult) -> Iterator[str]:
     yield from _table(["first answers by verdict", "base", "trained"], rows)
 
 
+def _other_script(base: float | None, trained: float | None) -> list[list[str]]:
+    if base is None or trained is None:
+        return []
+    return [["letters of a script that the question has none of", f"{base:.1%}", f"{trained:.1%}"]]
+
+
 def _reflections(result: EvaluationResult) -> Iterator[str]:
     base, trained = result.reflections_base, result.reflections_trained
     if base is None or trained is None:
@@ -169,6 +175,7 @@ def _reflections(result: EvaluationResult) -> Iterator[str]:
         ["mean length in tokens", f"{base.tokens:.1f}", f"{trained.tokens:.1f}"],
         ["cut off at the limit", f"{base.truncated:.1%}", f"{trained.truncated:.1%}"],
         ["the retry's answer already stands in it", f"{base.leaks:.1%}", f"{trained.leaks:.1%}"],
+        *_other_script(base.other_script, trained.other_script),
     ]
     yield from _table(
         [f"reflections on the {result.fixed_failures:,} fixed failures", "base", "trained"], rows
