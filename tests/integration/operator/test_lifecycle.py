@@ -54,6 +54,8 @@ def test_a_job_held_by_a_queue_is_shown_and_left_alone(
     run.apply(metadata__labels={"kueue.x-k8s.io/queue-name": "team-a"})
     (job,) = until(run.jobs, "Job")
     assert job["metadata"]["labels"]["kueue.x-k8s.io/queue-name"] == "team-a"
+    header, row = cluster.kubectl("get", "rt", "-n", run.namespace, "-o", "wide").stdout.splitlines()
+    assert row[header.index("QUEUE") :].startswith("team-a ")
     path = f"{BATCH}/namespaces/{run.namespace}/jobs/{job['metadata']['name']}"
     cluster.patch(path, {"spec": {"suspend": True}})
     queued = until(lambda: run.is_now("Queued", "True"), "queued", meanwhile=kubelet.tick)

@@ -83,12 +83,12 @@ def test_columns_point_at_fields_that_exist() -> None:
         "Status", "Stage", "Progress", "Reward", "Restarts", "Age",
     ]  # fmt: skip
     assert [column["name"] for column in columns if column.get("priority") == 1] == [
-        "Failures", "Checkpoint", "Reason", "Message",
+        "Failures", "Queue", "Checkpoint", "Reason", "Message",
     ]  # fmt: skip
     known = {path for path, _ in ALL}
     for column in columns:
         path = re.sub(r"\[\?\(.*?\)\]", "[]", column["jsonPath"]).replace(".metrics.reward", ".metrics{}")
-        assert path in known or path == ".metadata.creationTimestamp", column
+        assert path in known or path.startswith((".metadata.creationTimestamp", ".metadata.labels.")), column
 
 
 def test_a_resource_nobody_has_seen_yet_is_in_progress_for_kstatus() -> None:
