@@ -39,7 +39,12 @@ _COLUMNS = (
 )
 _WIDE_COLUMNS = (
     ("Failures", "integer", ".status.dataset.failures", "Rows of the dataset of failures."),
-    ("Queue", "string", r".metadata.labels.kueue\.x-k8s\.io/queue-name", "Queue of Kueue that its Jobs wait in."),
+    (
+        "Queue",
+        "string",
+        r".metadata.labels.kueue\.x-k8s\.io/queue-name",
+        "Queue of Kueue that its Jobs wait in.",
+    ),
     ("Checkpoint", "integer", ".status.checkpoint.step", "Step of the newest checkpoint."),
     ("Reason", "string", f"{_READY}.reason", "Why the run is where it is."),
     ("Message", "string", f"{_READY}.message", "The same in a sentence."),

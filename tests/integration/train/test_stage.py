@@ -9,7 +9,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from reflection_api.contract import ProgressReport, StageResult
+from reflection_api.contract import ProgressReport, StageConfig, StageResult
 from reflection_api.reasons import Reason
 from reflection_trainer.train.metrics import read_metrics
 from reflection_trainer.train.order import Outcome
@@ -157,8 +157,12 @@ def test_two_processes_train_one_model(tmp_path, model):
     )
 
 
-def test_two_processes_that_refill_and_are_killed_end_with_the_same_weights(tmp_path, model):
+@pytest.mark.parametrize(
+    "weights", [{}, {"lora": {"rank": 4}, "learningRate": 0.01}], ids=["all", "adapters"]
+)
+def test_two_processes_that_refill_and_are_killed_end_with_the_same_weights(tmp_path, model, weights):
     settings = {
+        **weights,
         "processesPerNode": 2,
         "maxSteps": 24,
         "retryMaxTokens": 1,
@@ -187,13 +191,47 @@ def test_two_processes_that_refill_and_are_killed_end_with_the_same_weights(tmp_
     assert digest(broken / "storage" / FOLDER) == digest(whole / "storage" / FOLDER)
 
 
+def two_machines(config: StageConfig, folder: Path) -> list[subprocess.Popen[str]]:
+    """Both parts of a training on two machines, with a meeting place."""
+    meeting = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port())}
+    return [start_stage(config, folder / str(index), index=index, environment=meeting) for index in range(2)]
+
+
+def ends_of(machines: list[subprocess.Popen[str]]) -> list[str]:
+    """Their logs, when both have ended."""
+    return [machine.communicate(timeout=GUARD_SECONDS)[1] for machine in machines]
+
+
+def test_one_of_two_machines_is_told_to_stop_and_both_save(tmp_path, model):
+    settings = {"nodes": 2, "maxSteps": 40, "checkpoint": {"everySteps": 100}, "retryMaxTokens": 1}
+    whole, broken = tmp_path / "whole", tmp_path / "broken"
+    machines = two_machines(prepared(whole, model, **settings), whole)
+    logs = ends_of(machines)
+    assert [machine.returncode for machine in machines] == [0, 0], "\n".join(logs)
+
+    config = prepared(broken, model, **settings)
+    machines = two_machines(config, broken / "1")
+    wait_until(lambda: steps_done(broken / "1/0") >= 5, machines[0])
+    machines[1].send_signal(signal.SIGTERM)
+    logs = ends_of(machines)
+    assert [machine.returncode for machine in machines] == [143, 143], "\n".join(logs)
+    said = [result_of(broken / "1" / str(index)) for index in range(2)]
+    assert {result.reason for result in said} == {Reason.DISRUPTED}
+    assert len({result.message for result in said}) == 1, "one decision, after one step"
+    saved = int(said[0].message.split("after step ")[1].split()[0])
+    assert (broken / "storage" / FOLDER / f"checkpoint-{saved}" / "manifest.json").exists()
+
+    machines = two_machines(config, broken / "2")
+    logs = ends_of(machines)
+    assert [machine.returncode for machine in machines] == [0, 0], "\n".join(logs)
+    assert f"going on from checkpoint-{saved}" in logs[1]
+    assert digest(broken / "storage" / FOLDER) == digest(whole / "storage" / FOLDER)
+
+
 def test_two_machines_train_one_model(tmp_path, model):
     config = prepared(tmp_path, model, nodes=2, maxSteps=3)
-    meeting = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port())}
-    machines = [
-        start_stage(config, tmp_path / str(index), index=index, environment=meeting) for index in range(2)
-    ]
-    logs = [machine.communicate(timeout=GUARD_SECONDS)[1] for machine in machines]
+    machines = two_machines(config, tmp_path)
+    logs = ends_of(machines)
     assert [machine.returncode for machine in machines] == [0, 0], "\n".join(logs)
     found = [outcome for index in range(2) for outcome in outcomes(tmp_path / str(index))]
     assert [outcome.processes for outcome in found] == [2, 2]
