@@ -13,7 +13,7 @@ from ..integration.operator.conftest import Run
 from ..support.cluster import Cluster, Obj, until
 from ..support.crash_case import SPEC, Case, Outcome, differences, every_write
 from ..support.fault_proxy import FaultProxy
-from ..support.faults import Act, refused_by_api, reset_before
+from ..support.faults import Act, refused_by_api, reset_before, watch_expired
 from ..support.forked_operator import ForkedOperator
 from ..support.kubelet import End, Kubelet
 from ..unit.api.resources import resource
@@ -82,8 +82,7 @@ def test_a_watch_is_told_that_its_place_is_gone(
     kind: str,
 ) -> None:
     case = Case(cluster, tmp_path, run)
-    gone = refused_by_api(410, "Expired")
-    outcome = case.carry_through(gone, method="GET", target=f"/{kind}.*watch=true")
+    outcome = case.carry_through(watch_expired, method="GET", target=f"/{kind}.*watch=true")
     assert differences(cluster, calm, [outcome], starts=1) == []
 
 

@@ -29,6 +29,8 @@ SPEC: dict[str, Any] = {"training": {"nodes": 2}, "deletionPolicy": "Delete"}
 """A run that needs every kind of child, and the finalizer."""
 QUIET_S = 3.0
 _SETTLED_S = 1.0
+_PATIENCE_S = 300
+"""A guard: many cases share the machine."""
 
 
 @dataclass(frozen=True)
@@ -97,7 +99,7 @@ class Case:
             try:
                 first = self._cluster.create(self._path, self._resource)
                 self._start()
-                until(self._ended, "end of the run", meanwhile=self._tick)
+                until(self._ended, "end of the run", meanwhile=self._tick, patience=_PATIENCE_S)
                 # Whoever was started last must have looked at the run, and events are posted after the status.
                 until(self._all_have_listed, "list of the newest operator", meanwhile=self._tick)
                 self._pass(_SETTLED_S)

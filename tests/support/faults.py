@@ -63,6 +63,17 @@ def refused_by_api(status: int, reason: str, **headers: str) -> Act:
     return lambda exchange: exchange.answer(Message(f"HTTP/1.1 {status} Told", told, body))
 
 
+def watch_expired(exchange: Exchange) -> None:
+    """How an API server says that the place of a watch is gone: by an event in its stream."""
+    status = {"kind": "Status", "apiVersion": "v1", "status": "Failure", "code": 410, "reason": "Expired"}
+    body = (
+        json.dumps({"type": "ERROR", "object": status | {"message": "too old resource version"}}).encode()
+        + b"\n"
+    )
+    told = [("Content-Length", str(len(body))), ("Content-Type", "application/json")]
+    exchange.answer(Message("HTTP/1.1 200 OK", told, body))
+
+
 def reset_before(exchange: Exchange) -> None:
     """The request is lost."""
     raise Reset
