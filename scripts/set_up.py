@@ -32,7 +32,7 @@ MEASURED_ON = (3, 11)
 NOT_YET = (3, 15)
 MIN_GLIBC = (2, 31)
 DOWNLOAD_GB = 3.5
-DISK_GB = 7.1
+DISK_GB = 7.8
 NOISE = re.compile(r"^ [-+~] ")
 
 
