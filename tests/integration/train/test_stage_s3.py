@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import signal
-import subprocess
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,17 +14,15 @@ from reflection_api.reasons import Reason
 from reflection_api.spec import StorageSpec
 from reflection_trainer.context import StageContext
 from reflection_trainer.storage import Artifacts, open_store
-from reflection_trainer.train.metrics import read_metrics
 
 from ...support import faults
 from ...support.s3_server import ROOT
 from ...support.stage_runs import run_stage, start_stage
 from . import tiny
+from .stages import FOLDER, GUARD_SECONDS, steps_done, wait_until
 
 pytestmark = [pytest.mark.training, pytest.mark.slow]
 
-GUARD_SECONDS = 120
-FOLDER = "default/tiny-01234567/round-1/train"
 STEPS = {"maxSteps": 20, "checkpoint": {"everySteps": 5, "keepLast": 2}, "retryMaxTokens": 1}
 
 
@@ -63,18 +59,6 @@ def stored(s3_server, bucket) -> Callable[[], set[str]]:
 
 def checkpoints(names: set[str]) -> set[str]:
     return {name.split("/")[0] for name in names if name.endswith("/manifest.json")} - {"model"}
-
-
-def wait_until(true: Callable[[], Any], process: subprocess.Popen[str]) -> None:
-    deadline = time.monotonic() + GUARD_SECONDS
-    while not true():
-        assert process.poll() is None, process.stderr.read()
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-
-
-def steps_done(scratch: Path) -> int:
-    return len(read_metrics(scratch / "work" / "training" / "metrics.jsonl"))
 
 
 def weights(s3_server, bucket) -> str:
