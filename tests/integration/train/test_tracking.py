@@ -167,5 +167,13 @@ def test_what_the_environment_says_goes_first(tmp_path: Path, model: Path) -> No
     assert "MLFLOW_ALLOW_FILE_STORE" not in values
     assert values["WANDB_RESUME"] == "allow"
     assert settings.environment(tiny.config(model, tmp_path), tmp_path, {}) == {}
+    assert settings.has_server("mlflow", own)
+    for here in (
+        "",
+        "/mnt/pvc/runs/mlflow",
+        "sqlite:////mnt/pvc/runs/mlflow.db",
+        "file:///mnt/pvc/runs/mlflow",
+    ):
+        assert not settings.has_server("mlflow", {"MLFLOW_TRACKING_URI": here})
     assert not settings.needs_hub(config, own)
     assert settings.needs_hub(config, {"TRACKIO_SPACE_ID": "we/runs"})

@@ -23,7 +23,7 @@ from reflection_api.stages import Stage
 from reflection_api.validation.unknown import nearest
 
 from ..context import StageContext
-from ..errors import BadConfig, DependencyAway, StageFailure, first_line, is_out_of_memory
+from ..errors import BadConfig, DependencyAway, first_line, is_out_of_memory
 from ..provenance import digest_of, policy_provenance, refuse_other_provenance
 from ..sources.fetch import fetch_model, local_folder
 from .part import BASE, TRAINED
@@ -130,7 +130,7 @@ class Regression:
                 reason=Reason.DEPENDENCY_UNAVAILABLE,
             ) from error
         except Exception as error:
-            if isinstance(error, StageFailure) or is_out_of_memory(error):
+            if is_out_of_memory(error):
                 raise
             raise BadConfig(
                 f"{FIELD}: lm-eval fails: {type(error).__name__}: {first_line(error)}; try the tasks with lm-eval itself",

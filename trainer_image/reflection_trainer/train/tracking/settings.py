@@ -64,7 +64,7 @@ def environment(config: StageConfig, folder: Path, given: Mapping[str, str]) -> 
             # Its own seven would hold up a training for minutes when the server is away.
             "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "3",
         }
-        if not has_server("mlflow", given):
+        if not given.get("MLFLOW_TRACKING_URI"):
             values |= {"MLFLOW_TRACKING_URI": (folder / "mlflow").as_uri(), "MLFLOW_ALLOW_FILE_STORE": "true"}
     if "trackio" in trackers:
         values |= {"TRACKIO_DIR": str(folder / "trackio"), "TRACKIO_PROJECT": PROJECT}
@@ -82,9 +82,8 @@ def has_server(name: Tracker, given: Mapping[str, str]) -> bool:
         case "wandb":
             return given.get("WANDB_MODE", "online") not in ("offline", "disabled", "dryrun")
         case "mlflow":
-            return bool(given.get("MLFLOW_TRACKING_URI", "")) and not given["MLFLOW_TRACKING_URI"].startswith(
-                "file:"
-            )
+            # Anything else is a folder or a database file of this machine.
+            return given.get("MLFLOW_TRACKING_URI", "").startswith(("http://", "https://", "databricks"))
         case "trackio":
             return bool(given.get("TRACKIO_SPACE_ID") or given.get("TRACKIO_SERVER_URL"))
         case "tensorboard":

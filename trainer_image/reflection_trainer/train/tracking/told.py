@@ -157,6 +157,8 @@ def _integration(name: Tracker, folder: Path) -> TrainerCallback:
 
         # A file that begins with "all from step 0 on is told anew" takes the place of those of earlier attempts.
         writer: Any = SummaryWriter(log_dir=str(folder / name), purge_step=0)
-        return integrations.TensorBoardCallback(writer)  # type: ignore[no-any-return]
-    (kind,) = integrations.get_reporting_integration_callbacks([name])
-    return kind()  # type: ignore[no-any-return]
+        callback: TrainerCallback = integrations.TensorBoardCallback(writer)
+    else:
+        (kind,) = integrations.get_reporting_integration_callbacks([name])
+        callback = kind()
+    return callback
