@@ -58,6 +58,7 @@ class Regression:
         self._folder = (
             local_folder(asked.definitions.uri, f"{FIELD}.definitions.uri") if asked.definitions else None
         )
+        say("looking up lm-eval's tasks")  # it reads thousands of files
         self._tasks = _known_tasks(asked, self._folder)
 
     def scores(self, base: ModelSpec, trained: ModelSpec) -> list[RegressionScore]:
