@@ -75,6 +75,14 @@ def at_work(run: Run, operator: OperatorProcess, kubelet: Kubelet) -> Run:
     return run
 
 
+def rest_of(process: subprocess.Popen[str]) -> tuple[str, str]:
+    """What it still prints. `communicate` would lose what came together with the lines that were read."""
+    assert process.stdout is not None
+    assert process.stderr is not None
+    with process:
+        return process.stdout.read(), process.stderr.read()
+
+
 def running(kubelet: Kubelet) -> list[Obj]:
     return [pod for pod in kubelet.pods() if pod["status"].get("phase") == "Running"]
 
@@ -139,7 +147,7 @@ def test_watching_ends_with_the_run(
         assert watching.stdout.readline() == f"{at_work.namespace}/countdown: Rollout\n"
         kubelet.script = lambda _: end
         until(lambda: at_work.condition("Succeeded")["status"] != "Unknown", "end", meanwhile=kubelet.tick)
-        out, err = watching.communicate(timeout=60)
+        out, err = rest_of(watching)
     finally:
         watching.kill()
         watching.wait()
@@ -193,7 +201,7 @@ def test_following_logs_ends_with_the_pods(
             log_server.write(name, "second\n")
         assert following.stdout.readline() == "second\n"
         log_server.end()
-        out, err = following.communicate(timeout=60)
+        out, err = rest_of(following)
     finally:
         following.kill()
         following.wait()
@@ -255,7 +263,7 @@ def test_a_run_that_is_deleted_while_it_is_watched(
         assert watching.stdout is not None
         assert "Accepted" in watching.stdout.readline()
         cluster.delete(at_work.path)
-        _, err = watching.communicate(timeout=60)
+        _, err = rest_of(watching)
     finally:
         watching.kill()
         watching.wait()

@@ -41,7 +41,7 @@ def values(schema: Schema) -> st.SearchStrategy[Any]:
     if kind == "string":
         return st.text(min_size=schema.get("minLength", 0), max_size=8)
     if kind == "array":
-        return st.lists(values(schema["items"]), max_size=2)
+        return st.lists(values(schema["items"]), min_size=schema.get("minItems", 0), max_size=2)
     if "properties" in schema:
         fields = {name: values(child) for name, child in schema["properties"].items()}
         required = {name: fields.pop(name) for name in schema.get("required", ())}
