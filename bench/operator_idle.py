@@ -1,6 +1,6 @@
 """A thousand runs that have nothing to do: what the operator writes, and what it takes.
 
-    make bench ONLY=operator_idle           about 8 minutes on two cores, beside building Kubernetes
+    make bench ONLY=operator_idle           about 10 minutes on two cores, beside building Kubernetes
 
 Writes build/bench/operator_idle.json. The runs wait for their first pods, which nothing here starts.
 """
@@ -11,12 +11,15 @@ import argparse
 import sys
 import time
 from collections import Counter
+from typing import Any
 
 from _records import metric, write
-from _stand import Watched, requests_of_operator, stand
+from _stand import CORE, NAMESPACE, Stand, Watched, at, number_of, requests_of_operator, stand, until
 from operator_burst import burst
 
+PODS = f"{CORE}/namespaces/{NAMESPACE}/pods"
 SETTLE_S = 20
+"""Without a write for so long nothing is left to be done."""
 
 
 def main() -> int:
@@ -29,12 +32,14 @@ def main() -> int:
     arguments = parser.parse_args()
     with stand() as where:
         burst(where, arguments.runs)
-        time.sleep(SETTLE_S)
+        # Kubernetes' own controller makes their pods long after the last Job was created.
+        until(lambda: number_of(where.cluster, PODS) == arguments.runs, "pod of each run")
+        until(lambda: not writes_since(where, time.time() - SETTLE_S), "time without writes")
         since = time.time()
         with Watched(where.operator.pid) as watched:
             time.sleep(arguments.seconds)
         requests = requests_of_operator(where.cluster, since)
-    writes = [entry for entry in requests if entry["verb"] not in ("get", "list")]
+        writes = writes_since(where, since)
     write(
         "operator_idle",
         [
@@ -48,9 +53,17 @@ def main() -> int:
             "requests": dict(
                 Counter(f"{entry['verb']} {entry['objectRef']['resource']}" for entry in requests)
             ),
+            "written": [f"{at(entry) - since:.0f} s: {entry['objectRef']['name']}" for entry in writes[:20]],
         },
     )
     return 0
+
+
+def writes_since(where: Stand, since: float) -> list[dict[str, Any]]:
+    """The operator's requests that change something."""
+    return [
+        entry for entry in requests_of_operator(where.cluster, since) if entry["verb"] not in ("get", "list")
+    ]
 
 
 if __name__ == "__main__":

@@ -85,6 +85,16 @@ class RegressionScore(ApiModel):
     higher_is_better: bool
 
 
+class OnTrainPrompts(ApiModel):
+    """Base and trained model on questions of training, where answers may have been learnt by heart."""
+
+    first_try: Comparison
+    second_try: Comparison = Field(description="Right at once or after one reflection on the own failure.")
+    retry_success: Comparison | None = Field(
+        None, description="Right after a reflection, on the base model's failures there."
+    )
+
+
 class EvaluationResult(ApiModel):
     """Base and trained model on held-out questions. Every comparison is trained minus base."""
 
@@ -94,6 +104,9 @@ class EvaluationResult(ApiModel):
     )
     pass_at_k: list[PassAtK] = Field(
         default_factory=list, description="For each k of spec.evaluation.passAtK."
+    )
+    on_train_prompts: OnTrainPrompts | None = Field(
+        None, description="The same on questions of training, where spec.evaluation.trainPrompts asks for it."
     )
     retry_success: Comparison | None = Field(
         None, description="Right after a reflection, on the fixed failures."

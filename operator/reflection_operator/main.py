@@ -12,6 +12,7 @@ from typing import Any
 import kopf
 from kubernetes.aio.client import Configuration
 
+from .kube.api import PAGE
 from .kube.connection import connection_info, watching_session
 from .kube.controller import WATCHED, Controller
 from .kube.kinds import JOBS, PODS, RUNS
@@ -62,7 +63,7 @@ def settings() -> kopf.OperatorSettings:
         if label:
             chosen.watching.label_selectors[kind.group, kind.version, kind.plural] = label
     # In pages, so that neither side holds everything at once.
-    chosen.watching.chunk_size = 500
+    chosen.watching.chunk_size = PAGE
     # A bookmark comes about every minute; after this silence the connection is made anew.
     chosen.watching.inactivity_timeout = 70.0
     chosen.watching.connect_timeout = 5.0

@@ -45,6 +45,11 @@ RESULT = {
     "shuffled": comparison(0.241, 0.284, 0.001, 0.085, 190, 713),
     "reflectionAgainstFresh": contrast(0.779, 0.408, 0.33, 0.41),
     "reflectionAgainstShuffled": contrast(0.779, 0.284, 0.45, 0.54),
+    "onTrainPrompts": {
+        "firstTry": comparison(0.331, 0.42, 0.05, 0.128, 100, 500),
+        "secondTry": comparison(0.51, 0.83, 0.28, 0.36, 100, 500),
+        "retrySuccess": comparison(0.27, 0.801, 0.49, 0.572, 90, 334),
+    },
     "compared": {
         "uri": "hf://org/larger",
         "firstTry": against(0.552, 0.402, -0.19, -0.11),

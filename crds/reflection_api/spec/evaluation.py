@@ -92,6 +92,11 @@ class EvaluationSpec(ApiModel):
     attempts_per_prompt: Annotated[int, Field(ge=1, le=64)] = Field(
         4, description="Answers of each model to each held-out question."
     )
+    train_prompts: Annotated[int, Field(ge=1, le=MAX_INT32)] | None = Field(
+        None,
+        description="Questions of training, a seeded sample, that base and trained model are put to as well: what is better "
+        "there alone was learnt by heart. Default: none.",
+    )
     pass_at_k: Annotated[list[Annotated[int, Field(ge=2, le=64)]], Field(max_length=8)] = Field(
         default_factory=list,
         description="For each k: the chance that one of k answers to a question, at least, is right; up to attemptsPerPrompt. "

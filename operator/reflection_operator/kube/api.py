@@ -19,7 +19,8 @@ Obj = dict[str, Any]
 
 _LIMIT = aiohttp.ClientTimeout(total=20, sock_connect=5)
 _NO_LIMIT = aiohttp.ClientTimeout(total=None, sock_connect=5)
-_PAGE = 500
+PAGE = 100
+"""Objects of one answer to a list: enough that a list takes few requests, few enough to be parsed at once."""
 _WRITES = ("create", "update", "patch", "delete")
 _METHODS = {
     "get": "GET",
@@ -55,7 +56,7 @@ class Api:
     ) -> AsyncIterator[tuple[list[Obj], int]]:
         """All objects of a kind, some at a time, and the version that the list is of."""
         chosen = {"labelSelector": selector, "fieldSelector": fields}
-        query = {"limit": str(_PAGE)} | {name: words for name, words in chosen.items() if words}
+        query = {"limit": str(PAGE)} | {name: words for name, words in chosen.items() if words}
         token = ""
         while True:
             answer = await self._request(

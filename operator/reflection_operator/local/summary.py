@@ -91,6 +91,7 @@ def _table(result: EvaluationResult) -> Table:
         *((f"second try, pass@{row.k}", row.second_try) for row in result.pass_at_k),
         ("retry after reflection *", result.retry_success),
         *_controls(result),
+        *_on_train_prompts(result),
     ]
     for name, comparison in rows:
         if comparison is not None:
@@ -110,6 +111,18 @@ def _controls(result: EvaluationResult) -> list[tuple[str, Comparison | None]]:
         ("asked again, no reflection *", result.plain_retry),
         ("a general sentence *", result.generic_reflection),
         ("the other model's reflection *", result.swapped_reflection),
+    ]
+
+
+def _on_train_prompts(result: EvaluationResult) -> list[tuple[str, Comparison | None]]:
+    train = result.on_train_prompts
+    return [
+        (f"{name}, training's questions", getattr(train, field, None))
+        for name, field in (
+            ("first try", "first_try"),
+            ("second try", "second_try"),
+            ("retry", "retry_success"),
+        )
     ]
 
 

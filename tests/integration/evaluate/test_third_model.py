@@ -1,4 +1,4 @@
-"""A third model beside base and trained one."""
+"""A third model beside base and trained one, and questions of training beside those held out."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 from reflection_api.contract import ProgressReport
 
 from ...support.stage_runs import run_stage_here
-from .conftest import evaluation, result_in, rows, stage_folder
+from .conftest import MODEL, evaluation, inodes, result_in, rows, stage_folder
 
 
 def test_a_third_model_beside_the_trained_one(
@@ -41,6 +41,38 @@ def test_a_third_model_beside_the_trained_one(
     assert compared.first_try.other == sum(row["correct"] for row in first) / len(first)
     progress = ProgressReport.model_validate_json((tmp_path / "scratch" / "progress.json").read_bytes())
     assert (progress.done, progress.total) == (60, 60)
+
+
+def test_questions_of_training_beside_those_held_out(
+    tmp_path: Path, other_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of the sample of ten both models are asked all, with the engine that the held-out questions have started."""
+    beside = {"evaluation.trainPrompts": 10, "evaluation.compareModel": {"uri": MODEL.as_uri()}}
+    config = evaluation(tmp_path, trained=other_model, **beside)
+    run = run_stage_here(config, tmp_path / "scratch", monkeypatch)
+    assert run.exit_code == 0
+    folder = stage_folder(tmp_path)
+    result = result_in(folder)
+    train = result.on_train_prompts
+    assert train is not None
+    assert (train.first_try.questions, train.first_try.samples) == (10, 40)
+    for who, share in (("base", train.first_try.base), ("trained", train.first_try.trained)):
+        first = rows(folder, f"train-{who}-first-*.parquet")
+        assert share == sum(row["correct"] for row in first) / len(first)
+    on_fixed = [row for row in rows(folder, "train-trained-second-*.parquet") if row["fixed"]]
+    assert train.retry_success is not None
+    assert train.retry_success.trained == sum(row["retry_correct"] for row in on_fixed) / len(on_fixed)
+    held_out = {row["question"] for row in rows(folder, "base-first-*.parquet")}
+    assert not held_out & {row["question"] for row in rows(folder, "train-base-first-*.parquet")}
+    assert (result.first_try.questions, result.first_try.samples) == (15, 60)
+    assert not rows(folder, "train-compared-*.parquet")
+    progress = ProgressReport.model_validate_json((tmp_path / "scratch" / "progress.json").read_bytes())
+    assert (progress.done, progress.total) == (65, 65)
+
+    made = inodes(folder, "*.parquet")
+    again = run_stage_here(config, tmp_path / "again", monkeypatch)
+    assert again.result == run.result
+    assert inodes(folder, "*.parquet") == made
 
 
 def test_a_third_model_that_is_not_there_is_named_by_its_own_field(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from reflection_api.spec import ModelSpec
 from reflection_trainer.evaluate.origin import answers_origin
+from reflection_trainer.evaluate.question_sets import QuestionSet
 from reflection_trainer.verify.configured import task_verifier
 
 from .scripted import config
@@ -19,15 +20,16 @@ def origin(tmp_path):
     weights = tmp_path / "model" / "model.safetensors"
     weights.parent.mkdir()
 
-    def made(model=BASE, content=b"weights", fixed=None, **changes):
+    def made(model=BASE, content=b"weights", fixed=None, sampled=None, **changes):
         weights.write_bytes(content)
         settings = config(tmp_path, **changes)
+        prompts = settings.evaluation.prompts or settings.task.prompts
         return answers_origin(
             settings,
             task_verifier(settings.task),
             model,
             model_dir=weights.parent,
-            prompts_file=tmp_path / "train.jsonl",
+            asked=QuestionSet([], tmp_path / "train.jsonl", prompts, [], sampled=sampled),
             fixed_failures=fixed,
         )
 
@@ -40,6 +42,7 @@ def origin(tmp_path):
         ({"content": b"other weights"}, "model.sha256"),
         ({"fixed": "failures of another base model"}, "prompts.fixedFailures"),
         ({"evaluation.prompts": {"uri": OWN}}, "prompts.heldOutShare"),
+        ({"sampled": 20}, "prompts.trainPrompts"),
         ({"evaluation.attemptsPerPrompt": 9}, "sampling.attemptsPerPrompt"),
         ({"training.reflectionMaxTokens": 9}, "sampling.reflectionMaxTokens"),
         ({"training.retryMaxTokens": 9}, "sampling.retryMaxTokens"),

@@ -33,49 +33,51 @@ def in_round(context, number):
 
 
 def test_stored_answers_are_found_again_shard_by_shard(context):
-    Part(context, BASE, ORIGIN).put(SHARDS[1], *ROWS, {"seconds": 2.5})
-    again = Part(context, BASE, ORIGIN)
+    Part(context, BASE, ORIGIN, SHARDS).put(SHARDS[1], *ROWS, {"seconds": 2.5})
+    again = Part(context, BASE, ORIGIN, SHARDS)
     assert [again.has(shard) for shard in SHARDS[:3]] == [False, True, False]
     assert (again.first_answers(SHARDS[1]), again.transcripts(SHARDS[1])) == ROWS
 
 
 def test_a_shard_of_which_half_is_written_is_not_there(context):
-    part = Part(context, BASE, ORIGIN)
+    part = Part(context, BASE, ORIGIN, SHARDS)
     part.put(SHARDS[0], *ROWS, {})
     folder = context.path(Stage.EVALUATE)
     context.artifacts.store.delete(
         f"{folder}/base-second-00000-of-{SHARDS[0].count:05d}.parquet.manifest.json"
     )
-    assert not Part(context, BASE, ORIGIN).has(SHARDS[0])
+    assert not Part(context, BASE, ORIGIN, SHARDS).has(SHARDS[0])
 
 
 def test_answers_of_another_origin_are_refused_with_the_difference(context):
-    Part(context, TRAINED, ORIGIN).put(SHARDS[0], *ROWS, {})
+    Part(context, TRAINED, ORIGIN, SHARDS).put(SHARDS[0], *ROWS, {})
     with pytest.raises(BadConfig, match=r"model\.sha256: 'one', not 'two'") as caught:
-        Part(context, TRAINED, Provenance(model={"sha256": "two"}))
+        Part(context, TRAINED, Provenance(model={"sha256": "two"}), SHARDS)
     assert caught.value.reason is Reason.DATASET_MISMATCH
-    Part(context, BASE, Provenance(model={"sha256": "two"}))  # the other model's answers are not these
+    Part(
+        context, BASE, Provenance(model={"sha256": "two"}), SHARDS
+    )  # the other model's answers are not these
 
 
 def test_answers_in_another_number_of_shards_are_refused_too(context):
     """More attempts per question change the shards, and so the names of the files."""
-    Part(context, BASE, ORIGIN).put(SHARDS[0], *ROWS, {})
+    Part(context, BASE, ORIGIN, SHARDS).put(SHARDS[0], *ROWS, {})
     more = plan_shards([question(n) for n in range(1, 200)], attempts_per_prompt=16, workers=1)
     assert more[0].name != SHARDS[0].name
     with pytest.raises(BadConfig, match="attemptsPerPrompt"):
-        Part(context, BASE, Provenance(model={"sha256": "one"}, sampling={"attemptsPerPrompt": 16}))
+        Part(context, BASE, Provenance(model={"sha256": "one"}, sampling={"attemptsPerPrompt": 16}), more)
 
 
 def test_the_base_model_s_answers_are_shared_by_all_rounds_and_the_trained_one_s_are_not(context):
     for who in (BASE, TRAINED):
-        Part(context, who, ORIGIN).put(SHARDS[0], *ROWS, {})
+        Part(context, who, ORIGIN, SHARDS).put(SHARDS[0], *ROWS, {})
     later = in_round(context, 2)
-    assert Part(later, BASE, ORIGIN).has(SHARDS[0])
-    assert not Part(later, TRAINED, ORIGIN).has(SHARDS[0])
+    assert Part(later, BASE, ORIGIN, SHARDS).has(SHARDS[0])
+    assert not Part(later, TRAINED, ORIGIN, SHARDS).has(SHARDS[0])
 
 
 def test_changed_bytes_are_never_read(context, tmp_path):
-    part = Part(context, BASE, ORIGIN)
+    part = Part(context, BASE, ORIGIN, SHARDS)
     part.put(SHARDS[0], *ROWS, {})
     file = next((tmp_path / "runs").rglob("base-first-*.parquet"))
     file.write_bytes(file.read_bytes()[:-1])
@@ -84,10 +86,10 @@ def test_changed_bytes_are_never_read(context, tmp_path):
 
 
 def test_the_digest_tells_other_failures_apart(context):
-    part = Part(context, BASE, ORIGIN)
+    part = Part(context, BASE, ORIGIN, SHARDS)
     for shard in SHARDS:
         part.put(shard, *ROWS, {})
-    before = part.digest(SHARDS)
-    assert before == Part(context, BASE, ORIGIN).digest(SHARDS)
+    before = part.digest()
+    assert before == Part(context, BASE, ORIGIN, SHARDS).digest()
     part.put(SHARDS[2], [first("a", 0, False)], [], {})
-    assert part.digest(SHARDS) != before
+    assert part.digest() != before

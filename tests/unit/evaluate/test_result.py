@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from reflection_api.evaluation import EvaluationResult
 from reflection_api.manifests import Manifest
-from reflection_trainer.evaluate.result import build_result, metrics_of, note
+from reflection_trainer.evaluate.result import build_result, metrics_of, note, on_train_prompts
 from reflection_trainer.evaluate.tally import Tally
 from reflection_trainer.evaluate.transcripts import (
     TOO_LONG,
@@ -204,6 +204,18 @@ def test_one_of_two_answers():
     assert (row.first_try.base, row.first_try.trained, row.first_try.questions) == (0.5, 1.0, 2)
     assert (row.second_try.base, row.second_try.trained) == (0.5, 1.0)
     assert build_result(*tallies()).pass_at_k == []
+
+
+def test_questions_of_training():
+    base, trained = tallies()
+    train = on_train_prompts(base, trained)
+    result = build_result(base, trained)
+    assert train.first_try == result.first_try
+    assert train.second_try == result.second_try
+    assert train.retry_success == result.retry_success
+    never_wrong = Tally(own_are_fixed=True)
+    never_wrong.add([first("a", 0, True)], [])
+    assert on_train_prompts(never_wrong, trained).retry_success is None
 
 
 def test_controls_that_were_asked_for():

@@ -6,7 +6,7 @@ from io import StringIO
 from pathlib import Path
 
 import pytest
-from reflection_api.evaluation import PassAtK
+from reflection_api.evaluation import OnTrainPrompts, PassAtK
 from reflection_api.resource import ReflectionTraining
 from reflection_api.stages import Stage
 from reflection_api.status import Phase, Verdict
@@ -107,6 +107,17 @@ def test_one_of_several_answers(file: Path, records: Records) -> None:
     (folder / "round-1/evaluate/result.json").write_text(result.to_json())
     lines = printed(remembered(records), records)
     assert [line.split("  ")[0] for line in lines[3:5]] == ["first try, pass@4", "second try, pass@4"]
+
+
+def test_questions_of_training(file: Path, records: Records) -> None:
+    folder = finished(file, records)
+    train = OnTrainPrompts(first_try=ROW, second_try=ROW)
+    result = EVALUATION.model_copy(update={"on_train_prompts": train})
+    (folder / "round-1/evaluate/result.json").write_text(result.to_json())
+    names = [line.split("  ")[0] for line in printed(remembered(records), records)]
+    at = names.index("first try, training's questions")
+    assert names[at + 1] == "second try, training's questions"
+    assert "retry, training's questions" not in names
 
 
 @pytest.mark.parametrize(

@@ -102,7 +102,7 @@ def leave_evaluation(
     inner = replace(context, config=context.config.model_copy(update={"round": number}))
     shards = plan_shards([question(n) for n in range(1, 131)], attempts_per_prompt=4, workers=2)
     for who in (BASE, TRAINED):
-        part = Part(inner, who, Provenance(model={"who": who}))
+        part = Part(inner, who, Provenance(model={"who": who}), shards)
         if any(part.has(shard) for shard in shards):
             continue
         for shard in shards:

@@ -174,7 +174,7 @@ def test_every_share_has_an_interval_or_a_count_beside_it():
     rows = re.findall(
         r"^\d\.\d{3}\n\d\.\d{3}\n(?P<change>.*)\n(?P<interval>.*)\n(?P<n>.*)\n(?P<m>.*)$", text, re.M
     )
-    assert len(rows) == 11
+    assert len(rows) == 14
     for change, interval, questions, answers in rows:
         assert re.fullmatch(r"[+-]\d\.\d{3}", change)
         assert re.fullmatch(r"\[[+-]\d\.\d{3}, [+-]\d\.\d{3}\]", interval)

@@ -124,6 +124,6 @@ def test_every_line_with_a_figure_has_an_interval_or_a_count():
             assert "n = " in line, line
     held_out = rest.partition("### Held-out questions")[2].splitlines()
     shares = [line for line in held_out if re.search(r"\| 0\.\d{3} \|", line)]
-    assert len(shares) == 10
+    assert len(shares) == 13
     for line in shares:
         assert re.search(r"\[[+-]\d\.\d{3}, [+-]\d\.\d{3}\]( \| [\d,]+){1,2} \|$", line), line

@@ -1,4 +1,4 @@
-"""What a model's answers to the held-out questions were made from: answers of another origin are refused, never mixed in."""
+"""What a model's answers to some questions were made from: answers of another origin are refused, never mixed in."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from reflection_api.manifests import Provenance
 from reflection_api.spec import ModelSpec
 
 from ..provenance import dataset_provenance
-from .held_out import held_out_prompts
+from .question_sets import QuestionSet
 
 if TYPE_CHECKING:
     from reflection_api.contract import StageConfig
@@ -23,7 +23,7 @@ def answers_origin(
     model: ModelSpec,
     *,
     model_dir: Path,
-    prompts_file: Path,
+    asked: QuestionSet,
     fixed_failures: str | None,
 ) -> Provenance:
     """The origin of one model's answers.
@@ -33,13 +33,14 @@ def answers_origin(
         verifier: judges the answers.
         model: whose answers they are.
         model_dir: the model's files.
-        prompts_file: the file with the held-out questions.
+        asked: the questions.
         fixed_failures: hash of the failures that the model is tried on; None where they are its own.
     """
-    task = config.task.model_copy(update={"prompts": held_out_prompts(config)})
-    asked = config.model_copy(update={"policy": model, "task": task})
-    origin = dataset_provenance(asked, verifier, model_dir=model_dir, prompts_file=prompts_file)
-    prompts = origin.prompts if fixed_failures is None else origin.prompts | {"fixedFailures": fixed_failures}
+    task = config.task.model_copy(update={"prompts": asked.prompts})
+    settings = config.model_copy(update={"policy": model, "task": task})
+    origin = dataset_provenance(settings, verifier, model_dir=model_dir, prompts_file=asked.file)
+    fixed = {} if fixed_failures is None else {"fixedFailures": fixed_failures}
+    prompts = origin.prompts | asked.origin | fixed
     return origin.model_copy(update={"prompts": prompts, "sampling": origin.sampling | _sampling(config)})
 
 

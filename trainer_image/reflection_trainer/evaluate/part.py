@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 from reflection_api.layout import MANIFEST, shard_name
 from reflection_api.manifests import Manifest, Provenance
@@ -27,13 +27,17 @@ def file_name(who: str, what: str, shard: Shard) -> str:
 
 
 class Part:
-    """The answers of one model to the held-out questions.
+    """The answers of one model to the questions of one set.
 
     Those that are the same in every round lie in the first round's folder.
     """
 
-    def __init__(self, context: StageContext, who: str, origin: Provenance) -> None:
-        self.who = who
+    def __init__(
+        self, context: StageContext, who: str, origin: Provenance, shards: Sequence[Shard], prefix: str = ""
+    ) -> None:
+        """Find the answers of BASE, TRAINED, COMPARED or CROSSED to all `shards` of a set; `prefix` tells sets apart."""
+        self.who, self.shards = who, shards
+        self._name = prefix + who
         self._files = (SECOND,) if who == CROSSED else (FIRST, SECOND)
         self._artifacts, self._workdir, self._origin = context.artifacts, context.workdir, origin
         self._folder = context.path(Stage.EVALUATE, round_number=1 if who in _SAME_IN_EVERY_ROUND else None)
@@ -41,15 +45,15 @@ class Part:
 
     def has(self, shard: Shard) -> bool:
         """Whether the answers to these questions are complete."""
-        return all(file_name(self.who, what, shard) in self._found for what in self._files)
+        return all(file_name(self._name, what, shard) in self._found for what in self._files)
 
     def first_answers(self, shard: Shard) -> list[FirstAnswer]:
         """First answers, in order."""
-        return self._read(file_name(self.who, FIRST, shard), FirstAnswer)
+        return self._read(file_name(self._name, FIRST, shard), FirstAnswer)
 
     def transcripts(self, shard: Shard) -> list[Transcript]:
         """What came after the failures."""
-        return self._read(file_name(self.who, SECOND, shard), Transcript)
+        return self._read(file_name(self._name, SECOND, shard), Transcript)
 
     def put(
         self,
@@ -59,20 +63,20 @@ class Part:
         metrics: dict[str, float],
     ) -> None:
         """Store the answers to the questions of a shard; `metrics` says what they took."""
-        self._write(file_name(self.who, FIRST, shard), first, FirstAnswer, {})
-        self._write(file_name(self.who, SECOND, shard), second, Transcript, metrics)
+        self._write(file_name(self._name, FIRST, shard), first, FirstAnswer, {})
+        self._write(file_name(self._name, SECOND, shard), second, Transcript, metrics)
 
     def crossed(self, shard: Shard) -> list[CrossedRetry]:
         """What the base model made of the trained model's reflections."""
-        return self._read(file_name(self.who, SECOND, shard), CrossedRetry)
+        return self._read(file_name(self._name, SECOND, shard), CrossedRetry)
 
     def put_crossed(self, shard: Shard, rows: list[CrossedRetry], metrics: dict[str, float]) -> None:
         """Store it; `metrics` says what it took."""
-        self._write(file_name(self.who, SECOND, shard), rows, CrossedRetry, metrics)
+        self._write(file_name(self._name, SECOND, shard), rows, CrossedRetry, metrics)
 
-    def digest(self, shards: Iterable[Shard], what: str = FIRST) -> str:
+    def digest(self, what: str = FIRST) -> str:
         """One hash over all first answers, or over what came after them."""
-        entries = [self._found[file_name(self.who, what, shard)].files[0].sha256 for shard in shards]
+        entries = [self._found[file_name(self._name, what, shard)].files[0].sha256 for shard in self.shards]
         return hashlib.sha256("\n".join(entries).encode()).hexdigest()
 
     def _find(self) -> dict[str, Manifest]:
@@ -86,7 +90,7 @@ class Part:
             data = path.removesuffix(f".{MANIFEST}")
             name = data.removeprefix(f"{self._folder}/")
             manifest = self._artifacts.manifest_of_file(data) if data != path else None
-            if manifest is not None and name.startswith(f"{self.who}-"):
+            if manifest is not None and name.startswith(f"{self._name}-"):
                 refuse_other_provenance(manifest, self._origin, self._artifacts.store.uri(data))
                 found[name] = manifest
         return found

@@ -9,8 +9,8 @@ from reflection_api.evaluation import (
     Contrast,
     EvaluationResult,
     ModelContrast,
+    OnTrainPrompts,
     PassAtK,
-    RegressionScore,
     ThirdModel,
 )
 from reflection_api.status import Comparison
@@ -23,21 +23,26 @@ def build_result(
     base: Tally,
     trained: Tally,
     pass_at_k: Sequence[int] = (),
-    compared: ThirdModel | None = None,
-    regression: Sequence[RegressionScore] = (),
 ) -> EvaluationResult:
     """All comparisons. Those on failures are absent where the base model failed nowhere."""
     return EvaluationResult(
         first_try=compare(base.first, trained.first),
         second_try=compare(base.second, trained.second),
         pass_at_k=[_pass_at(k, base, trained) for k in sorted(pass_at_k)],
-        compared=compared,
-        regression=list(regression),
         fixed_failures=base.retry.samples,
         too_long=base.too_long + trained.too_long,
         error_classes_base=dict(sorted(base.classes.items())),
         error_classes_trained=dict(sorted(trained.classes.items())),
         **_on_fixed_failures(base, trained),
+    )
+
+
+def on_train_prompts(base: Tally, trained: Tally) -> OnTrainPrompts:
+    """Both models on questions of training."""
+    return OnTrainPrompts(
+        first_try=compare(base.first, trained.first),
+        second_try=compare(base.second, trained.second),
+        retry_success=_compared_where_any(base.retry, trained.retry),
     )
 
 

@@ -1,4 +1,4 @@
-"""The evaluate stage: base and trained model on held-out questions.
+"""The evaluate stage: base and trained model on held-out questions, and on questions of training where that is asked for.
 
 The questions are cut into shards, and each model's answers to a shard are an artefact: an attempt that was stopped goes on
 with the shard it was at. Memory holds one model, one shard of answers and counts.
@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import Any
 
 from reflection_api.contract import StageResult
 from reflection_api.evaluation import EvaluationResult
@@ -28,16 +29,16 @@ from ..errors import BadConfig, CorruptArtifact, StageFailure
 from ..prompts import Question
 from ..rollout.checks import check_templates
 from ..rollout.room import room_needed
-from ..rollout.shards import Shard, plan_shards
+from ..rollout.shards import Shard
 from ..sources.fetch import fetch_model
 from ..verify.configured import task_verifier
 from .candidate import Candidate, Failure
 from .controls import SWAPPED, answers_with_controls
-from .held_out import held_out_questions
 from .origin import answers_origin
 from .part import BASE, COMPARED, CROSSED, SECOND, TRAINED, Part
+from .question_sets import QuestionSet, question_sets
 from .regression import Regression
-from .result import build_result, metrics_of, note, summary, third_model
+from .result import build_result, metrics_of, note, on_train_prompts, summary, third_model
 from .tally import Tally
 from .transcripts import CrossedRetry, FirstAnswer, Transcript
 from .work import Work
@@ -56,18 +57,24 @@ def run(context: StageContext) -> StageResult:
     asked = context.config.evaluation.regression
     regression = Regression(context, asked, evaluation.say) if asked else None
     try:
-        base = evaluation.part(BASE, context.config.model)
-        trained = evaluation.part(TRAINED, trained_model, base)
+        base, *base_on_train = evaluation.answers(BASE, context.config.model)
+        trained, *trained_on_train = evaluation.answers(TRAINED, trained_model, [base, *base_on_train])
         crossed = evaluation.crossed(base, trained) if SWAPPED in context.config.evaluation.controls else None
         third = context.config.evaluation.compare_model
-        compared = evaluation.part(COMPARED, _as_model(third), base) if third else None
+        [compared] = evaluation.answers(COMPARED, _as_model(third), [base]) if third else [None]
     except TemplateProblem as problem:  # with some answer or reflection in it, which no check could foresee
         raise BadConfig(str(problem), reason=Reason.INVALID_TEMPLATE) from problem
     ks = context.config.evaluation.pass_at_k
     tallies = evaluation.tally(base, crossed), evaluation.tally(trained)
-    beside = third_model(third.uri, evaluation.tally(compared), tallies[1]) if third and compared else None
-    scores = regression.scores(context.config.model, trained_model) if regression else []
-    return _published(context, build_result(*tallies, ks, beside, scores))
+    result = build_result(*tallies, ks)
+    update: dict[str, Any] = {}
+    for parts in zip(base_on_train, trained_on_train, strict=True):
+        update["on_train_prompts"] = on_train_prompts(*map(evaluation.tally, parts))
+    if third and compared:
+        update["compared"] = third_model(third.uri, evaluation.tally(compared), tallies[1])
+    if regression:
+        update["regression"] = regression.scores(context.config.model, trained_model)
+    return _published(context, result.model_copy(update=update))
 
 
 def _published(context: StageContext, result: EvaluationResult) -> StageResult:
@@ -120,52 +127,69 @@ def _named(who: str) -> Iterator[None]:
 
 
 class Evaluation:
-    """The held-out questions put to one model after the other."""
+    """The questions put to one model after the other."""
 
     def __init__(self, context: StageContext) -> None:
         self._context, self._config = context, context.config
         self._verifier = task_verifier(self._config.task)
-        self._questions, self._prompts_file = held_out_questions(self._config, self._verifier)
+        held_out, train = question_sets(self._config, self._verifier)
+        self._sets = [held_out] if train is None else [held_out, train]
+        self._questions = [question for asked in self._sets for question in asked.questions]
         check_templates(self._questions, self._config.task.templates)
-        self._shards = plan_shards(self._questions, self._config.evaluation.attempts_per_prompt, workers=1)
         self._controls = frozenset(self._config.evaluation.controls)
-        times = 2 + (SWAPPED in self._controls) + (self._config.evaluation.compare_model is not None)
-        self._work = Work(context.progress(unit="questions", total=times * len(self._questions)))
+        more = (SWAPPED in self._controls) + (self._config.evaluation.compare_model is not None)
+        total = 2 * len(self._questions) + more * len(held_out.questions)
+        self._work = Work(context.progress(unit="questions", total=total))
 
     def say(self, message: str) -> None:
         """Tell people what is going on beside the questions."""
         self._work.say(message)
 
-    def part(self, who: str, model: ModelSpec, base: Part | None = None) -> Part:
-        """One model's answers to all questions; without any that are missing, no engine is started.
+    def answers(self, who: str, model: ModelSpec, base: Sequence[Part] = ()) -> list[Part]:
+        """One model's answers, to the held-out questions first; without any that are missing, no engine is started.
 
         Args:
             who: BASE, TRAINED or COMPARED.
             model: the model.
-            base: the base model's answers, whose failures every model is tried on; None for the base model itself.
+            base: the base model's answers to the sets of questions that this one is put to, too, whose failures every model is
+                tried on; nothing for the base model itself, which is put to all.
         """
         with _named(who):
             folder = fetch_model(model, self._context)
-        part = Part(self._context, who, self._origin(model, folder, base))
-        missing = [shard for shard in self._shards if not part.has(shard)]
-        logger.info("%s model: %d of %d shards to make", who, len(missing), len(self._shards))
-        self._work.skip(len(self._questions) - sum(len(shard.questions) for shard in missing))
+        failures: Sequence[Part | None] = base or [None] * len(self._sets)
+        sets = self._sets[: len(failures)]
+        parts = [
+            Part(self._context, who, self._origin(model, folder, asked, fixed), asked.shards, asked.prefix)
+            for asked, fixed in zip(sets, failures, strict=True)
+        ]
+        missing = [
+            (part, shard, fixed)
+            for part, fixed in zip(parts, failures, strict=True)
+            for shard in part.shards
+            if not part.has(shard)
+        ]
+        logger.info(
+            "%s model: %d of %d shards to make", who, len(missing), sum(len(part.shards) for part in parts)
+        )
+        questions = sum(len(asked.questions) for asked in sets)
+        self._work.skip(questions - sum(len(shard.questions) for _, shard, _ in missing))
         if missing:
             with _named(who), self._engine(who, model, folder) as engine:
-                for shard in missing:
-                    self._make(part, shard, engine, base)
-        return part
+                for part, shard, fixed in missing:
+                    self._make(part, shard, engine, fixed)
+        return parts
 
     def crossed(self, base: Part, trained: Part) -> Part:
         """The base model's retries after the trained model's reflections, for which it is loaded once more."""
         model = self._config.model
         folder = fetch_model(model, self._context)
-        origin = self._origin(model, folder, base)
-        reflections = {"reflections": trained.digest(self._shards, SECOND)}
+        asked = self._sets[0]
+        origin = self._origin(model, folder, asked, base)
+        reflections = {"reflections": trained.digest(SECOND)}
         origin = origin.model_copy(update={"prompts": origin.prompts | reflections})
-        part = Part(self._context, CROSSED, origin)
-        missing = [shard for shard in self._shards if not part.has(shard)]
-        self._work.skip(len(self._questions) - sum(len(shard.questions) for shard in missing))
+        part = Part(self._context, CROSSED, origin, asked.shards)
+        missing = [shard for shard in part.shards if not part.has(shard)]
+        self._work.skip(len(asked.questions) - sum(len(shard.questions) for shard in missing))
         if missing:
             with self._engine(BASE, model, folder) as engine:
                 candidate = Candidate(engine, self._verifier, self._config, self._work.count)
@@ -178,20 +202,20 @@ class Evaluation:
     def tally(self, part: Part, crossed: Part | None = None) -> Tally:
         """The counts of one model's answers."""
         tally = Tally(own_are_fixed=part.who == BASE)
-        for shard in self._shards:
+        for shard in part.shards:
             tally.add(part.first_answers(shard), part.transcripts(shard))
             if crossed is not None:
                 tally.add_crossed(crossed.crossed(shard))
         return tally
 
-    def _origin(self, model: ModelSpec, folder: Path, base: Part | None) -> Provenance:
+    def _origin(self, model: ModelSpec, folder: Path, asked: QuestionSet, base: Part | None) -> Provenance:
         return answers_origin(
             self._config,
             self._verifier,
             model,
             model_dir=folder,
-            prompts_file=self._prompts_file,
-            fixed_failures=base.digest(self._shards) if base else None,
+            asked=asked,
+            fixed_failures=base.digest() if base else None,
         )
 
     @contextmanager

@@ -47,6 +47,12 @@ def comparisons(result: EvaluationResult) -> list[Named]:
     for row in result.pass_at_k:
         named.append(Named(f"first try, pass@{row.k}", row.first_try))
         named.append(Named(f"second try, pass@{row.k}", row.second_try))
+    if (train := result.on_train_prompts) is not None:
+        named += [
+            Named(f"{_NAMES[name]}, training's questions", figures)
+            for name in ("first_try", "second_try", "retry_success")
+            if (figures := getattr(train, name)) is not None
+        ]
     return named
 
 
