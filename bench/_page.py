@@ -83,14 +83,22 @@ def section(title: str, record: dict[str, Any]) -> list[str]:
         *aims_table(record["metrics"]),
     ]
     if spent := record["details"].get("processorSeconds"):
-        lines += ["", "| program | processor seconds meanwhile |", "|---|---:|"]
-        lines += [
-            f"| {program} | {seconds:.1f} |"
-            for program, seconds in sorted(spent.items(), key=lambda each: -each[1])
-        ]
+        lines += ["", *shares_table(spent)]
     for sentence in (NOTES.get(name), misses(record) and BOUNDS[name]):
         lines += ["", sentence] if sentence else []
     return lines
+
+
+def shares_table(spent: dict[str, dict[str, float]]) -> list[str]:
+    """What each program took of the processors, a column for each way that was measured."""
+    programs = sorted({name for way in spent.values() for name in way}, key=lambda name: -_most(spent, name))
+    cells = [[f"{way.get(name, 0.0):.1f}" for way in spent.values()] for name in programs]
+    lines = [f"| processor seconds | {' | '.join(spent)} |", f"|---|{'---:|' * len(spent)}"]
+    return lines + [f"| {name} | {' | '.join(row)} |" for name, row in zip(programs, cells, strict=True)]
+
+
+def _most(spent: dict[str, dict[str, float]], name: str) -> float:
+    return max(way.get(name, 0.0) for way in spent.values())
 
 
 if __name__ == "__main__":

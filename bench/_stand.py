@@ -30,6 +30,7 @@ from tests.support.operator_process import OperatorProcess
 
 NAMESPACE = "bench"
 USER = f"system:serviceaccount:{NAMESPACE}:reflect-operator"
+PODS = f"{CORE}/namespaces/{NAMESPACE}/pods"
 CLIENTS = 16
 """Requests of the bare client under way at a time."""
 PATIENCE_S = 900

@@ -14,10 +14,9 @@ from collections import Counter
 from typing import Any
 
 from _records import metric, write
-from _stand import CORE, NAMESPACE, Stand, Watched, at, number_of, requests_of_operator, stand, until
+from _stand import PODS, Stand, Watched, at, number_of, requests_of_operator, stand, until
 from operator_burst import burst
 
-PODS = f"{CORE}/namespaces/{NAMESPACE}/pods"
 SETTLE_S = 20
 """Without a write for so long nothing is left to be done."""
 

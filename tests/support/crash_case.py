@@ -25,7 +25,8 @@ NOT_THE_LEASE = r"^(?!.*/leases)"
 AS_POD = ("--identity", "pod-1")
 """A container that is started again is in the same pod, after whose name the chart calls the replica: it has its own Lease back
 at once, so that the Lease may have its usual times here."""
-SPEC: dict[str, Any] = {"training": {"nodes": 2}, "deletionPolicy": "Delete"}
+NODES = 2
+SPEC: dict[str, Any] = {"training": {"nodes": NODES}, "deletionPolicy": "Delete"}
 """A run that needs every kind of child, and the finalizer."""
 QUIET_S = 3.0
 _SETTLED_S = 1.0
@@ -61,6 +62,12 @@ class Outcome:
     """Those that came when all was over."""
     starts: int
     struck: bool
+    told_before: int = 0
+    """Writes before the journey's part that is of interest began."""
+
+
+GONE = Account((), frozenset(), "gone", 0, (), "")
+"""What is left of a run that was deleted."""
 
 
 def one_crash(pod: Obj) -> End:
@@ -80,7 +87,7 @@ class Case:
         log = folder / f"{self.namespace}.log"
         self.operator = ForkedOperator(cluster, self.namespace, log, server=self.proxy.endpoint)
         self.kubelet = Kubelet(cluster, self.namespace, one_crash)
-        self._starts = 0
+        self._starts = self._told_before = 0
         self._path = f"{RUNS}/namespaces/{self.namespace}/reflectiontrainings"
 
     def kill(self, exchange: Exchange) -> None:
@@ -90,30 +97,75 @@ class Case:
         raise Reset
 
     def carry_through(
-        self, act: Act | None = None, *, write: int = 0, quiet: float = QUIET_S, **match: object
+        self,
+        act: Act | None = None,
+        *,
+        write: int = 0,
+        quiet: float = QUIET_S,
+        journey: Callable[[Case], None] | None = None,
+        **match: object,
     ) -> Outcome:
-        """Have the fault strike the given write, counted from 0, or whatever matches, and see the run to its end."""
+        """Have the fault strike the given write, counted from 0, or whatever matches, and see the run to its end.
+
+        `journey` is what happens to the run once its operator is there. By default nothing is done, and it ends by itself.
+        """
         match = match or {"method": WRITES, "target": NOT_THE_LEASE, "after": write}
         fault = self.proxy.inject(act, **match) if act else None
         with self.proxy:
             try:
                 first = self._cluster.create(self._path, self._resource)
                 self._start()
-                until(self._ended, "end of the run", meanwhile=self._tick, patience=_PATIENCE_S)
+                (journey or Case.to_the_end)(self)
                 # Whoever was started last must have looked at the run, and events are posted after the status.
                 until(self._all_have_listed, "list of the newest operator", meanwhile=self._tick)
                 self._pass(_SETTLED_S)
                 before = len(self.proxy.requests)
                 self._pass(quiet)
                 late = [request for request in self.proxy.requests[before:] if _is_write(request)]
-                last = self._get()
+                last = self._cluster.find(self.path)
                 return Outcome(
-                    self.namespace, self._account(last), self._endings(first, last), self._events(),
-                    [request for request in self.proxy.requests if _is_write(request)], late, self._starts,
-                    fault is not None and fault.times == 0,
+                    self.namespace, self._account(last) if last else GONE,
+                    self._endings(first, last) if last else [], self._events(), self._writes(), late, self._starts,
+                    fault is not None and fault.times == 0, self._told_before,
                 )  # fmt: skip
             finally:
                 self.operator.end()
+
+    def to_the_end(self) -> None:
+        """Wait until the run has ended."""
+        self._until(self._ended, "end of the run")
+
+    def suspended_resumed_and_deleted(self) -> None:
+        """Suspend its training, go on, and delete the run with all that it has stored."""
+        self.kubelet.script = lambda pod: None if stage_of(pod) == "train" else End()
+        self._until(lambda: self._phase() == "Training" and self._pods_at_work() == NODES, "training")
+        self._told_before = len(self._writes())
+        self._cluster.patch(self.path, {"spec": {"suspend": True}})
+        self._until(lambda: self._phase() == "Suspended" and not self._pods_at_work(), "suspension")
+        self._cluster.patch(self.path, {"spec": {"suspend": False}})
+        self._until(lambda: self._phase() == "Training" and self._pods_at_work() == NODES, "training again")
+        self._cluster.delete(self.path)
+        self._until(lambda: self._cluster.find(self.path) is None, "end of the resource")
+        children = [f"{BATCH}/namespaces/{self.namespace}/jobs"]
+        children += [f"{CORE}/namespaces/{self.namespace}/{kind}" for kind in ("pods", "services")]
+        self._until(lambda: not any(map(self._cluster.items, children)), "end of the children")
+
+    @property
+    def path(self) -> str:
+        """Of the run."""
+        return f"{self._path}/{self._resource['metadata']['name']}"
+
+    def _until(self, look: Callable[[], object], what: str) -> None:
+        until(look, what, meanwhile=self._tick, patience=_PATIENCE_S)
+
+    def _phase(self) -> str:
+        return str(self._get().get("status", {}).get("phase"))
+
+    def _pods_at_work(self) -> int:
+        return sum(pod["status"]["phase"] in ("Pending", "Running") for pod in self.kubelet.pods())
+
+    def _writes(self) -> list[str]:
+        return [request for request in self.proxy.requests if _is_write(request)]
 
     def _pass(self, seconds: float) -> None:
         """Let time pass, in which the operator is kept alive."""
@@ -136,7 +188,7 @@ class Case:
         return self.operator.log().count(" runs\n") >= self._starts
 
     def _get(self) -> Obj:
-        return self._cluster.get(f"{self._path}/{self._resource['metadata']['name']}")
+        return self._cluster.get(self.path)
 
     def _ended(self) -> Obj | None:
         found = self._get()
@@ -192,30 +244,37 @@ def successes(cluster: Cluster) -> dict[str, Counter[str]]:
 
 
 def every_write(
-    cluster: Cluster, folder: Path, resource: Obj, calm: Outcome, act: Callable[[Case], Act], parallel: int
+    cluster: Cluster,
+    folder: Path,
+    resource: Obj,
+    calm: Outcome,
+    act: Callable[[Case], Act],
+    parallel: int,
+    journey: Callable[[Case], None] | None = None,
 ) -> list[Outcome]:
-    """One case for each write of a calm run, some at a time; the act is made for each case."""
+    """One case for each write of a calm run from `told_before` on, some at a time; the act is made for each case."""
 
     def strike(write: int) -> Outcome:
         case = Case(cluster, folder, resource)
-        return case.carry_through(act(case), write=write)
+        return case.carry_through(act(case), write=write, journey=journey)
 
     with ThreadPoolExecutor(parallel) as pool:
-        return list(pool.map(strike, range(len(calm.writes))))
+        return list(pool.map(strike, range(calm.told_before, len(calm.writes))))
 
 
 def differences(cluster: Cluster, calm: Outcome, outcomes: list[Outcome], *, starts: int) -> list[str]:
     """Where a run with a fault went another way than one without, in words; empty where none did."""
     created = successes(cluster)
     found = []
-    for write, each in enumerate(outcomes):
+    for write, each in enumerate(outcomes, start=calm.told_before):
         wrong = {
             "account": each.account != calm.account and f"{each.account} instead of {calm.account}",
             "created": created[each.namespace] != created[calm.namespace]
             and f"{created[each.namespace]} instead of {created[calm.namespace]}",
             "Succeeded": each.endings != calm.endings and each.endings,
-            # One that was about to be posted when the operator died is lost; none is told twice.
-            "events": each.events - calm.events,
+            # One that was about to be posted when the operator died is lost, and only then; none is told twice.
+            "events": each.events - calm.events
+            or (starts == 1 and calm.events - each.events and f"{calm.events - each.events} are missing"),
             "writes after the end": each.after_the_end,
             "starts": each.starts != starts and each.starts,
             # A run may need some writes fewer, where two changes of its status are seen as one.

@@ -103,6 +103,15 @@ class Kubelet:
 
     def _play(self, pod: Obj) -> None:
         act = self.script(pod)
+        if isinstance(act, Wait) and act.reason == "Unschedulable":
+            condition = {
+                "type": "PodScheduled",
+                "status": "False",
+                "reason": act.reason,
+                "message": act.message,
+            }
+            self._write(pod, {"conditions": [condition | {"lastTransitionTime": _now()}]})
+            return
         if isinstance(act, Wait):
             waiting = {"waiting": {"reason": act.reason, "message": act.message}}
             self._bind(pod)

@@ -21,6 +21,9 @@ _LIMIT = aiohttp.ClientTimeout(total=20, sock_connect=5)
 _NO_LIMIT = aiohttp.ClientTimeout(total=None, sock_connect=5)
 PAGE = 100
 """Objects of one answer to a list: enough that a list takes few requests, few enough to be parsed at once."""
+FIELD_MANAGER = "reflect-operator"
+"""Whose the fields are that the operator writes, as `kubectl get --show-managed-fields` lists them."""
+_OWNED = ("create", "update", "patch")
 _WRITES = ("create", "update", "patch", "delete")
 _METHODS = {
     "get": "GET",
@@ -119,6 +122,8 @@ class Api:
         path = kind.path(namespace, name)
         if verb in _WRITES and not self._may_write():
             raise NotSent(f"{verb} {path}: no longer sure to be the leader")
+        if verb in _OWNED:
+            query = {"fieldManager": FIELD_MANAGER}
         status, content, headers = await self._send(
             _METHODS[verb], path + (f"?{urlencode(query)}" if query else ""), body
         )

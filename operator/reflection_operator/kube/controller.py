@@ -139,8 +139,11 @@ class Controller:
         match error:
             case Stale():
                 self._queue.retry(key)
-            case NamespaceEnding() | NotSent():
+            case NamespaceEnding():
                 _log.info("nothing is done: %s", error)
+            case NotSent():
+                # A Lease of ours that is renewed late makes us the leader again, and nothing else would bring this run back.
+                _log.info("not done, and tried again in %.1f s: %s", self._queue.retry(key), error)
             case ChildRefused():
                 self._metrics.failed("refused")
                 wait = self._queue.retry(key)

@@ -46,6 +46,11 @@ class ApiError(Exception):
         """The same request would be refused again until somebody changes something: the resource, a quota, a policy."""
         return self.status in (400, 403, 422)
 
+    @property
+    def passing(self) -> bool:
+        """The same request may be answered otherwise a moment later."""
+        return self.status in (409, 429) or self.status >= 500
+
 
 class NotSent(Exception):
     """A request that must not be made any more: another operator may be the leader by now."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import logging
 from datetime import UTC, datetime
@@ -16,6 +17,9 @@ from .kinds import EVENTS
 COMPONENT = "reflect-operator"
 _MAX_NAME = 40
 _TRIES = 2
+_PAUSE = 0.2
+_LONGEST_WAIT = 5.0
+"""Seconds that a run may wait so that one of its events can be posted."""
 
 _log = logging.getLogger(__name__)
 
@@ -61,8 +65,12 @@ class Events:
             try:
                 await self._api.create(EVENTS, run.namespace, body)
             except ApiError as error:
-                if not error.already_exists:
-                    _log.warning("event %s is lost: %s", event.reason, error)
+                if error.already_exists:
+                    return
+                if left and error.passing and (error.retry_after or 0.0) <= _LONGEST_WAIT:
+                    await asyncio.sleep(error.retry_after or _PAUSE)
+                    continue
+                _log.warning("event %s is lost: %s", event.reason, error)
             except TRANSPORT_ERRORS as error:
                 if left:
                     continue

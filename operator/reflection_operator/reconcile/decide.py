@@ -31,7 +31,8 @@ def decide(run: Observed) -> Decision:
         # Owner references delete the children, whether we are there or not.
         return while_held(run) if is_held(run.resource) else Decision(run.resource.status)
     old = run.resource.status or ReflectionTrainingStatus()
-    if conditions.has_ended(old.conditions):
+    # A condition that somebody has set by hand comes without the verdict that ended the run.
+    if conditions.has_ended(old.conditions) and old.verdict is not None:
         return after_the_end(run, old)
 
     here = locate(run, old)

@@ -22,6 +22,7 @@ from ...support.s3_server import ROOT, S3Server
 from .conftest import SHORT_LEASE, Run
 
 PAGE = CHECKOUT / "docs/operator.md"
+CRD = f"{CRDS}/reflectiontrainings.reflection.training"
 FINALIZER = "reflection.training/delete-artifacts"
 
 
@@ -166,6 +167,19 @@ def test_keys_that_are_gone_already_are_asked_for(
     nothing_is_left(cluster, run.namespace, kubelet)
 
 
+def test_a_clean_up_that_crashes_is_tried_again(
+    run: Run, operator: OperatorProcess, kubelet: Kubelet, cluster: Cluster
+) -> None:
+    start(run, operator, kubelet, spec__deletionPolicy="Delete")
+    kubelet.script = lambda pod: End(1, "Traceback") if stage_of(pod) == "cleanup" else train_on(pod)
+    cluster.delete(run.path)
+    ready = until(lambda: run.is_now("Ready", "False", "CleanupCrashed"), "reason", meanwhile=kubelet.tick)
+    assert "Traceback" in ready["message"]
+    kubelet.script = lambda _: End()
+    gone(cluster, run.path, kubelet)
+    nothing_is_left(cluster, run.namespace, kubelet)
+
+
 def test_what_was_deleted_while_the_operator_was_away_goes_when_it_is_back(
     run: Run, operator: OperatorProcess, kubelet: Kubelet, cluster: Cluster
 ) -> None:
@@ -263,6 +277,8 @@ def test_the_kind_goes_with_all_runs_of_either_policy(bare: Cluster, everywhere:
         delete_crd(bare, tick)
     finally:
         everywhere.end()
+    for run, kubelet in runs:
+        nothing_is_left(bare, run.namespace, kubelet)
 
 
 def test_the_kind_goes_while_no_operator_is_there(bare: Cluster, everywhere: OperatorProcess) -> None:
@@ -271,10 +287,27 @@ def test_the_kind_goes_while_no_operator_is_there(bare: Cluster, everywhere: Ope
     start(run, everywhere, kubelet)
     everywhere.kill()
     delete_crd(bare, kubelet.tick)
+    nothing_is_left(bare, run.namespace, kubelet)
+
+
+def test_the_kind_waits_for_runs_whose_artefacts_go_until_an_operator_is_there(
+    bare: Cluster, everywhere: OperatorProcess
+) -> None:
+    install_crd(bare)
+    run, kubelet = somewhere(bare, "Delete")
+    start(run, everywhere, kubelet, spec__deletionPolicy="Delete")
+    everywhere.kill()
+    bare.delete(CRD)
+    until(lambda: "deletionTimestamp" in run.get()["metadata"], "deletion of the run", meanwhile=kubelet.tick)
+    try:
+        everywhere.start(*SHORT_LEASE)
+        gone(bare, CRD, kubelet)
+    finally:
+        everywhere.end()
+    nothing_is_left(bare, run.namespace, kubelet)
 
 
 def delete_crd(cluster: Cluster, meanwhile: Callable[[], None]) -> None:
-    path = f"{CRDS}/reflectiontrainings.reflection.training"
-    cluster.delete(path)
-    until(lambda: cluster.find(path) is None, "end of the CRD", meanwhile=meanwhile)
+    cluster.delete(CRD)
+    until(lambda: cluster.find(CRD) is None, "end of the CRD", meanwhile=meanwhile)
     until(lambda: not cluster.items(f"{BATCH}/jobs"), "end of the Jobs", meanwhile=meanwhile)

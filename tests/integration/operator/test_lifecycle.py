@@ -176,6 +176,45 @@ def test_a_status_that_was_wiped_is_found_again(
     assert sorted(training.job_names()) == ["evaluate-1", "report-1", "rollout-1", "train-1", "verify-1"]
 
 
+def test_an_end_that_somebody_has_written_by_hand_is_none(
+    training: Run, cluster: Cluster, kubelet: Kubelet
+) -> None:
+    conditions = [
+        each | ({"status": "True", "reason": "Completed"} if each["type"] == "Succeeded" else {})
+        for each in training.status["conditions"]
+    ]
+    cluster.patch(f"{training.path}/status", {"status": {"conditions": conditions, "phase": "Succeeded"}})
+    until(lambda: training.condition("Succeeded")["status"] == "Unknown", "cure", meanwhile=kubelet.tick)
+    until(lambda: training.status.get("phase") == "Training", "status", meanwhile=kubelet.tick)
+    finish(training, kubelet)
+    assert training.status["restarts"] == 0
+
+
+def test_what_is_changed_while_a_stage_is_at_work(training: Run, cluster: Cluster, kubelet: Kubelet) -> None:
+    """A limit counts at once, what pods look like from the next Job on; the one at work goes on undisturbed."""
+    [before] = [job for job in training.jobs() if "-train-" in job["metadata"]["name"]]
+    changes = {
+        "failurePolicy": {"maxRestarts": 0},
+        "rollout": {"workers": 3},
+        "pods": {"common": {"labels": {"team": "seven"}}},
+    }
+    cluster.patch(training.path, {"spec": changes})
+    until(lambda: training.status["observedGeneration"] == 2, "observation", meanwhile=kubelet.tick)
+    finish(training, kubelet)
+    jobs = {job["metadata"]["name"].split("-")[-2]: job for job in training.jobs()}
+    assert jobs["train"]["metadata"]["uid"] == before["metadata"]["uid"]
+    labels = {name: job["spec"]["template"]["metadata"]["labels"].get("team") for name, job in jobs.items()}
+    assert labels == {"rollout": None, "verify": None, "train": None, "evaluate": "seven", "report": "seven"}
+
+
+def test_a_deadline_that_is_set_later_counts_from_the_start(
+    training: Run, cluster: Cluster, kubelet: Kubelet
+) -> None:
+    cluster.patch(training.path, {"spec": {"activeDeadlineSeconds": 1}})
+    until(lambda: training.is_now("Succeeded", "False"), "end of the run", meanwhile=kubelet.tick)
+    assert training.is_now("Stalled", "True", "DeadlineExceeded")
+
+
 FOREIGN = {
     "ConfigMap": (CORE, "rollout", {"data": {"mine": "yes"}}),
     "Job": (

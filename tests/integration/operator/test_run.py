@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 import pytest
+from reflection_api.reasons import MEANINGS, Fault, Reason
 
 from ...support.cluster import Cluster, Obj, until
 from ...support.kubelet import End, Kubelet, Script, Wait, attempt_of, failed, run_on, stage_of
@@ -103,6 +104,53 @@ FAILURES: list[tuple[str, dict[str, Any], Any, str]] = [
 ]  # fmt: skip
 
 
+LAST_ATTEMPTS = [
+    ("StorageUnavailable", failed("rollout", 75, "StorageUnavailable", "s3://team: connection refused")),
+    ("StorageFull", failed("rollout", 75, "StorageFull", "no space left on device")),
+    ("StorageConflict", at("verify", 75, "StorageConflict", "another writer was faster")),
+    ("DependencyUnavailable", at("verify", 75, "DependencyUnavailable", "the verifier does not answer")),
+    ("OutOfMemory", End(137, reason="OOMKilled")),
+    ("RolloutCrashed", End(1, "Traceback")),
+    ("VerifyCrashed", lambda pod: End(1, "Traceback") if stage_of(pod) == "verify" else End()),
+    ("TrainerCrashed", lambda pod: End(139) if stage_of(pod) == "train" else End()),
+    ("EvaluationCrashed", lambda pod: End(1, "Traceback") if stage_of(pod) == "evaluate" else End()),
+]
+"""Why an attempt failed that could have been tried again, and is not because of maxRestarts."""
+
+HINDRANCES = [
+    ("ImagePullFailed", Wait("ImagePullBackOff", 'image "trainer:typo" not found')),
+    ("SecretNotFound", Wait("CreateContainerConfigError", 'secret "hf-token" not found')),
+    ("PodConfigInvalid", Wait("CreateContainerConfigError", 'configmap "mine" not found')),
+    ("Unschedulable", Wait("Unschedulable", "0/1 nodes are available: 1 Insufficient nvidia.com/gpu")),
+]
+
+ELSEWHERE = {
+    "InvalidSpec": "test_misunderstood.py",
+    "ChildRefused": "test_lifecycle.py",
+    "QuotaWait": "test_lifecycle.py, a Job held by a queue",
+    "Disrupted": "test_a_crash_is_tried_again_and_a_disruption_is_not_counted",
+    "ReportCrashed": "test_a_report_that_cannot_be_written_does_not_undo_a_success",
+    "CleanupCrashed": "test_a_clean_up_that_crashes_is_tried_again",
+}
+
+
+def test_every_reason_for_which_something_does_not_go_on_is_seen() -> None:
+    seen = {reason for reason, *_ in [*FAILURES, *LAST_ATTEMPTS, *HINDRANCES]} | set(ELSEWHERE)
+    assert {str(reason) for reason in Reason if MEANINGS[reason].fault is not Fault.NONE} == seen
+
+
+@pytest.mark.parametrize(("reason", "act"), LAST_ATTEMPTS, ids=[case[0] for case in LAST_ATTEMPTS])
+def test_a_last_attempt_fails(
+    run: Run, operator: OperatorProcess, kubelet: Kubelet, reason: str, act: Any
+) -> None:
+    kubelet.script = act if callable(act) else lambda _: act
+    operator.start()
+    run.apply(spec__failurePolicy={"maxRestarts": 0})
+    until(lambda: run.is_now("Succeeded", "False"), "end of the run", meanwhile=kubelet.tick)
+    assert run.is_now("Stalled", "True", "MaxRestartsReached")
+    assert run.status["attempts"][-1]["reason"] == reason
+
+
 @pytest.mark.parametrize(
     ("reason", "fields", "act", "words"), FAILURES, ids=[f"{case[0]}-{n}" for n, case in enumerate(FAILURES)]
 )
@@ -125,6 +173,17 @@ def test_a_run_fails(
         "stillness",
         meanwhile=kubelet.tick,
     )
+
+
+def test_a_report_that_cannot_be_written_does_not_undo_a_success(
+    run: Run, operator: OperatorProcess, kubelet: Kubelet
+) -> None:
+    kubelet.script = lambda pod: End(1, "Traceback") if stage_of(pod) == "report" else End()
+    operator.start()
+    run.apply(spec__failurePolicy={"maxRestarts": 0})
+    end = until(lambda: run.is_now("Succeeded", "True"), "end of the run", meanwhile=kubelet.tick)
+    assert end["reason"] == "Completed"
+    assert "Traceback" in run.told("ReportCrashed")
 
 
 def test_no_failures_is_a_success(run: Run, operator: OperatorProcess, kubelet: Kubelet) -> None:
@@ -167,17 +226,16 @@ def test_a_crash_is_tried_again_and_a_disruption_is_not_counted(
     assert ["restart 1 of 3" in restarted[0], "not counted as a restart" in restarted[1]] == [True, True]
 
 
-def test_a_bad_image_is_shown_and_heals_without_touching_the_resource(
-    run: Run, operator: OperatorProcess, kubelet: Kubelet
+@pytest.mark.parametrize(("reason", "act"), HINDRANCES, ids=[case[0] for case in HINDRANCES])
+def test_what_keeps_pods_from_starting_is_shown_and_heals_without_touching_the_resource(
+    run: Run, operator: OperatorProcess, kubelet: Kubelet, reason: str, act: Wait
 ) -> None:
-    kubelet.script = lambda _: Wait("ImagePullBackOff", 'image "trainer:typo" not found')
+    kubelet.script = lambda _: act
     operator.start()
     run.apply()
-    hindered = until(
-        lambda: run.is_now("Ready", "False", "ImagePullFailed"), "hindrance", meanwhile=kubelet.tick
-    )
-    assert 'image "trainer:typo" not found' in hindered["message"]
-    assert run.is_now("Reconciling", "True", "ImagePullFailed")
+    hindered = until(lambda: run.is_now("Ready", "False", reason), "hindrance", meanwhile=kubelet.tick)
+    assert act.message in hindered["message"]
+    assert run.is_now("Reconciling", "True", reason)
     kubelet.script = run_on
     until(lambda: run.is_now("Ready", "True", "Progressing"), "progress", meanwhile=kubelet.tick)
     assert run.get()["metadata"]["generation"] == 1
