@@ -137,6 +137,17 @@ def _prepared(config: StageConfig, scratch: Path, index: int) -> tuple[list[str]
     }
 
 
+_READ_ONLY = 'mount --bind "$0" "$0" && mount -o remount,ro,bind "$0" && exec "$@"'
+
+
+def with_read_only(folder: Path) -> tuple[str, ...]:
+    """A wrapper in which a folder cannot be written to, whoever one is. Without the right to mount, the test is left out."""
+    wrapper = ("unshare", "--map-root-user", "--mount", "bash", "-c", _READ_ONLY, str(folder))
+    if subprocess.run([*wrapper, "true"], check=False, capture_output=True).returncode:
+        pytest.skip("this user may not mount a file system: run it as root")
+    return wrapper
+
+
 def stored(folder: Path) -> set[str]:
     """Names of all files below a storage folder, those being written included."""
     return {file.relative_to(folder).as_posix() for file in folder.rglob("*") if file.is_file()}

@@ -99,7 +99,11 @@ def test_foreign_settings_do_not_reach_tests_and_a_full_run_passes_on_ci(tmp_pat
     assert "nothing" in run.stdout.splitlines()
 
 
-@pytest.mark.parametrize("options", [(), ("-k", "test_runs")], ids=["skipped", "deselected"])
+@pytest.mark.parametrize(
+    "options",
+    [(), ("-k", "test_runs"), ("-n", "2", "--dist", "loadfile")],
+    ids=["skipped", "deselected", "in two lanes"],
+)
 def test_on_ci_a_left_out_test_fails_the_run(tmp_path: Path, options: tuple[str, ...]) -> None:
     run = inner(tmp_path, ONE_SKIPPED, *options, CI="true")
     assert run.returncode == 1

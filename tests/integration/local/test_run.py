@@ -220,7 +220,8 @@ def wait_to_kill(loop, runner, met, share, undisturbed):
 @pytest.mark.slow
 @pytest.mark.vllm
 @pytest.mark.timeout(900)
-def test_killed_while_vllm_works_it_leaves_none_of_its_processes(tmp_path):
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT], ids=["killed", "Ctrl-C"])
+def test_stopped_while_vllm_works_it_leaves_none_of_its_processes_and_carries_on(tmp_path, how):
     settings = {
         "spec.rollout.engine": "vllm",
         "spec.rollout.workers": 1,
@@ -237,10 +238,17 @@ def test_killed_while_vllm_works_it_leaves_none_of_its_processes(tmp_path):
 
     try:
         until(lambda: len(vllms_own()) == 2, "vLLM's two processes")
-        runner.kill()
-        runner.wait()
+        runner.send_signal(how)
+        stopped = time.monotonic()
+        assert runner.wait(GUARD) == (130 if how is signal.SIGINT else -how)
         end_within_ten_seconds(family)
+        assert time.monotonic() - stopped < 20
         assert list(marked(loop.mark)) == []
+        if how is signal.SIGINT:
+            done = loop.run()
+            assert done.returncode == 0, done.stdout + done.stderr
+            assert loop.dataset()
+            assert loop.file("round-1/evaluate/result.json").is_file()
     finally:
         runner.kill()
         runner.wait()
@@ -261,7 +269,7 @@ def name_of(process):
 def test_the_second_round_collects_its_failures_with_the_first_rounds_model(tmp_path):
     several = {
         "spec.rollout.workers": 2,
-        "spec.training.processesPerNode": 2,
+        "spec.training.nodes": 2,
         "spec.training.microBatchSize": 16,
     }
     loop = Loop(tmp_path, **{"spec.rounds": 2, "spec.training.maxSteps": 2} | several)
@@ -280,9 +288,9 @@ def test_the_second_round_collects_its_failures_with_the_first_rounds_model(tmp_
     assert loop.file("round-2/evaluate/result.json").is_file()
     for round_number in (1, 2):
         logs = [path.name for path in (loop.workdir / "logs").iterdir()]
-        assert len([name for name in logs if f"-r{round_number}-rollout-1-" in name]) == 2, (
-            "a process for each worker"
-        )
+        for stage, what in (("rollout", "worker"), ("train", "node")):
+            own = [name for name in logs if f"-r{round_number}-{stage}-1-" in name]
+            assert len(own) == 2, f"a process for each {what}"
 
 
 def test_two_runners_cannot_work_in_one_folder(tmp_path):

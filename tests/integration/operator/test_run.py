@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from reflection_api.reasons import MEANINGS, Fault, Reason
+from reflection_operator.kube.api import FIELD_MANAGER
 
 from ...support.cluster import Cluster, Obj, until
 from ...support.kubelet import End, Kubelet, Script, Wait, attempt_of, failed, run_on, stage_of
@@ -14,6 +15,18 @@ from ...support.operator_process import OperatorProcess
 from .conftest import Run
 
 STAGES = ("rollout", "verify", "train", "evaluate", "report")
+
+
+def test_what_the_operator_writes_is_known_to_be_its_own(
+    run: Run, operator: OperatorProcess, kubelet: Kubelet, cluster: Cluster
+) -> None:
+    operator.start()
+    run.apply()
+    until(lambda: run.status.get("phase") == "Rollout", "rollout", meanwhile=kubelet.tick)
+    fields = run.get()["metadata"]["managedFields"]
+    assert {each["manager"] for each in fields if each.get("subresource") == "status"} == {FIELD_MANAGER}
+    (job,) = run.jobs()
+    assert FIELD_MANAGER in {each["manager"] for each in job["metadata"]["managedFields"]}
 
 
 def test_a_run_succeeds(run: Run, operator: OperatorProcess, kubelet: Kubelet, cluster: Cluster) -> None:

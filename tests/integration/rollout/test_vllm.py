@@ -53,6 +53,21 @@ def test_a_shard_that_is_made_again_has_the_same_rows(tmp_path, model, prompts, 
     assert sampled(tmp_path, model, prompts, **NARROWED) == narrowed
 
 
+@pytest.mark.timeout(600)
+def test_a_shard_that_is_made_after_others_were_found_has_the_same_rows(tmp_path, model, prompts):
+    """Its process has not made those before it, and meets the model with nothing in its cache."""
+    changes = FEW | {"rollout.attemptsPerPrompt": 16}
+    config = rollout_config(folder=tmp_path / "runs", model=model, prompts=prompts, changes=changes)
+    assert run_stage(config, tmp_path / "first", timeout=500).exit_code == 0
+    first, second = sorted((tmp_path / "runs").rglob("*.parquet"))
+    rows, kept = pq.read_table(second).to_pylist(), first.stat().st_ino
+    second.unlink()
+    second.with_name(f"{second.name}.manifest.json").unlink()
+    assert run_stage(config, tmp_path / "again", timeout=500).exit_code == 0
+    assert pq.read_table(second).to_pylist() == rows
+    assert first.stat().st_ino == kept
+
+
 @pytest.mark.parametrize("setting", [{"topK": 1}, {"topP": 1e-6}], ids=lambda setting: next(iter(setting)))
 def test_what_leaves_only_the_likeliest_token_leaves_one_answer(tmp_path, model, prompts, setting):
     changes = {f"rollout.sampling.{name}": value for name, value in setting.items()}

@@ -16,7 +16,14 @@ from reflection_api.manifests import Manifest
 from reflection_trainer.storage import Artifacts, open_store
 from reflection_trainer.verify.dataset import load_failures
 
-from ...support.stage_runs import StageRun, run_stage, run_stage_here, start_stage, stored
+from ...support.stage_runs import (
+    StageRun,
+    run_stage,
+    run_stage_here,
+    start_stage,
+    stored,
+    with_read_only,
+)
 from .answers import EMPTY, RIGHT, WRONG, stage_folder, store_answers, verify_config
 
 FOUR = [RIGHT, WRONG, WRONG, EMPTY]
@@ -60,6 +67,17 @@ def test_two_shards_of_answers_become_two_of_failures(verify, tmp_path):
     assert (artifact.uri, artifact.rows) == (stage_folder(tmp_path).as_uri(), 4)
     progress = json.loads((tmp_path / "scratch" / "progress.json").read_text())
     assert (progress["done"], progress["total"]) == (8, 8)
+
+
+def test_a_storage_that_is_read_only(tmp_path):
+    store_answers(tmp_path, [FOUR])
+    config = verify_config(tmp_path)
+    before = stored(tmp_path / "runs")
+    run = run_stage(config, tmp_path / "scratch", wrapper=with_read_only(tmp_path / "runs"))
+    assert (run.exit_code, run.result.reason) == (78, "StorageDenied")
+    assert run.result.message.startswith(f"storage: cannot write {(tmp_path / 'runs').as_uri()}/")
+    assert "Traceback" not in run.stderr
+    assert stored(tmp_path / "runs") == before
 
 
 def test_the_dataset_has_the_answers_origin(verify, tmp_path):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -136,6 +137,16 @@ def test_the_examples_are_valid(file: Path) -> None:
     problems = json.loads(answer.stdout)["problems"]
     # A model or prompts that a recipe makes first need not be here.
     assert [problem for problem in problems if "there is no f" not in problem["message"]] == []
+
+
+@pytest.mark.parametrize(
+    "file", sorted(ROOT.glob("examples/*/reflectiontraining.yaml")), ids=lambda file: file.parent.name
+)
+def test_on_a_cluster_only_the_addresses_of_the_examples_change(tmp_path: Path, file: Path) -> None:
+    moved = tmp_path / "reflectiontraining.yaml"
+    moved.write_text(re.sub(r"file://\.?/(\.\./)*", "s3://team/", file.read_text()))
+    answer = RUNNER.invoke(app, ["validate", "-o", "json", str(moved)])
+    assert json.loads(answer.stdout)["problems"] == []
 
 
 def test_the_check_itself_is_quick(good: Path, record_property: Callable[[str, object], None]) -> None:
