@@ -26,13 +26,19 @@ def report(
         ),
     ],
     output: Annotated[
-        Path, typer.Option("--output", "-o", help="The HTML file to write.", metavar="FILE")
+        Path,
+        typer.Option(
+            "--output",
+            "-o",
+            help="The HTML file to write; beside it, as .json and .md, go the numbers.",
+            metavar="FILE",
+        ),
     ] = Path("report.html"),
 ) -> None:
-    """Write the report of a run as one HTML file.
+    """Write the report of a run as one HTML file, and its numbers beside it.
 
-    It loads nothing from anywhere, and is made from what the run has left so far, finished or not. The extra trainer is needed:
-    pip install 'reflect-operator[trainer]'.
+    The page loads nothing from anywhere, and is made from what the run has left so far, finished or not. The extra trainer is
+    needed: pip install 'reflect-operator[trainer]'.
     """
     try:
         check_installed("trainer", by="reflect report")

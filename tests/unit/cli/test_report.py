@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 from pathlib import Path
 
@@ -38,3 +39,5 @@ def test_a_page_that_cannot_be_written_is_a_failure(tmp_path: Path) -> None:
     answer = report(".", cwd=tmp_path)
     assert (answer.returncode, answer.stdout) == (0, "report.html\n"), answer.stderr
     assert "Not known" in (tmp_path / "report.html").read_text()
+    assert "Not known" in (tmp_path / "report.md").read_text()
+    assert json.loads((tmp_path / "report.json").read_text())["name"] == "tiny"

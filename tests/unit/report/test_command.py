@@ -53,6 +53,11 @@ def test_every_way_to_name_a_run(tmp_path, name, capsys):
     assert "All" not in lines
     assert f"{folder.as_uri()}" in lines
     assert sorted(file.name for file in tmp_path.iterdir() if file.suffix == ".partial") == []
+    beside = "report" if name == "the stage" else "page"
+    assert {f"{beside}.json", f"{beside}.md"} <= set(lines)
+    numbers = json.loads(page.with_name(f"{beside}.json").read_text())
+    assert numbers["rounds"][0]["evaluation"]["firstTry"]
+    assert f"in {beside}.json beside this file" in page.with_name(f"{beside}.md").read_text()
 
 
 def test_a_run_that_is_under_way_is_known_by_its_manifests(tmp_path):

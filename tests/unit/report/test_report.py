@@ -198,6 +198,15 @@ def test_groups_are_counted(tmp_path):
     )
 
 
+def test_groups_that_were_drawn_in_the_place_of_dead_ones_are_counted_too(tmp_path):
+    refill = {"training.failuresPerStep": 8, "training.method": {"deadGroups": "refill", "numGenerations": 4}}
+    context = context_of(tmp_path, **refill)
+    shares = {"groups": 16, "deadGroupShare": 0.5, "allRightShare": 0.25, "allWrongShare": 0.25}
+    leave_training(context, steps=40, shares=shares)
+    made = reported(context)[0].rounds[0].training
+    assert (made.groups, made.live_groups) == (640, 320)
+
+
 def test_seconds_on_graphics_cards_are_counted_as_such(tmp_path):
     gpus = {"training.nodes": 2, "training.gpusPerNode": 4, "rollout.gpusPerWorker": 1}
     context = context_of(tmp_path, **gpus)

@@ -1,4 +1,4 @@
-"""`python -m reflection_trainer.report DIR-or-URI --output FILE`: the report of a run as one HTML file."""
+"""`python -m reflection_trainer.report DIR-or-URI --output FILE`: the report of a run as one HTML file, and its numbers."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from reflection_api.stages import ExitCode
 
 from ..errors import StageFailure
 from .find import report_of
-from .html import render_html
+from .stage import written_out
 
 FAILED = 1
 INTERRUPTED = 130
@@ -19,10 +19,17 @@ INTERRUPTED = 130
 def main(argv: list[str] | None = None) -> int:
     """Write the report; returns the exit code: 0, 78 for a place without a run, 1 or another one of a stage else."""
     parser = argparse.ArgumentParser(
-        prog="python -m reflection_trainer.report", description="Write the report of a run as one HTML file."
+        prog="python -m reflection_trainer.report",
+        description="Write the report of a run as one HTML file, and its numbers beside it.",
     )
     parser.add_argument("place", help="folder or URI of a run, or a folder with one run below")
-    parser.add_argument("--output", type=Path, required=True, metavar="FILE", help="the HTML file to write")
+    parser.add_argument(
+        "--output",
+        type=Path,
+        required=True,
+        metavar="FILE",
+        help="the HTML file to write; beside it, as .json and .md, go the numbers",
+    )
     arguments = parser.parse_args(argv)
     try:
         write_report(arguments.place, arguments.output)
@@ -37,11 +44,12 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def write_report(place: str, output: Path) -> None:
-    """Gather what a run has left so far and write the page."""
-    page = render_html(report_of(place))
-    partial = output.with_name(f".{output.name}.partial")
-    partial.write_text(page, encoding="utf-8")
-    partial.replace(output)
+    """Gather what a run has left so far, and write the page and the same for programs and for people at a terminal."""
+    page, *beside = written_out(report_of(place), output.stem, page=output.stem).items()
+    for name, text in [*beside, (output.name, page[1])]:
+        partial = output.with_name(f".{name}.partial")
+        partial.write_text(text, encoding="utf-8")
+        partial.replace(output.with_name(name))
 
 
 def _fail(message: str, code: int) -> int:

@@ -119,24 +119,25 @@ def summarised(lines: list[dict[str, float]], training: Mapping[str, Any]) -> Tr
     window = max(1, round(len(lines) * WINDOW_SHARE))
     stride = -(-len(lines) // _CURVE_POINTS)
     per_step = int(training.get("failuresPerStep", 0))
-    dead, right, wrong = (_groups(lines, name, per_step) for name in _DEAD)
-    groups = per_step * len(lines) if _DEAD[0] in lines[-1] else 0
+    drawn = [line.get("groups", per_step) for line in lines]
+    dead, right, wrong = (
+        sum(round(line.get(name, 0.0) * groups) for line, groups in zip(lines, drawn, strict=True))
+        for name in _DEAD
+    )
+    groups = round(sum(drawn)) if _DEAD[0] in lines[-1] else 0
     return Training(
         steps=int(lines[-1]["step"]),
         window=window,
         first=_means(lines[:window]),
         last=_means(lines[-window:]),
         curve=lines[::stride],
-        reflections_per_step=per_step * int(training.get("method", {}).get("numGenerations", 0)),
+        reflections_per_step=round(sum(drawn) / len(drawn))
+        * int(training.get("method", {}).get("numGenerations", 0)),
         groups=groups,
         live_groups=groups - dead,
         all_right_groups=right,
         all_wrong_groups=wrong,
     )
-
-
-def _groups(lines: Iterable[Mapping[str, float]], share: str, per_step: int) -> int:
-    return sum(round(line.get(share, 0.0) * per_step) for line in lines)
 
 
 def _means(lines: list[dict[str, float]]) -> dict[str, float]:

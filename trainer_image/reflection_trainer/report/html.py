@@ -32,14 +32,15 @@ _WHOLE = 100
 """From here on the digits after the point say nothing."""
 
 
-def render_html(report: Report) -> str:
-    """The report for a browser."""
+def render_html(report: Report, beside: str = "report") -> str:
+    """The report for a browser. `beside` is the name, without an ending, of the files with the same numbers."""
     style, script = ((_ASSETS / name).read_text(encoding="utf-8") for name in ("page.css", "page.js"))
     return (
         _environment()
         .get_template("page.html.j2")
         .render(
             report=report,
+            beside=beside,
             answers=list(answers(report)),
             trained_on=trained_on(report),
             verifier=verifier_name(report.task),

@@ -30,12 +30,12 @@ _FIGURES = {
 """What is shown of a training; all of it stands in report.json."""
 
 
-def render_markdown(report: Report) -> str:
-    """The report for people."""
-    return "\n".join(_lines(report)) + "\n"
+def render_markdown(report: Report, beside: str = "report") -> str:
+    """The report for people. `beside` is the name, without an ending, of the file with everything."""
+    return "\n".join(_lines(report, beside)) + "\n"
 
 
-def _lines(report: Report) -> Iterator[str]:
+def _lines(report: Report, beside: str) -> Iterator[str]:
     model, prompts = trained_on(report)
     yield f"# {name(report.name)}"
     yield ""
@@ -50,7 +50,7 @@ def _lines(report: Report) -> Iterator[str]:
     yield ""
     for number in report.rounds:
         yield from _round(number)
-    yield from _made_with(report)
+    yield from _made_with(report, beside)
 
 
 def _answers(report: Report) -> Iterator[str]:
@@ -211,13 +211,13 @@ def _costs(costs: Sequence[Cost]) -> Iterator[str]:
     yield from _table(["stage", "seconds of work", "tokens written"], rows)
 
 
-def _made_with(report: Report) -> Iterator[str]:
+def _made_with(report: Report, beside: str) -> Iterator[str]:
     yield "## Made with"
     yield ""
     for package, version in sorted(report.versions.items()):
         yield f"- {name(package)} {code(version)}"
     yield ""
-    yield "The settings in full are in report.json beside this file."
+    yield f"The settings in full are in {beside}.json beside this file."
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:

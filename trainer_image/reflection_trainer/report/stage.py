@@ -19,7 +19,7 @@ def run(context: StageContext) -> StageResult:
     config = context.config
     report = gather(context.artifacts, settings_of(config), config.round, context.workdir)
     artifacts = []
-    for name, text in _files(report).items():
+    for name, text in written_out(report, "report", page="index").items():
         local = context.workdir / name
         local.write_text(text, encoding="utf-8")
         artifacts.append(context.artifacts.put_file(local, context.path(Stage.REPORT, name), kind="report"))
@@ -28,9 +28,10 @@ def run(context: StageContext) -> StageResult:
     )
 
 
-def _files(report: Report) -> dict[str, str]:
+def written_out(report: Report, name: str, *, page: str) -> dict[str, str]:
+    """The report for browsers, programs and people: texts by the names of their files, which begin with `page` and `name`."""
     return {
-        "index.html": render_html(report),
-        "report.json": report.to_json(indent=1),
-        "report.md": render_markdown(report),
+        f"{page}.html": render_html(report, name),
+        f"{name}.json": report.to_json(indent=1),
+        f"{name}.md": render_markdown(report, name),
     }
