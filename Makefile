@@ -92,9 +92,17 @@ bench: setup ## Run the benchmarks of bench/, or one: make bench ONLY=name
 	@for file in $(if $(ONLY),bench/$(ONLY).py,$(wildcard bench/[a-z]*.py)); do \
 		echo "== $$file"; $(BIN)/python "$$file" || exit; done
 
+.PHONY: cluster
+cluster: deps-system setup ## A real cluster with two nodes on this machine, until Ctrl-C; needs root
+	@$(BIN)/python -m tests.support.nodes
+
+.PHONY: cluster-down
+cluster-down: setup ## Stop every such cluster, and clean up after those that were killed
+	@$(BIN)/python -m tests.support.nodes --down
+
 .PHONY: soak
 soak: setup ## Long tests that `make test` leaves to this: all, or one: make soak ONLY=name
-	@$(BIN)/pytest $(if $(ONLY),tests/soak/test_$(ONLY).py,tests/soak)
+	@$(BIN)/pytest $(if $(filter cluster,$(ONLY)),tests/cluster,$(if $(ONLY),tests/soak/test_$(ONLY).py,tests/soak tests/cluster))
 
 .PHONY: gpu
 gpu: setup ## What only a GPU can show, on a machine with one: makes .venv-gpu from requirements/gpu.lock

@@ -7,6 +7,7 @@ from __future__ import annotations
 import io
 import subprocess
 import tarfile
+from collections.abc import Iterable
 from pathlib import Path
 
 from .oci import Layer, LayerWriter
@@ -44,9 +45,9 @@ class NoPackages(RuntimeError):
     """A sentence for the person at the terminal."""
 
 
-def base_layer(folder: Path) -> tuple[Layer, list[str]]:
-    """The layer, and name and version of each package in it; the packages are downloaded into the folder."""
-    files = _download(folder)
+def base_layer(folder: Path, more: Iterable[str] = ()) -> tuple[Layer, list[str]]:
+    """The layer, and name and version of each package in it, `more` beside Python's; they are downloaded into the folder."""
+    files = _download(folder, (*PACKAGES, *more))
     writer = LayerWriter()
     for name in _MERGED:
         writer.folder(f"usr/{name}")
@@ -63,11 +64,11 @@ def base_layer(folder: Path) -> tuple[Layer, list[str]]:
     return writer.layer(), [file.stem.rpartition("_")[0].replace("%3a", ":") for file in files]
 
 
-def _download(folder: Path) -> list[Path]:
+def _download(folder: Path, packages: Iterable[str]) -> list[Path]:
     folder.mkdir(parents=True, exist_ok=True)
     try:
         done = subprocess.run(
-            ["apt-get", "download", "-qq", *PACKAGES], cwd=folder, text=True, capture_output=True, check=False
+            ["apt-get", "download", "-qq", *packages], cwd=folder, text=True, capture_output=True, check=False
         )
     except FileNotFoundError:
         raise NoPackages(

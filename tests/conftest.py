@@ -20,7 +20,11 @@ from hypothesis import settings
 CI = os.environ.get("CI", "").lower() in {"1", "true", "yes"}
 TESTS = Path(__file__).parent
 # What a run of everything does not touch, with CI=true either.
-OTHER_ROOMS = {"soak": "hours in all, `make soak`", "gpu": "on a machine with a GPU, `make gpu`"}
+OTHER_ROOMS = {
+    "soak": "hours in all, `make soak`",
+    "cluster": "on a machine where root may run containers, `make soak ONLY=cluster`",
+    "gpu": "on a machine with a GPU, `make gpu`",
+}
 QUICK_FIRST = ("unit", "integration", "cluster")
 # Rooms of integration that need what is built beside the tests of the others: Kubernetes and Helm.
 BUILT_MEANWHILE = frozenset({"install", "operator"})

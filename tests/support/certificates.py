@@ -36,13 +36,13 @@ class Authority:
         write_key(path, self._key)
         return path
 
-    def server(self, name: str) -> tuple[Path, Path]:
-        """Certificate and key of a server on the loopback address."""
+    def server(self, name: str, *places: str) -> tuple[Path, Path]:
+        """Certificate and key of a server on the loopback address, and at other addresses and names."""
         names = x509.SubjectAlternativeName(
             [
                 x509.DNSName("localhost"),
                 x509.DNSName("kubernetes.default.svc"),
-                x509.IPAddress(ipaddress.ip_address("127.0.0.1")),
+                *(_place(each) for each in sorted({"127.0.0.1", *places})),
             ]
         )
         return self._leaf(name, [], ExtendedKeyUsageOID.SERVER_AUTH, names)
@@ -74,6 +74,13 @@ class Authority:
         )
         write_key(private, key)
         return certificate, private
+
+
+def _place(text: str) -> x509.GeneralName:
+    try:
+        return x509.IPAddress(ipaddress.ip_address(text))
+    except ValueError:
+        return x509.DNSName(text)
 
 
 def signing_key(folder: Path, name: str) -> Path:

@@ -18,6 +18,7 @@ Obj = dict[str, Any]
 
 RUNS = "/apis/reflection.training/v1alpha1"
 BATCH = "/apis/batch/v1"
+APPS = "/apis/apps/v1"
 CORE = "/api/v1"
 _PATIENCE_S = 60
 """A guard: what a test waits for takes a second or two."""

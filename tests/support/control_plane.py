@@ -39,16 +39,19 @@ class NotReady(RuntimeError):
 class ControlPlane(Access):
     """A running control plane."""
 
+    kind = "control-plane"
+
     def __init__(self, programs: Programs, *, controllers: bool = True) -> None:
-        self._daemons = Daemons("control-plane")
+        self._daemons = Daemons(self.kind)
         self._programs = programs
         folder = self.folder = self._daemons.folder
         self._authority = Authority(folder)
         self.ca = self._authority.certificate
-        self._etcd, peers, self.port = free_ports(3)
-        self.server = f"https://127.0.0.1:{self.port}"
-        self.kubeconfig = self.kubeconfig_for("admin", "system:masters")
+        self._etcd, peers, self._secure_port = free_ports(3)
         try:
+            self._settle_down()
+            self.server = f"https://127.0.0.1:{self.port}"
+            self.kubeconfig = self.kubeconfig_for("admin", "system:masters")
             self._start_etcd(peers)
             self._start_apiserver()
             self._wait("the API server", "/readyz")
@@ -69,14 +72,28 @@ class ControlPlane(Access):
         """Stop it and remove all its data."""
         self._daemons.stop()
 
-    def kubeconfig_for(self, user: str, *groups: str) -> Path:
-        """A kubeconfig for a user with a certificate of his own."""
+    def kubeconfig_for(self, user: str, *groups: str, server: str = "") -> Path:
+        """A kubeconfig for a user with a certificate of his own; by way of another server, if given."""
         certificate, key = self._authority.client(user, *groups)
-        return self.write_kubeconfig(user, {"client-certificate": str(certificate), "client-key": str(key)})
+        user_here = {"client-certificate": str(certificate), "client-key": str(key)}
+        return self.write_kubeconfig(user, user_here, server)
 
     def server_certificate(self, name: str) -> tuple[Path, Path]:
         """Certificate and key of another server that belongs to it, on the loopback address."""
         return self._authority.server(name)
+
+    def _settle_down(self) -> None:
+        """Decide where its processes are, and how they are reached from here."""
+        self.address = "127.0.0.1"
+        self.port = self._secure_port
+
+    def _launch(self, name: str, program: Path, options: dict[str, Any]) -> None:
+        self._daemons.start(name, [program, *_flags(options)])
+
+    @property
+    def _inner_server(self) -> str:
+        """The API server for whoever is where it is."""
+        return f"https://{self.address}:{self._secure_port}"
 
     def _start_etcd(self, peers: int) -> None:
         client, peer = f"http://127.0.0.1:{self._etcd}", f"http://127.0.0.1:{peers}"
@@ -91,17 +108,17 @@ class ControlPlane(Access):
             # Nothing here is to survive a power cut.
             "unsafe-no-fsync": "true",
         }
-        self._daemons.start("etcd", [self._programs.etcd, *_flags(options)])
+        self._launch("etcd", self._programs.etcd, options)
 
     def _start_apiserver(self) -> None:
-        certificate, key = self._authority.server("kube-apiserver")
+        certificate, key = self._authority.server("kube-apiserver", self.address)
         self._token_key = signing_key(self.folder, "service-accounts")
         policy = self.folder / "audit-policy.json"
         policy.write_text(json.dumps(_AUDIT_POLICY))
         options = {
             "etcd-servers": f"http://127.0.0.1:{self._etcd}",
-            "bind-address": "127.0.0.1",
-            "secure-port": self.port,
+            "bind-address": self.address,
+            "secure-port": self._secure_port,
             "tls-cert-file": certificate,
             "tls-private-key-file": key,
             "client-ca-file": self._authority.certificate,
@@ -116,10 +133,14 @@ class ControlPlane(Access):
             "max-requests-inflight": 2000,
             "max-mutating-requests-inflight": 1000,
         }
-        self._daemons.start("kube-apiserver", [self._programs.apiserver, *_flags(options)])
+        self._launch("kube-apiserver", self._programs.apiserver, options | self._apiserver_options())
+
+    def _apiserver_options(self) -> dict[str, Any]:
+        """What differs where there are nodes."""
+        return {}
 
     def _start_controllers(self) -> None:
-        kubeconfig = self.kubeconfig_for("system:kube-controller-manager")
+        kubeconfig = self.kubeconfig_for("system:kube-controller-manager", server=self._inner_server)
         options = {
             "kubeconfig": kubeconfig,
             "authentication-kubeconfig": kubeconfig,
@@ -136,7 +157,12 @@ class ControlPlane(Access):
             "kube-api-qps": 300,
             "kube-api-burst": 600,
         }
-        self._daemons.start("kube-controller-manager", [self._programs.controller_manager, *_flags(options)])
+        options |= self._controller_options()
+        self._launch("kube-controller-manager", self._programs.controller_manager, options)
+
+    def _controller_options(self) -> dict[str, Any]:
+        """What differs where there are nodes."""
+        return {}
 
     def _wait(self, what: str, path: str) -> None:
         deadline = time.monotonic() + _READY_LIMIT_S
@@ -179,7 +205,7 @@ def _flags(options: dict[str, Any]) -> list[str]:
     return [f"--{name}={value}" for name, value in options.items()]
 
 
-def _until_told() -> None:
+def until_told() -> None:
     """Wait for the end of standard input where that is a pipe, else for a signal."""
     if sys.stdin.isatty():
         signal.pause()
@@ -193,7 +219,7 @@ def main() -> None:
     try:
         print(f"export KUBECONFIG={plane.kubeconfig}", flush=True)
         print(f"alias kubectl={find_programs().kubectl}", flush=True)
-        _until_told()
+        until_told()
     except KeyboardInterrupt:
         print("stopping", file=sys.stderr)
     finally:

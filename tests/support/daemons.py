@@ -11,7 +11,8 @@ import os
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from typing import Any
 import psutil
 
 from .go_tools import cache_folder, locked
+from .nodes.undo import UNDO
 
 _STOP_LIMIT_S = 10
 
@@ -34,6 +36,19 @@ class Daemons:
             self.folder = Path(tempfile.mkdtemp(prefix=f"reflect-{kind}-"))
             self._record = records / f"{self.folder.name}.json"
             self._processes: list[subprocess.Popen[bytes]] = []
+            self._changes: list[tuple[str, str]] = []
+            self._writing = threading.Lock()
+            self._write()
+
+    def will_undo(self, kind: str, what: str) -> None:
+        """Something about this machine is going to be changed, and is to be as before when these processes have ended.
+
+        Args:
+            kind: a key of `UNDO`.
+            what: its argument.
+        """
+        with self._writing:
+            self._changes.append((kind, what))
             self._write()
 
     def start(self, name: str, command: Sequence[str | Path]) -> subprocess.Popen[bytes]:
@@ -43,8 +58,9 @@ class Daemons:
             process = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
             )
-        self._processes.append(process)
-        self._write()
+        with self._writing:
+            self._processes.append(process)
+            self._write()
         return process
 
     def log(self, name: str) -> Path:
@@ -70,6 +86,7 @@ class Daemons:
             process.kill()
         for process in self._processes:
             process.wait(timeout=_STOP_LIMIT_S)
+        _undo(self._changes)
         shutil.rmtree(self.folder, ignore_errors=True)
         self._record.unlink(missing_ok=True)
 
@@ -78,10 +95,24 @@ class Daemons:
             "folder": str(self.folder),
             "owner": _identity(os.getpid()),
             "processes": [_identity(process.pid) for process in self._processes],
+            "changes": self._changes,
         }
         unfinished = self._record.with_suffix(".new")
         unfinished.write_text(json.dumps(record))
         unfinished.replace(self._record)
+
+
+def stop_all(kind: str) -> int:
+    """Have those of a kind stopped by whoever started them, or stop what he has left; how many there were."""
+    records = cache_folder() / "daemons"
+    found = list(records.glob(f"reflect-{kind}-*.json"))
+    owners = [owner for path in found if (owner := _alive(json.loads(path.read_text())["owner"]))]
+    for owner in owners:
+        owner.terminate()
+    psutil.wait_procs(owners, timeout=_STOP_LIMIT_S)
+    with locked(records / "lock"):
+        _clean(records)
+    return len(found)
 
 
 def _clean(records: Path) -> None:
@@ -94,8 +125,14 @@ def _clean(records: Path) -> None:
             if process := _alive(identity):
                 with suppress(psutil.NoSuchProcess):
                     process.kill()
+        _undo(record.get("changes", []))
         shutil.rmtree(record["folder"], ignore_errors=True)
         path.unlink()
+
+
+def _undo(changes: Iterable[Sequence[str]]) -> None:
+    for kind, what in changes:
+        UNDO[kind](what)
 
 
 def _identity(pid: int) -> dict[str, Any]:

@@ -18,6 +18,9 @@ _PACKAGES = {
     "etcd": "go.etcd.io/etcd/server/v3",
     "kube-apiserver": "k8s.io/kubernetes/cmd/kube-apiserver",
     "kube-controller-manager": "k8s.io/kubernetes/cmd/kube-controller-manager",
+    "kube-scheduler": "k8s.io/kubernetes/cmd/kube-scheduler",
+    "kubelet": "k8s.io/kubernetes/cmd/kubelet",
+    "kube-proxy": "k8s.io/kubernetes/cmd/kube-proxy",
     "kubectl": "k8s.io/kubernetes/cmd/kubectl",
 }
 
@@ -40,6 +43,20 @@ def find_programs() -> Programs:
         controller_manager=_find("kube-controller-manager"),
         kubectl=_find("kubectl"),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class NodePrograms:
+    """Paths of what nodes need beside a control plane."""
+
+    scheduler: Path
+    kubelet: Path
+    proxy: Path
+
+
+def find_node_programs() -> NodePrograms:
+    """Built (about a minute once more; kept in the cache folder)."""
+    return NodePrograms(_find("kube-scheduler"), _find("kubelet"), _find("kube-proxy"))
 
 
 def _find(name: str) -> Path:

@@ -1,0 +1,49 @@
+"""A whole cluster: control plane, scheduler, DNS and nodes."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+
+from ..cluster import CORE, Cluster, Obj, until
+from ..kubernetes_programs import find_node_programs, find_programs
+from .control import ControlPlaneWithNodes
+from .dns import start_dns
+from .node import Node
+
+_READY_LIMIT_S = 120
+
+
+class ClusterWithNodes:
+    """Started by making it; `stop` leaves nothing behind, and where that is never called, the next one cleans up."""
+
+    def __init__(self, nodes: int = 2) -> None:
+        programs, node_programs = find_programs(), find_node_programs()
+        self.plane = ControlPlaneWithNodes(programs, node_programs)
+        try:
+            self.cluster = Cluster(self.plane, programs.kubectl)
+            start_dns(self.plane, self.cluster)
+            with ThreadPoolExecutor(nodes) as pool:
+                numbers = range(1, nodes + 1)
+                self.nodes = list(
+                    pool.map(lambda number: Node(self.plane, node_programs, number, nodes), numbers)
+                )
+            until(self.all_ready, "readiness of all nodes", patience=_READY_LIMIT_S)
+        except BaseException:
+            self.plane.stop()
+            raise
+
+    def all_ready(self) -> bool:
+        """Whether every node takes pods."""
+        found = self.cluster.items(f"{CORE}/nodes")
+        return len(found) == len(self.nodes) and all(map(is_ready, found))
+
+    def stop(self) -> None:
+        """Stop everything and undo what was changed."""
+        with closing(self.cluster):
+            self.plane.stop()
+
+
+def is_ready(node: Obj) -> bool:
+    conditions = node.get("status", {}).get("conditions", [])
+    return any(each["type"] == "Ready" and each["status"] == "True" for each in conditions)

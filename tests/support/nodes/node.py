@@ -1,0 +1,170 @@
+"""A node: containerd, kubelet and kube-proxy on a machine of its own."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+
+from ..kubernetes_programs import NodePrograms
+from . import cgroups
+from .control import ControlPlaneWithNodes
+from .images import pause_image
+from .machine import Machine
+from .network import DNS_SERVICE, address, join, pods
+
+PAUSE = "registry.k8s.io/pause:3.10"
+_SOCKET_LIMIT_S = 30
+_CNI = "/usr/lib/cni"
+
+
+class Node:
+    """One node, counted from 1."""
+
+    def __init__(self, plane: ControlPlaneWithNodes, programs: NodePrograms, number: int, nodes: int) -> None:
+        """Start it; that it is ready is for the API server to say."""
+        self._plane, self._programs, self._number = plane, programs, number
+        self.name = f"node-{number}"
+        self.address = address(number)
+        self.folder = plane.folder / self.name
+        self.folder.mkdir()
+        self.machine = Machine(plane.daemons, self.name)
+        self._cgroup = f"{plane.folder.name}-{self.name}"
+        plane.daemons.will_undo("cgroup", self._cgroup)
+        cgroups.make(self._cgroup)
+        join(plane.machine, self.machine, number, nodes)
+        self._socket = Path("/run/containerd.sock")
+        self._start_containerd()
+        self._import_pause()
+        self._start_kubelet()
+        self._start_proxy()
+
+    def images(self, archive: Path) -> None:
+        """Take over the images of an OCI archive."""
+        self._ctr("images", "import", str(archive))
+
+    def _start_containerd(self) -> None:
+        cni = self.folder / "cni"
+        cni.mkdir()
+        bridge = {
+            "type": "bridge",
+            "bridge": "cni0",
+            "isGateway": True,
+            "isDefaultGateway": True,
+            "hairpinMode": True,
+            "ipMasq": False,
+            "ipam": {"type": "host-local", "ranges": [[{"subnet": pods(self._number)}]]},
+        }
+        network = {
+            "cniVersion": "1.0.0",
+            "name": "pods",
+            "plugins": [bridge, {"type": "portmap", "capabilities": {"portMappings": True}}],
+        }
+        (cni / "10-pods.conflist").write_text(json.dumps(network))
+        config = self.folder / "containerd.toml"
+        config.write_text(f"""
+version = 2
+root = '{self.folder}/containerd'
+state = '/run/containerd'
+disabled_plugins = ['io.containerd.snapshotter.v1.btrfs', 'io.containerd.snapshotter.v1.devmapper']
+[grpc]
+  address = '{self._socket}'
+[plugins."io.containerd.grpc.v1.cri"]
+  # This user may not lower the score by which the kernel chooses whom to kill.
+  restrict_oom_score_adj = true
+  sandbox_image = '{PAUSE}'
+  [plugins."io.containerd.grpc.v1.cri".cni]
+    bin_dir = '{_CNI}'
+    conf_dir = '{cni}'
+  [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc]
+    runtime_type = 'io.containerd.runc.v2'
+""")
+        self.containerd = self.machine.start(f"{self.name}-containerd", ["containerd", "--config", config])
+        deadline = time.monotonic() + _SOCKET_LIMIT_S
+        while True:
+            try:
+                self._ctr("version")
+            except RuntimeError:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.1)
+            else:
+                return
+
+    def _ctr(self, *words: str) -> str:
+        return self.machine.run("ctr", "--address", self._socket, "--namespace", "k8s.io", *words)
+
+    def _import_pause(self) -> None:
+        archive = self.folder / "pause.tar"
+        pause_image(archive, PAUSE)
+        self.images(archive)
+
+    def _start_kubelet(self) -> None:
+        certificate, key = self._plane.certificate_for(f"kubelet-{self.name}", self.address)
+        resolv = self.folder / "resolv.conf"
+        resolv.write_text("")
+        settings = {
+            "apiVersion": "kubelet.config.k8s.io/v1beta1",
+            "kind": "KubeletConfiguration",
+            "failCgroupV1": False,
+            "cgroupDriver": "cgroupfs",
+            "cgroupRoot": f"/{self._cgroup}",
+            "failSwapOn": False,
+            "containerRuntimeEndpoint": f"unix://{self._socket}",
+            "address": self.address,
+            "readOnlyPort": 0,
+            "authentication": {
+                "anonymous": {"enabled": False},
+                "webhook": {"enabled": True},
+                "x509": {"clientCAFile": str(self._plane.ca)},
+            },
+            "authorization": {"mode": "Webhook"},
+            "tlsCertFile": str(certificate),
+            "tlsPrivateKeyFile": str(key),
+            "resolvConf": str(resolv),
+            "clusterDNS": [DNS_SERVICE],
+            "clusterDomain": "cluster.local",
+            "enforceNodeAllocatable": ["pods"],
+            "evictionHard": {
+                "memory.available": "100Mi",
+                "nodefs.available": "1%",
+                "imagefs.available": "1%",
+                "nodefs.inodesFree": "1%",
+            },
+            "imageGCHighThresholdPercent": 100,
+            "imageGCLowThresholdPercent": 99,
+            "podLogsDir": str(self.folder / "pod-logs"),
+            "serializeImagePulls": False,
+            "nodeStatusUpdateFrequency": "4s",
+            "nodeLeaseDurationSeconds": 8,
+            "volumePluginDir": str(self.folder / "plugins"),
+        }
+        config = self.folder / "kubelet.json"
+        config.write_text(json.dumps(settings))
+        kubeconfig = self._plane.kubeconfig_for(
+            f"system:node:{self.name}", "system:nodes", server=self._plane.inner_server
+        )
+        options = {
+            "config": config,
+            "kubeconfig": kubeconfig,
+            "root-dir": self.folder / "kubelet",
+            "cert-dir": self.folder / "kubelet-pki",
+            "hostname-override": self.name,
+            "node-ip": self.address,
+        }
+        flags = [f"--{option}={value}" for option, value in options.items()]
+        self.kubelet = self.machine.start(f"{self.name}-kubelet", [self._programs.kubelet, *flags])
+
+    def _start_proxy(self) -> None:
+        kubeconfig = self._plane.kubeconfig_for("system:kube-proxy", server=self._plane.inner_server)
+        options = {
+            "kubeconfig": kubeconfig,
+            "hostname-override": self.name,
+            "proxy-mode": "iptables",
+            "cluster-cidr": "10.244.0.0/16",
+            "conntrack-max-per-core": 0,
+            "conntrack-tcp-timeout-established": 0,
+            "conntrack-tcp-timeout-close-wait": 0,
+        }
+        flags = [f"--{option}={value}" for option, value in options.items()]
+        self.proxy = self.machine.start(f"{self.name}-proxy", [self._programs.proxy, *flags])
