@@ -106,8 +106,13 @@ class EvaluationSpec(ApiModel):
         default_factory=list,
         description="Controls beside the fresh try and the shuffled reflections, each a retry more for every failure. "
         "plainRetry: asked again without a reflection, with as many tokens as reflection and retry have together. "
-        "genericReflection: after one general sentence. "
+        "genericReflection: after one general sentence, spec.evaluation.genericReflection. "
         "swappedReflection: each model after the other one's reflections; this loads the base model twice.",
+    )
+    generic_reflection: Annotated[str, Field(min_length=1, max_length=2048)] = Field(
+        "My answer was wrong. I will read the question once more, take care at every step, "
+        "and check the answer before I give it.",
+        description="Sentence of the control genericReflection: what a reflection might say, and nothing about the failure.",
     )
     compare_model: AnyModelSpec | None = Field(
         None,

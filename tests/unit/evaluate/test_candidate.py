@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from reflection_trainer.evaluate.candidate import Candidate, Failure
-from reflection_trainer.evaluate.controls import GENERIC_REFLECTION
 from reflection_trainer.evaluate.transcripts import TOO_LONG, FirstAnswer
 from reflection_trainer.verify.registry import make_verifier
 
@@ -159,16 +158,17 @@ def test_all_answers_are_counted_also_those_that_were_not_made():
     assert sum(counted) == 6 * 4 * (1 + 4)
 
 
-CONTROLS = {"evaluation.controls": ["plainRetry", "genericReflection"], "evaluation.attemptsPerPrompt": 1}
+GENERAL = "take more care"
+CONTROLS = {
+    "evaluation.controls": ["plainRetry", "genericReflection"],
+    "evaluation.genericReflection": GENERAL,
+    "evaluation.attemptsPerPrompt": 1,
+}
 
 
 def test_controls_that_are_asked_for():
     def told(turns, seed):
-        return (
-            "a"
-            if turns[-1]["content"].startswith("again") and turns[-2]["content"] != GENERIC_REFLECTION
-            else "b"
-        )
+        return "a" if turns[-1]["content"].startswith("again") and turns[-2]["content"] != GENERAL else "b"
 
     engine = ScriptedEngine(told)
     model = candidate(engine, **CONTROLS)
@@ -178,7 +178,7 @@ def test_controls_that_are_asked_for():
     rows = model.second_tries(wrong, fixed=True, others=others)
     conversations = [[turn["content"] for turn in turns] for turns, _ in engine.asked]
     assert ["question 2", "b", "again question 2"] in conversations
-    assert ["question 2", "b", "what went wrong", GENERIC_REFLECTION, "again question 2"] in conversations
+    assert ["question 2", "b", "what went wrong", GENERAL, "again question 2"] in conversations
     assert ["question 2", "b", "what went wrong", "hint 2", "again question 2"] in conversations
     assert {(row.plain_correct, row.generic_correct) for row in rows} == {(True, False)}
     assert [row.swapped_correct for row in rows] == [None] + [True] * 5, "there was no reflection"
@@ -214,7 +214,7 @@ def test_controls_are_not_asked_for_on_own_failures():
 
 def test_a_control_without_room_is_absent_and_not_wrong():
     engine = ScriptedEngine(say_anything, context_length=20)
-    model = candidate(engine, **CONTROLS)
+    model = candidate(engine, **CONTROLS | {"evaluation.genericReflection": "more " * 20})
     rows = model.second_tries(failures(model), fixed=True)
     assert {(row.plain_correct, row.generic_correct) for row in rows} == {(False, None)}
     assert {row.retry_reason for row in rows} == {"wrong_answer"}

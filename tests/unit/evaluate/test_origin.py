@@ -43,6 +43,7 @@ def origin(tmp_path):
         ({"fixed": "failures of another base model"}, "prompts.fixedFailures"),
         ({"evaluation.prompts": {"uri": OWN}}, "prompts.heldOutShare"),
         ({"sampled": 20}, "prompts.trainPrompts"),
+        ({"evaluation.controls": ["genericReflection"]}, "sampling.genericReflection"),
         ({"evaluation.attemptsPerPrompt": 9}, "sampling.attemptsPerPrompt"),
         ({"training.reflectionMaxTokens": 9}, "sampling.reflectionMaxTokens"),
         ({"training.retryMaxTokens": 9}, "sampling.retryMaxTokens"),

@@ -14,7 +14,7 @@ from ..engines import Completion, ConversationTooLong, Engine
 from ..engines.chat import prompt_ids
 from ..seeds import derived_seed
 from ..verify.leak import leaks
-from .controls import GENERIC, GENERIC_REFLECTION, PLAIN, Controls, Judged
+from .controls import GENERIC, PLAIN, Controls, Judged
 from .shuffle import shuffled
 from .transcripts import TOO_LONG, FirstAnswer, Transcript
 
@@ -58,6 +58,7 @@ class Candidate:
         self._verifier = verifier
         self._conversation = Conversation(config.task.templates)
         self._attempts = config.evaluation.attempts_per_prompt
+        self._general_sentence = config.evaluation.generic_reflection
         self._first_sampling = config.rollout.sampling
         self._reflection_sampling = _as_trained(config, config.training.reflection_max_tokens)
         self._retry_sampling = _as_trained(config, config.training.retry_max_tokens)
@@ -119,7 +120,7 @@ class Candidate:
         if PLAIN in self._controls:
             columns["plain"] = _made(self._plain(failures))
         if GENERIC in self._controls:
-            generic = [GENERIC_REFLECTION] * len(asks)
+            generic = [self._general_sentence] * len(asks)
             columns["generic"] = _made(self._retries("generic", asks, generic))
         if others is not None:
             columns["swapped"] = _made(self._retries("swapped", asks, others))

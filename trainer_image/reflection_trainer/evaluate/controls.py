@@ -10,12 +10,6 @@ PLAIN: Control = "plainRetry"
 GENERIC: Control = "genericReflection"
 SWAPPED: Control = "swappedReflection"
 
-GENERIC_REFLECTION = (
-    "My answer was wrong. I will read the question once more, take care at every step, "
-    "and check the answer before I give it."
-)
-"""Says what a reflection might say, and nothing about the failure."""
-
 
 @dataclass(frozen=True, slots=True)
 class Judged:

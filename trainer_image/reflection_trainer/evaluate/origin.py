@@ -9,6 +9,7 @@ from reflection_api.manifests import Provenance
 from reflection_api.spec import ModelSpec
 
 from ..provenance import dataset_provenance
+from .controls import GENERIC
 from .question_sets import QuestionSet
 
 if TYPE_CHECKING:
@@ -46,7 +47,10 @@ def answers_origin(
 
 def _sampling(config: StageConfig) -> dict[str, Any]:
     training = config.training
-    controls = {"controls": sorted(config.evaluation.controls)} if config.evaluation.controls else {}
+    asked = config.evaluation.controls
+    controls: dict[str, Any] = {"controls": sorted(asked)} if asked else {}
+    if GENERIC in asked:
+        controls["genericReflection"] = config.evaluation.generic_reflection
     return controls | {
         "attemptsPerPrompt": config.evaluation.attempts_per_prompt,
         "reflectionTemperature": training.method.temperature,

@@ -57,7 +57,7 @@ class Transcript:
     """Control: an answer to the question put again, without a reflection. This and what follows where it is asked for."""
     plain_correct: bool | None = None
     generic_retry: str | None = None
-    """Control: the retry after `controls.GENERIC_REFLECTION`."""
+    """Control: the retry after the general sentence."""
     generic_correct: bool | None = None
     swapped_retry: str | None = None
     """Control: the retry after the other model's reflection on this failure."""
