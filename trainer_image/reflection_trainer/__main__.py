@@ -14,6 +14,7 @@ from reflection_api.contract import CONFIG_VARIABLE
 from reflection_api.stages import TOLD_TO_STOP, Stage
 
 from .harness import StageFunction, run_stage
+from .startup import leave, prepare
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -54,5 +55,6 @@ def _lazily(stage: Stage) -> StageFunction:
 
 
 if __name__ == "__main__":
+    prepare()
     signal.signal(signal.SIGTERM, _leave)
-    sys.exit(main())
+    leave(main())

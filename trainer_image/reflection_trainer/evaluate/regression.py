@@ -26,6 +26,7 @@ from ..context import StageContext
 from ..errors import BadConfig, DependencyAway, first_line, is_out_of_memory
 from ..provenance import digest_of, policy_provenance, refuse_other_provenance
 from ..sources.fetch import fetch_model, local_folder
+from ..startup import unprepare
 from .part import BASE, TRAINED
 
 if TYPE_CHECKING:
@@ -49,6 +50,7 @@ class Regression:
         Raises:
             BadConfig: lm-eval is not installed, does not know a task, or there are no definitions.
         """
+        unprepare()
         if find_spec("lm_eval") is None:
             raise BadConfig(
                 f"{FIELD}: lm-eval is not installed here: use an image with reflect-operator[regression], or leave it out",

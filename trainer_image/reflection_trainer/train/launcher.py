@@ -38,7 +38,7 @@ class Training:
         self._order = order
         self._process = subprocess.Popen(
             [
-                sys.executable, "-m", "accelerate.commands.launch", "--quiet", "--config_file", str(accelerate_file),
+                sys.executable, "-m", "reflection_trainer.train.launch", "--quiet", "--config_file", str(accelerate_file),
                 "-m", "reflection_trainer.train.worker", str(order_file),
             ],
             env=environment(order),

@@ -15,6 +15,7 @@ from reflection_api.reasons import Reason
 from reflection_api.templates import TemplateProblem
 
 from ..errors import BadConfig, StageFailure, is_out_of_memory, out_of_memory_words, scratch_full
+from ..startup import leave, prepare
 from .family import die_with_parent
 from .order import RANK_VARIABLE, Outcome, WorkOrder, write_file
 
@@ -72,4 +73,5 @@ def _out_of_memory(what: str) -> Outcome:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    prepare()
+    leave(main())
