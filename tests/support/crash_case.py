@@ -28,6 +28,7 @@ at once, so that the Lease may have its usual times here."""
 NODES = 2
 SPEC: dict[str, Any] = {"training": {"nodes": NODES}, "deletionPolicy": "Delete"}
 """A run that needs every kind of child, and the finalizer."""
+NOTHING: Counter[str] = Counter()
 QUIET_S = 3.0
 _SETTLED_S = 1.0
 _PATIENCE_S = 300
@@ -262,14 +263,25 @@ def every_write(
         return list(pool.map(strike, range(calm.told_before, len(calm.writes))))
 
 
-def differences(cluster: Cluster, calm: Outcome, outcomes: list[Outcome], *, starts: int) -> list[str]:
-    """Where a run with a fault went another way than one without, in words; empty where none did."""
+def differences(
+    cluster: Cluster,
+    calm: Outcome,
+    outcomes: list[Outcome],
+    *,
+    starts: int,
+    repeatable: Counter[str] = NOTHING,
+) -> list[str]:
+    """Where a run with a fault went another way than one without, in words; empty where none did.
+
+    `repeatable` is what may have been created and deleted once more.
+    """
     created = successes(cluster)
     found = []
     for write, each in enumerate(outcomes, start=calm.told_before):
         wrong = {
             "account": each.account != calm.account and f"{each.account} instead of {calm.account}",
-            "created": created[each.namespace] != created[calm.namespace]
+            "created": created[each.namespace]
+            not in (created[calm.namespace], created[calm.namespace] + repeatable)
             and f"{created[each.namespace]} instead of {created[calm.namespace]}",
             "Succeeded": each.endings != calm.endings and each.endings,
             # One that was about to be posted when the operator died is lost, and only then; none is told twice.

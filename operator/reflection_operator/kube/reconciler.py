@@ -24,7 +24,7 @@ from .children import ChildRefused, Children, NamespaceEnding
 from .errors import ApiError
 from .events import Events
 from .kinds import JOBS, RUN_STATUS, RUNS
-from .known import Known, StoredRun, read_run
+from .known import Known, StoredRun
 from .measures import Measures
 from .store import Store, View
 
@@ -198,17 +198,18 @@ class Reconciler:
         }
         try:
             written = await self._api.update(RUN_STATUS, run.namespace, run.name, body)
-        except ApiError as error:
-            if error.conflict or error.not_found:
-                await self._refresh(run)
+        except (ApiError, *TRANSPORT_ERRORS) as error:
+            if isinstance(error, ApiError) and not (error.conflict or error.not_found):
+                raise
+            version = await self._refresh(run)
+            # It may have been written and the answer lost; then a connection that sends it once more hears of a conflict.
+            # It must not count as somebody else's change, and is to be told.
+            view = self._store.view(run.uid)
+            if version is not None and view is not None and view.run.value.status == status:
+                return version
+            if isinstance(error, ApiError):
                 raise Stale from error
             raise
-        except TRANSPORT_ERRORS:
-            # It may have been written and the answer lost: then it must not count as somebody else's change.
-            written = await self._api.get(RUNS, run.namespace, run.name)
-            found = read_run(written)
-            if found is None or found.status != status or found.metadata.uid != run.uid:
-                raise
         self._store.put(RUNS, written)
         return int(written["metadata"]["resourceVersion"])
 
