@@ -18,9 +18,6 @@ _PACKAGES = {
     "etcd": "go.etcd.io/etcd/server/v3",
     "kube-apiserver": "k8s.io/kubernetes/cmd/kube-apiserver",
     "kube-controller-manager": "k8s.io/kubernetes/cmd/kube-controller-manager",
-    "kube-scheduler": "k8s.io/kubernetes/cmd/kube-scheduler",
-    "kubelet": "k8s.io/kubernetes/cmd/kubelet",
-    "kube-proxy": "k8s.io/kubernetes/cmd/kube-proxy",
     "kubectl": "k8s.io/kubernetes/cmd/kubectl",
 }
 
@@ -56,7 +53,10 @@ class NodePrograms:
 
 def find_node_programs() -> NodePrograms:
     """Built (about a minute once more; kept in the cache folder)."""
-    return NodePrograms(_find("kube-scheduler"), _find("kubelet"), _find("kube-proxy"))
+    names = ("kube-scheduler", "kubelet", "kube-proxy")
+    return NodePrograms(
+        *(go_tool("kubernetes-nodes", f"k8s.io/kubernetes/cmd/{name}", ldflags=_LDFLAGS) for name in names)
+    )
 
 
 def _find(name: str) -> Path:

@@ -29,7 +29,8 @@ class ClusterWithNodes:
                     pool.map(lambda number: Node(self.plane, node_programs, number, nodes), numbers)
                 )
             until(self.all_ready, "readiness of all nodes", patience=_READY_LIMIT_S)
-        except BaseException:
+        except BaseException as error:
+            error.add_note(self.plane.daemons.logs())
             self.plane.stop()
             raise
 
