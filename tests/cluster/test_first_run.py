@@ -1,4 +1,4 @@
-"""The product as it is installed: Helm, a resource, pods on real nodes, everything in S3."""
+"""The product as it is installed: Helm, a resource, pods on real nodes, everything in S3. Not seen to pass yet."""
 
 from __future__ import annotations
 
