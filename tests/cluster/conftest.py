@@ -2,26 +2,18 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Iterator
 
 import pytest
 
 from ..support.cluster import CORE, Cluster
-from ..support.nodes.cluster import ClusterWithNodes
-
-PROGRAMS = ("containerd", "runc", "ctr", "iptables", "ip", "nsenter", "unshare")
+from ..support.nodes.cluster import ClusterWithNodes, lacking
 
 
 @pytest.fixture(scope="session")
 def nodes() -> Iterator[ClusterWithNodes]:
-    if os.geteuid() != 0:
-        pytest.skip("only root may run nodes")
-    if missing := [name for name in PROGRAMS if not shutil.which(name)]:
-        pytest.skip(
-            f"{', '.join(missing)}: not installed (Debian: containerd runc containernetworking-plugins iptables)"
-        )
+    if problem := lacking():
+        pytest.skip(problem)
     running = ClusterWithNodes(2)
     yield running
     running.stop()

@@ -11,6 +11,7 @@ import signal
 import socket
 import sys
 import time
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -88,7 +89,7 @@ class ControlPlane(Access):
         self.port = self._secure_port
 
     def _launch(self, name: str, program: Path, options: dict[str, Any]) -> None:
-        self._daemons.start(name, [program, *_flags(options)])
+        self._daemons.start(name, [program, *flags(options)])
 
     @property
     def _inner_server(self) -> str:
@@ -201,29 +202,39 @@ def free_ports(count: int) -> list[int]:
             probe.close()
 
 
-def _flags(options: dict[str, Any]) -> list[str]:
+def flags(options: Mapping[str, Any]) -> list[str]:
+    """Options as Kubernetes' programs take them."""
     return [f"--{name}={value}" for name, value in options.items()]
 
 
-def until_told() -> None:
-    """Wait for the end of standard input where that is a pipe, else for a signal."""
-    if sys.stdin.isatty():
-        signal.pause()
-    sys.stdin.buffer.read()
+def keep(start: Callable[[], tuple[Path, Callable[[], None]]]) -> None:
+    """Start something with an API server, say where it is, and stop it at a signal or at the end of a piped standard input.
 
-
-def main() -> None:
-    """Keep a control plane and say where it is."""
+    Args:
+        start: starts it, and gives back an administrator's kubeconfig and what stops it.
+    """
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-    plane = start_control_plane()
+    kubeconfig, stop = start()
     try:
-        print(f"export KUBECONFIG={plane.kubeconfig}", flush=True)
+        print(f"export KUBECONFIG={kubeconfig}", flush=True)
         print(f"alias kubectl={find_programs().kubectl}", flush=True)
-        until_told()
+        if sys.stdin.isatty():
+            signal.pause()
+        sys.stdin.buffer.read()
     except KeyboardInterrupt:
         print("stopping", file=sys.stderr)
     finally:
-        plane.stop()
+        stop()
+
+
+def main() -> None:
+    """Keep a control plane."""
+
+    def start() -> tuple[Path, Callable[[], None]]:
+        plane = start_control_plane()
+        return plane.kubeconfig, plane.stop
+
+    keep(start)
 
 
 if __name__ == "__main__":

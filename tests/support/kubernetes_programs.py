@@ -52,7 +52,7 @@ class NodePrograms:
 
 
 def find_node_programs() -> NodePrograms:
-    """Built (about a minute once more; kept in the cache folder)."""
+    """Built (minutes, once; kept in the cache folder)."""
     names = ("kube-scheduler", "kubelet", "kube-proxy")
     return NodePrograms(
         *(go_tool("kubernetes-nodes", f"k8s.io/kubernetes/cmd/{name}", ldflags=_LDFLAGS) for name in names)

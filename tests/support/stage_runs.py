@@ -140,9 +140,22 @@ def _prepared(config: StageConfig, scratch: Path, index: int) -> tuple[list[str]
 _READ_ONLY = 'mount --bind "$0" "$0" && mount -o remount,ro,bind "$0" && exec "$@"'
 
 
-def with_read_only(folder: Path) -> tuple[str, ...]:
-    """A wrapper in which a folder cannot be written to, whoever one is. Without the right to mount, the test is left out."""
-    wrapper = ("unshare", "--map-root-user", "--mount", "bash", "-c", _READ_ONLY, str(folder))
+def check_read_only_is_told(config: StageConfig, folder: Path, scratch: Path) -> None:
+    """A stage whose storage, the folder, cannot be written to says so and changes nothing."""
+    before = stored(folder)
+    run = run_stage(config, scratch, wrapper=mounting(_READ_ONLY, folder))
+    assert (run.exit_code, run.result.reason) == (78, "StorageDenied")
+    assert run.result.message.startswith(f"storage: cannot write {folder.as_uri()}/")
+    assert "Traceback" not in run.stderr
+    assert stored(folder) == before
+
+
+def mounting(script: str, folder: Path) -> tuple[str, ...]:
+    """A wrapper that mounts something where only the command sees it, by a shell script that finds the folder as `$0`.
+
+    Without the right to mount, the test is left out.
+    """
+    wrapper = ("unshare", "--map-root-user", "--mount", "bash", "-c", script, str(folder))
     if subprocess.run([*wrapper, "true"], check=False, capture_output=True).returncode:
         pytest.skip("this user may not mount a file system: run it as root")
     return wrapper

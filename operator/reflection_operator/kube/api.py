@@ -123,7 +123,7 @@ class Api:
         if verb in _WRITES and not self._may_write():
             raise NotSent(f"{verb} {path}: no longer sure to be the leader")
         if verb in _OWNED:
-            query = {"fieldManager": FIELD_MANAGER}
+            query = (query or {}) | {"fieldManager": FIELD_MANAGER}
         status, content, headers = await self._send(
             _METHODS[verb], path + (f"?{urlencode(query)}" if query else ""), body
         )

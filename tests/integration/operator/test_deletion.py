@@ -153,28 +153,32 @@ def test_a_storage_that_is_away_is_said_and_whoever_does_not_want_to_wait_need_n
     nothing_is_left(cluster, run.namespace, kubelet)
 
 
-def test_keys_that_are_gone_already_are_asked_for(
-    run: Run, operator: OperatorProcess, kubelet: Kubelet, cluster: Cluster
+@pytest.mark.parametrize(
+    ("reason", "act", "words"),
+    [
+        (
+            "SecretNotFound",
+            Wait("CreateContainerConfigError", 'secret "s3-creds" not found'),
+            'secret "s3-creds" not found',
+        ),
+        ("CleanupCrashed", End(1, "Traceback"), "Traceback"),
+    ],
+    ids=["keys that are gone already", "a crash"],
+)
+def test_a_clean_up_that_cannot_go_on_says_why_and_is_tried_again(
+    run: Run,
+    operator: OperatorProcess,
+    kubelet: Kubelet,
+    cluster: Cluster,
+    reason: str,
+    act: End | Wait,
+    words: str,
 ) -> None:
     start(run, operator, kubelet, spec__deletionPolicy="Delete")
-    missing = Wait("CreateContainerConfigError", 'secret "s3-creds" not found')
-    kubelet.script = lambda pod: missing if stage_of(pod) == "cleanup" else train_on(pod)
+    kubelet.script = lambda pod: act if stage_of(pod) == "cleanup" else train_on(pod)
     cluster.delete(run.path)
-    ready = until(lambda: run.is_now("Ready", "False", "SecretNotFound"), "reason", meanwhile=kubelet.tick)
-    assert 'secret "s3-creds" not found' in ready["message"]
-    kubelet.script = lambda _: End()
-    gone(cluster, run.path, kubelet)
-    nothing_is_left(cluster, run.namespace, kubelet)
-
-
-def test_a_clean_up_that_crashes_is_tried_again(
-    run: Run, operator: OperatorProcess, kubelet: Kubelet, cluster: Cluster
-) -> None:
-    start(run, operator, kubelet, spec__deletionPolicy="Delete")
-    kubelet.script = lambda pod: End(1, "Traceback") if stage_of(pod) == "cleanup" else train_on(pod)
-    cluster.delete(run.path)
-    ready = until(lambda: run.is_now("Ready", "False", "CleanupCrashed"), "reason", meanwhile=kubelet.tick)
-    assert "Traceback" in ready["message"]
+    ready = until(lambda: run.is_now("Ready", "False", reason), "reason", meanwhile=kubelet.tick)
+    assert words in ready["message"]
     kubelet.script = lambda _: End()
     gone(cluster, run.path, kubelet)
     nothing_is_left(cluster, run.namespace, kubelet)

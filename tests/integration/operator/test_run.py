@@ -143,7 +143,7 @@ ELSEWHERE = {
     "QuotaWait": "test_lifecycle.py, a Job held by a queue",
     "Disrupted": "test_a_crash_is_tried_again_and_a_disruption_is_not_counted",
     "ReportCrashed": "test_a_report_that_cannot_be_written_does_not_undo_a_success",
-    "CleanupCrashed": "test_a_clean_up_that_crashes_is_tried_again",
+    "CleanupCrashed": "test_a_clean_up_that_cannot_go_on_says_why_and_is_tried_again",
 }
 
 

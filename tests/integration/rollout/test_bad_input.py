@@ -9,7 +9,6 @@ import json
 import os
 import resource
 import shutil
-import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,7 +17,7 @@ from typing import Any
 import pytest
 from reflection_trainer.storage import Artifacts
 
-from ...support.stage_runs import StageRun, run_stage, run_stage_here, stored
+from ...support.stage_runs import StageRun, mounting, run_stage, run_stage_here, stored
 from .bad_held_out import HELD_OUT_CASES, HELD_OUT_REMEDIES
 from .bad_inputs import CASES, REMEDIES, ROWS, write_lines
 from .configuration import rollout_config
@@ -121,9 +120,7 @@ def test_a_storage_on_a_disk_that_is_full(folder):
     """The kernel's own word for it. The shard itself still fits: without its manifest it does not exist."""
     runs = folder / "runs"
     runs.mkdir()
-    wrapper = ("unshare", "--map-root-user", "--mount", "bash", "-c", _ON_A_SMALL_DISK, str(runs))
-    if subprocess.run([*wrapper, "true"], check=False, capture_output=True).returncode:
-        pytest.skip("this user may not mount a file system: run it as root")
+    wrapper = mounting(_ON_A_SMALL_DISK, runs)
     run = run_stage(config(folder, {"rollout.attemptsPerPrompt": 16}), folder / "scratch", wrapper=wrapper)
     check_full(run, folder)
     assert run.result.message.startswith(f"storage: cannot write {runs.as_uri()}/default/tiny-")

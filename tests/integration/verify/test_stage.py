@@ -18,11 +18,11 @@ from reflection_trainer.verify.dataset import load_failures
 
 from ...support.stage_runs import (
     StageRun,
+    check_read_only_is_told,
     run_stage,
     run_stage_here,
     start_stage,
     stored,
-    with_read_only,
 )
 from .answers import EMPTY, RIGHT, WRONG, stage_folder, store_answers, verify_config
 
@@ -71,13 +71,7 @@ def test_two_shards_of_answers_become_two_of_failures(verify, tmp_path):
 
 def test_a_storage_that_is_read_only(tmp_path):
     store_answers(tmp_path, [FOUR])
-    config = verify_config(tmp_path)
-    before = stored(tmp_path / "runs")
-    run = run_stage(config, tmp_path / "scratch", wrapper=with_read_only(tmp_path / "runs"))
-    assert (run.exit_code, run.result.reason) == (78, "StorageDenied")
-    assert run.result.message.startswith(f"storage: cannot write {(tmp_path / 'runs').as_uri()}/")
-    assert "Traceback" not in run.stderr
-    assert stored(tmp_path / "runs") == before
+    check_read_only_is_told(verify_config(tmp_path), tmp_path / "runs", tmp_path / "scratch")
 
 
 def test_the_dataset_has_the_answers_origin(verify, tmp_path):

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import argparse
-import signal
 import sys
+from collections.abc import Callable
+from pathlib import Path
 
-from ..control_plane import until_told
+from ..control_plane import keep
 from ..daemons import stop_all
-from ..kubernetes_programs import find_programs
-from .cluster import ClusterWithNodes
+from .cluster import ClusterWithNodes, lacking
 from .control import ControlPlaneWithNodes
 
 
 def main() -> None:
-    """Start it, say where it is, wait."""
+    """Do what the command line asks for."""
     parser = argparse.ArgumentParser(prog="make cluster", description=__doc__)
     parser.add_argument("--nodes", type=int, default=2, choices=(1, 2, 3), help="how many (default: 2)")
     parser.add_argument("--down", action="store_true", help="stop every such cluster of this user instead")
@@ -22,16 +22,15 @@ def main() -> None:
     if chosen.down:
         print(f"{stop_all(ControlPlaneWithNodes.kind)} stopped")
         return
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-    running = ClusterWithNodes(chosen.nodes)
-    try:
-        print(f"export KUBECONFIG={running.plane.kubeconfig}", flush=True)
-        print(f"alias kubectl={find_programs().kubectl}", flush=True)
-        until_told()
-    except KeyboardInterrupt:
-        print("stopping", file=sys.stderr)
-    finally:
-        running.stop()
+    if problem := lacking():
+        sys.exit(problem)
+
+    def start() -> tuple[Path, Callable[[], None]]:
+        running = ClusterWithNodes(chosen.nodes)
+        return running.plane.kubeconfig, running.stop
+
+    print("starting; the first time the programs are built, which takes minutes", file=sys.stderr)
+    keep(start)
 
 
 if __name__ == "__main__":

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 
@@ -9,9 +11,20 @@ from ..cluster import CORE, Cluster, Obj, until
 from ..kubernetes_programs import find_node_programs, find_programs
 from .control import ControlPlaneWithNodes
 from .dns import start_dns
-from .node import Node
+from .node import CNI, Node
 
 _READY_LIMIT_S = 120
+_PROGRAMS = ("containerd", "runc", "ctr", "iptables", "ip", "nsenter", "unshare")
+
+
+def lacking() -> str:
+    """What keeps this machine from running nodes, in a sentence; empty where nothing does."""
+    if os.geteuid() != 0:
+        return "only root may run nodes"
+    if missing := [name for name in _PROGRAMS if not shutil.which(name)]:
+        packages = "containerd runc containernetworking-plugins iptables iproute2"
+        return f"{', '.join(missing)}: not installed (Debian: apt-get install {packages})"
+    return "" if CNI.is_dir() else f"{CNI} is not there (Debian: apt-get install containernetworking-plugins)"
 
 
 class ClusterWithNodes:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from ..control_plane import ControlPlane
+from ..control_plane import ControlPlane, flags
 from ..kubernetes_programs import NodePrograms, Programs
 from .machine import Machine
 from .network import API_SERVICE, CONTROL, SERVICES, lay_out
@@ -50,7 +50,7 @@ class ControlPlaneWithNodes(ControlPlane):
         self.port = self.way_to(self.address, self._secure_port)
 
     def _launch(self, name: str, program: Path, options: dict[str, Any]) -> None:
-        self.machine.start(name, [program, *(f"--{option}={value}" for option, value in options.items())])
+        self.machine.start(name, [program, *flags(options)])
 
     def _apiserver_options(self) -> dict[str, Any]:
         certificate, key = self._authority.client("kube-apiserver-kubelet-client", "system:masters")

@@ -6,6 +6,7 @@ import json
 import time
 from pathlib import Path
 
+from ..control_plane import flags
 from ..kubernetes_programs import NodePrograms
 from . import cgroups
 from .control import ControlPlaneWithNodes
@@ -15,7 +16,8 @@ from .network import DNS_SERVICE, address, join, pods
 
 PAUSE = "registry.k8s.io/pause:3.10"
 _SOCKET_LIMIT_S = 30
-_CNI = "/usr/lib/cni"
+CNI = Path("/usr/lib/cni")
+"""Where Debian has the programs that give pods their network."""
 
 
 class Node:
@@ -74,12 +76,12 @@ disabled_plugins = ['io.containerd.snapshotter.v1.btrfs', 'io.containerd.snapsho
   restrict_oom_score_adj = true
   sandbox_image = '{PAUSE}'
   [plugins."io.containerd.grpc.v1.cri".cni]
-    bin_dir = '{_CNI}'
+    bin_dir = '{CNI}'
     conf_dir = '{cni}'
   [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc]
     runtime_type = 'io.containerd.runc.v2'
 """)
-        self.containerd = self.machine.start(f"{self.name}-containerd", ["containerd", "--config", config])
+        self.machine.start(f"{self.name}-containerd", ["containerd", "--config", config])
         deadline = time.monotonic() + _SOCKET_LIMIT_S
         while True:
             try:
@@ -152,8 +154,7 @@ disabled_plugins = ['io.containerd.snapshotter.v1.btrfs', 'io.containerd.snapsho
             "hostname-override": self.name,
             "node-ip": self.address,
         }
-        flags = [f"--{option}={value}" for option, value in options.items()]
-        self.kubelet = self.machine.start(f"{self.name}-kubelet", [self._programs.kubelet, *flags])
+        self.machine.start(f"{self.name}-kubelet", [self._programs.kubelet, *flags(options)])
 
     def _start_proxy(self) -> None:
         kubeconfig = self._plane.kubeconfig_for("system:kube-proxy", server=self._plane.inner_server)
@@ -166,5 +167,4 @@ disabled_plugins = ['io.containerd.snapshotter.v1.btrfs', 'io.containerd.snapsho
             "conntrack-tcp-timeout-established": 0,
             "conntrack-tcp-timeout-close-wait": 0,
         }
-        flags = [f"--{option}={value}" for option, value in options.items()]
-        self.proxy = self.machine.start(f"{self.name}-proxy", [self._programs.proxy, *flags])
+        self.machine.start(f"{self.name}-proxy", [self._programs.proxy, *flags(options)])
