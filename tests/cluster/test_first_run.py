@@ -1,4 +1,4 @@
-"""The product as it is installed: Helm, a resource, pods on real nodes, everything in S3. Not seen to pass yet."""
+"""The product as it is installed: Helm, a resource, pods on real nodes, everything in S3."""
 
 from __future__ import annotations
 
@@ -60,8 +60,8 @@ def helm(loaded: ClusterWithNodes, tmp_path_factory: pytest.TempPathFactory) -> 
     return helm
 
 
-def countdown(namespace: str, **spec: object) -> Obj:
-    """The example, with its addresses changed, the environment of this checkout mounted, and limits for two cores."""
+def countdown(namespace: str) -> Obj:
+    """The example, with its addresses changed and the environment of this checkout mounted."""
     resource: Obj = yaml.safe_load((EXAMPLE / "reflectiontraining.yaml").read_text())
     resource["metadata"]["namespace"] = namespace
     settings = resource["spec"]
@@ -81,7 +81,7 @@ def countdown(namespace: str, **spec: object) -> Obj:
 
 @pytest.mark.timeout(RUN_LIMIT_S + 300)
 def test_the_example_succeeds(
-    loaded: ClusterWithNodes, helm: Helm, s3: S3InCluster, cluster: Cluster, namespace: str, tmp_path: Path
+    helm: Helm, s3: S3InCluster, cluster: Cluster, namespace: str, tmp_path: Path
 ) -> None:
     for number, folder in enumerate(images.ENVIRONMENT):
         offer(cluster, namespace, f"environment-{number}", folder)

@@ -30,10 +30,16 @@ def unprepare() -> None:
             del sys.modules[name]
 
 
-def leave(code: int) -> NoReturn:
-    """End this program in order, and only leave out taking the interpreter apart, which takes seconds with torch in it."""
+def leave(code: int | str | None) -> NoReturn:
+    """End this program in order, and only leave out taking the interpreter apart, which takes seconds with torch in it.
+
+    Args:
+        code: as `sys.exit` takes it: a number, None for 0, or last words, with which it is 1.
+    """
+    if isinstance(code, str):
+        print(code, file=sys.stderr)
     threading._shutdown()  # type: ignore[attr-defined] # noqa: SLF001 - as the interpreter begins its own end
     _run_exitfuncs()
     sys.stdout.flush()
     sys.stderr.flush()
-    os._exit(code)
+    os._exit(code if isinstance(code, int) else int(code is not None))

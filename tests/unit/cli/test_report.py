@@ -35,6 +35,9 @@ def test_a_page_that_cannot_be_written_is_a_failure(tmp_path: Path) -> None:
     (run / "attempts-00000-of-00001.parquet").write_bytes(b"")
     answer = report(".", "-o", "absent/page.html", cwd=tmp_path)
     assert answer.returncode == 1
+    wrong = report(".", "-o", "report.json", cwd=tmp_path)
+    assert wrong.returncode == 2
+    assert "report.json: the page goes there, and the numbers beside it: name an .html file" in wrong.stderr
     assert "absent/page.html: No such file or directory" in answer.stderr
     answer = report(".", cwd=tmp_path)
     assert (answer.returncode, answer.stdout) == (0, "report.html\n"), answer.stderr

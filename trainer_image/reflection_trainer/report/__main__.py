@@ -31,6 +31,9 @@ def main(argv: list[str] | None = None) -> int:
         help="the HTML file to write; beside it, as .json and .md, go the numbers",
     )
     arguments = parser.parse_args(argv)
+    if arguments.output.suffix in (".json", ".md"):
+        words = "the page goes there, and the numbers beside it: name an .html file"
+        return _fail(f"--output {arguments.output}: {words}", ExitCode.BAD_CONFIG)
     try:
         write_report(arguments.place, arguments.output)
     except StageFailure as failure:

@@ -7,6 +7,7 @@ Where vLLM samples during training, an engine of ours holds it (colocated.py); t
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -15,7 +16,6 @@ os.environ.setdefault(
 )  # it warns that rollout_func may change: a contract test watches it
 
 import accelerate.utils
-import transformers
 from transformers import integrations
 from trl import import_utils
 
@@ -43,8 +43,9 @@ def _without_trackers() -> Iterator[None]:
     finally:
         for (module, name), found in zip(places, before, strict=True):
             setattr(module, name, found)
-        for name in _TRACKERS:  # transformers keeps what it was asked for
-            vars(transformers).pop(name, None)
+        # transformers keeps what it was asked for, in the module that it puts into its own place.
+        for name in _TRACKERS:
+            vars(sys.modules["transformers"]).pop(name, None)
 
 
 import_utils.is_vllm_available = _never

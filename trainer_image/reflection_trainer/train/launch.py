@@ -11,5 +11,5 @@ if __name__ == "__main__":
     try:
         main()
     except SystemExit as end:
-        leave(end.code if isinstance(end.code, int) else int(end.code is not None))
+        leave(end.code)
     leave(0)
