@@ -40,10 +40,10 @@ class _Forked:
     def terminate(self) -> None:
         self._process.terminate()
 
-    def wait(self, timeout: float) -> int:
+    def wait(self, timeout: float | None = None) -> int:
         self._process.join(timeout)
         code = self._process.exitcode
-        assert code is not None, f"process {self.pid} is still there after {timeout:.0f} s"
+        assert code is not None, f"process {self.pid} is still there after {timeout} s"
         return code
 
     def poll(self) -> int | None:

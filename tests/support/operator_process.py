@@ -6,7 +6,9 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from copy import copy
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
@@ -18,6 +20,7 @@ from .control_plane import free_ports
 
 _ACCOUNT = "reflect-operator"
 _GRACE_S = 30
+_BACKOFF_S = 1
 
 
 class Started(Protocol):
@@ -33,7 +36,7 @@ class Started(Protocol):
     def terminate(self) -> None:
         """Send SIGTERM."""
 
-    def wait(self, timeout: float) -> int:
+    def wait(self, timeout: float | None = None) -> int:
         """The exit code, when it has ended."""
 
     def poll(self) -> int | None:
@@ -42,6 +45,10 @@ class Started(Protocol):
 
 class OperatorProcess:
     """One replica. It acts in one namespace and keeps its Lease there, too, unless told otherwise."""
+
+    _process: Started | None = None
+    _kept = False
+    _change = threading.Condition()
 
     def __init__(
         self,
@@ -64,12 +71,11 @@ class OperatorProcess:
         self._options = options
         token = _permitted(cluster, namespace, [] if everywhere else [namespace], progress)
         self.kubeconfig = cluster.plane.kubeconfig_with_token(f"operator-{namespace}", token, server)
-        self._process: Started | None = None
 
     def replica(self, log: Path) -> OperatorProcess:
         """Another one like it, not started yet."""
         other = copy(self)
-        other._log, other._process = log, None
+        other._log, other._process, other._kept = log, None, False
         return other
 
     def start(self, *options: str) -> None:
@@ -78,6 +84,30 @@ class OperatorProcess:
             "--kubeconfig", str(self.kubeconfig), "--health-host", "127.0.0.1", "--health-port", "0",
             *self._options, *options,
         ])  # fmt: skip
+
+    def keep_running(self, *options: str) -> None:
+        """Start it, and start it again whenever it ends by itself, as a kubelet does: who could not renew his Lease ends."""
+        self.start(*options)
+        self._kept = True
+        threading.Thread(target=self._keep, args=(options,), daemon=True).start()
+
+    def _keep(self, options: tuple[str, ...]) -> None:
+        process = self._process
+        while process is not None:
+            process.wait()
+            with self._change:
+                if self._change.wait_for(partial(self._is_over, process), _BACKOFF_S):
+                    return
+                self.start(*options)
+                process = self._process
+
+    def _is_over(self, process: Started) -> bool:
+        return not self._kept or self._process is not process
+
+    def _let_go(self) -> None:
+        with self._change:
+            self._kept = False
+            self._change.notify_all()
 
     def _launch(self, words: list[str]) -> Started:
         with self._log.open("ab") as log:
@@ -94,7 +124,8 @@ class OperatorProcess:
         return self._process.pid
 
     def kill(self) -> None:
-        """As the kernel does it: without a word."""
+        """As the kernel does it: without a word, and not to be started again."""
+        self._let_go()
         assert self._process is not None
         self._process.kill()
         self._process.wait(timeout=_GRACE_S)
@@ -107,12 +138,14 @@ class OperatorProcess:
 
     def stop(self) -> int:
         """As a kubelet does it; the exit code."""
+        self._let_go()
         assert self._process is not None
         self._process.terminate()
         return self._process.wait(timeout=_GRACE_S)
 
     def end(self) -> None:
         """Whatever became of it, it ends now."""
+        self._let_go()
         if self._process and self._process.poll() is None:
             self.kill()
 

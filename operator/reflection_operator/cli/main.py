@@ -28,7 +28,7 @@ COMMANDS = {
     "task": "Write the prompts of a task: puzzles, benchmark data, or rows of your own, split into two files.",
     "verify": "Judge items with a verifier, built-in or your own, JSON lines in and out.",
     "verify-conformance": "Check that an own verifier does what a training relies on.",
-    "report": "Write the report of a run as one HTML file.",
+    "report": "Write the report of a run as one HTML file, and its numbers beside it.",
     "uploads": "List uploads to S3 that were begun and not finished, or abort them.",
     "status": "Show how far a run on a cluster is.",
     "logs": "Print the logs of a run's pods on a cluster.",

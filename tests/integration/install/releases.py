@@ -48,7 +48,7 @@ class ReleasedOperator(OperatorProcess):
     """The operator of a release, started as its Deployment says, with a token of its service account."""
 
     def __init__(self, cluster: Cluster, namespace: str, name: str, log: Path) -> None:
-        self._cluster, self._log, self._process = cluster, log, None
+        self._cluster, self._log = cluster, log
         self._namespace = namespace
         self._path = f"/apis/apps/v1/namespaces/{namespace}/deployments/{name}"
         account = self.deployment()["spec"]["template"]["spec"]["serviceAccountName"]

@@ -131,7 +131,7 @@ def contained(
 def test_it_carries_a_run_through(contained: ContainedOperator, empty_cluster: Cluster) -> None:
     cluster = empty_cluster
     until(lambda: cluster.answers(f"{RUNS}/reflectiontrainings"), "API for ReflectionTrainings")
-    contained.start(*SHORT_LEASE)
+    contained.keep_running(*SHORT_LEASE)
     make_namespace(cluster, "boxed")
     run, kubelet = Run(cluster, "boxed"), Kubelet(cluster, "boxed")
     run.apply()

@@ -110,7 +110,7 @@ def test_with_namespaces_it_needs_no_right_of_the_cluster_and_works(
     assert rights(cluster, account, place, "default") == set()
     until(lambda: cluster.answers(f"{RUNS}/reflectiontrainings"), "API for ReflectionTrainings")
     operator = ReleasedOperator(cluster, place, account, tmp_path / "operator.log")
-    operator.start(*SHORT_LEASE)
+    operator.keep_running(*SHORT_LEASE)
     try:
         run, kubelet = Run(cluster, team), Kubelet(cluster, team)
         run.apply()

@@ -80,7 +80,7 @@ def test_a_release_and_its_runs(
 
     operator = ReleasedOperator(cluster, "ops", NAME, tmp_path / "operator.log")
     operators.append(operator)
-    operator.start(*SHORT_LEASE)
+    operator.keep_running(*SHORT_LEASE)
     run = Run(cluster, "ml")
     run.apply()
     kubelet.script = lambda pod: End() if stage_of(pod) == "rollout" else None
@@ -94,7 +94,7 @@ def test_a_release_and_its_runs(
     until(lambda: columns(cluster)[:3] == ["NAME", "STATUS", "STAGE"], "columns of the new version")
     assert operator.stop() == 0
     assert operator.deployment()["metadata"]["labels"]["helm.sh/chart"] != f"{NAME}-{PREVIOUS}"
-    operator.start(*SHORT_LEASE)
+    operator.keep_running(*SHORT_LEASE)
     until(lambda: has_listed(operator, starts=2), "first list of the new version")
     assert identities(run, kubelet) == before
 
@@ -102,7 +102,7 @@ def test_a_release_and_its_runs(
     admin.did("rollback", NAME, "1", *IN_OPS)
     assert operator.deployment()["metadata"]["labels"]["helm.sh/chart"] == f"{NAME}-{PREVIOUS}"
     assert operator.stop() == 0
-    operator.start(*SHORT_LEASE)
+    operator.keep_running(*SHORT_LEASE)
     until(lambda: has_listed(operator, starts=3), "first list of the old version")
     assert identities(run, kubelet) == before
     admin.did("upgrade", NAME, CHART, *IN_OPS)
@@ -131,7 +131,7 @@ def test_a_release_and_its_runs(
     assert owner(cluster.get(CRD)) == "blue"
     back = ReleasedOperator(cluster, "ops", f"blue-{NAME}", tmp_path / "back.log")
     operators.append(back)
-    back.start(*SHORT_LEASE)
+    back.keep_running(*SHORT_LEASE)
     kubelet.script = lambda _: End()
     until(lambda: later.is_now("Succeeded", "True"), "end of the later run", meanwhile=kubelet.tick)
     assert later.status["restarts"] == 0

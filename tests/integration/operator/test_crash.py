@@ -56,10 +56,10 @@ def test_killed_over_and_over(
     kubelet.script = one_crash
     run.apply()
     for stage in ("rollout", "verify", "train", "evaluate"):
-        operator.start(*SHORT_LEASE)
+        operator.keep_running(*SHORT_LEASE)
         until(lambda stage=stage: f"{stage}-1" in run.job_names(), f"{stage} Job", meanwhile=kubelet.tick)
         operator.kill()
-    operator.start(*SHORT_LEASE)
+    operator.keep_running(*SHORT_LEASE)
     until(lambda: run.is_now("Succeeded", "True"), "end of the run", meanwhile=kubelet.tick)
     assert run.status["restarts"] == 1
     assert sorted(run.job_names()) == [
@@ -78,13 +78,13 @@ def test_a_run_that_ended_while_the_operator_was_away(
     run: Run, operator: OperatorProcess, kubelet: Kubelet
 ) -> None:
     kubelet.script = lambda _: None
-    operator.start(*SHORT_LEASE)
+    operator.keep_running(*SHORT_LEASE)
     run.apply()
     until(lambda: run.status.get("phase") == "Rollout", "rollout", meanwhile=kubelet.tick)
     operator.kill()
     kubelet.script = lambda _: End()
     until(lambda: run.jobs()[0]["status"].get("succeeded"), "end of the Job", meanwhile=kubelet.tick)
-    operator.start(*SHORT_LEASE)
+    operator.keep_running(*SHORT_LEASE)
     until(lambda: run.is_now("Succeeded", "True"), "end of the run", meanwhile=kubelet.tick)
 
 
@@ -120,9 +120,9 @@ def leader_of(cluster: Cluster, namespace: str) -> str:
 def test_another_replica_takes_over(
     run: Run, operator: OperatorProcess, second: OperatorProcess, kubelet: Kubelet, cluster: Cluster
 ) -> None:
-    operator.start(*SHORT_LEASE, "--identity", "first")
+    operator.keep_running(*SHORT_LEASE, "--identity", "first")
     until(lambda: leader_of(cluster, run.namespace) == "first", "leader")
-    second.start(*SHORT_LEASE, "--identity", "second")
+    second.keep_running(*SHORT_LEASE, "--identity", "second")
     assert second.probe("/readyz").status_code == 200, "who waits for his turn is ready"
     run.apply()
     until(lambda: run.job_names() == ["rollout-1"], "rollout Job")
@@ -152,7 +152,7 @@ def test_a_leader_that_slept_does_not_write(
     operator.start(*SHORT_LEASE, "--identity", "first")
     run.apply()
     until(lambda: run.status.get("phase") == "Rollout", "rollout", meanwhile=kubelet.tick)
-    second.start(*SHORT_LEASE, "--identity", "second")
+    second.keep_running(*SHORT_LEASE, "--identity", "second")
     operator.pause()
     until(lambda: leader_of(cluster, run.namespace) == "second", "second leader")
     kubelet.script = lambda _: End()

@@ -34,7 +34,7 @@ def train_on(pod: Obj) -> End | None:
 def start(run: Run, operator: OperatorProcess, kubelet: Kubelet, **fields: object) -> Run:
     """A run whose training is at work."""
     kubelet.script = train_on
-    operator.start(*SHORT_LEASE)
+    operator.keep_running(*SHORT_LEASE)
     run.apply(**fields)
     until(lambda: run.status.get("phase") == "Training", "training", meanwhile=kubelet.tick)
     return run
@@ -191,11 +191,11 @@ def test_what_was_deleted_while_the_operator_was_away_goes_when_it_is_back(
     operator.kill()
     cluster.delete(run.path)
     kubelet.script = lambda pod: None if stage_of(pod) in ("train", "cleanup") else End()
-    operator.start(*SHORT_LEASE)
+    operator.keep_running(*SHORT_LEASE)
     until(lambda: "cleanup-1" in run.job_names(), "clean-up", meanwhile=kubelet.tick)
     operator.kill()
     kubelet.script = lambda _: End()
-    operator.start(*SHORT_LEASE)
+    operator.keep_running(*SHORT_LEASE)
     gone(cluster, run.path, kubelet)
     nothing_is_left(cluster, run.namespace, kubelet)
 
@@ -257,7 +257,7 @@ def test_a_namespace_does_not_wait_for_artefacts(
         bare.delete(path)
         if policy == "Delete" and not there:
             until(lambda: "deletionTimestamp" in run.get()["metadata"], "deletion", meanwhile=kubelet.tick)
-            everywhere.start(*SHORT_LEASE)
+            everywhere.keep_running(*SHORT_LEASE)
         gone(bare, path, kubelet)
     finally:
         everywhere.end()
@@ -275,7 +275,7 @@ def test_the_kind_goes_with_all_runs_of_either_policy(bare: Cluster, everywhere:
         for run, kubelet in runs:
             kubelet.script = train_on
             run.apply(spec__deletionPolicy=run.namespace.split("-")[0].capitalize())
-        everywhere.start(*SHORT_LEASE)
+        everywhere.keep_running(*SHORT_LEASE)
         for run, _ in runs:
             until(lambda run=run: run.status.get("phase") == "Training", "training", meanwhile=tick)
         delete_crd(bare, tick)
@@ -304,7 +304,7 @@ def test_the_kind_waits_for_runs_whose_artefacts_go_until_an_operator_is_there(
     bare.delete(CRD)
     until(lambda: "deletionTimestamp" in run.get()["metadata"], "deletion of the run", meanwhile=kubelet.tick)
     try:
-        everywhere.start(*SHORT_LEASE)
+        everywhere.keep_running(*SHORT_LEASE)
         gone(bare, CRD, kubelet)
     finally:
         everywhere.end()

@@ -122,7 +122,7 @@ def test_a_training_shows_how_far_it_is(
     run: Run, operator: OperatorProcess, kubelet: Kubelet, cluster: Cluster, tmp_path: Path
 ) -> None:
     kubelet.script = training
-    operator.start(*SHORT_LEASE)
+    operator.keep_running(*SHORT_LEASE)
     run.apply()
     reporter = Pod(cluster, run, kubelet, "train", tmp_path).reporter()
     try:
@@ -143,7 +143,7 @@ def test_a_training_shows_how_far_it_is(
         # A new operator is trusted by pods that the old one started.
         written = status["progress"]["lastUpdatedTime"]
         operator.kill()
-        operator.start(*SHORT_LEASE)
+        operator.keep_running(*SHORT_LEASE)
         until(
             lambda: run.status["progress"]["lastUpdatedTime"] > written,
             "progress under the new operator",
@@ -158,7 +158,7 @@ def test_who_may_not_report_is_told_so(
     run: Run, operator: OperatorProcess, kubelet: Kubelet, cluster: Cluster, tmp_path: Path
 ) -> None:
     kubelet.script = run_on
-    operator.start(*SHORT_LEASE)
+    operator.keep_running(*SHORT_LEASE)
     run.apply()
     pod = Pod(cluster, run, kubelet, "rollout", tmp_path)
     assert pod.sources[0]["serviceAccountToken"]["audience"] == PROGRESS_AUDIENCE
@@ -192,7 +192,7 @@ def test_a_pod_of_nobody_is_not_heard(
 ) -> None:
     """It has a good token, and no run has such a pod."""
     kubelet.script = run_on
-    operator.start(*SHORT_LEASE)
+    operator.keep_running(*SHORT_LEASE)
     run.apply()
     pod = Pod(cluster, run, kubelet, "rollout", tmp_path)
     spec = {"containers": [{"name": "main", "image": "x"}], "serviceAccountName": "default"}
@@ -214,7 +214,7 @@ def test_a_run_ends_right_although_nothing_can_be_reported(
     ):
         rules = [rule for rule in cluster.get(path)["rules"] if rule["resources"] == ["leases"]]
         cluster.patch(path, {"rules": rules})
-    operator.start(*SHORT_LEASE)
+    operator.keep_running(*SHORT_LEASE)
     run.apply()
     until(lambda: run.is_now("Succeeded", "True"), "end of the run", meanwhile=kubelet.tick)
     assert "runs go on without reports of it" in operator.log()
@@ -227,11 +227,11 @@ def test_it_needs_no_other_permissions(
 ) -> None:
     kubelet.script = run_on
     secret = f"{CORE}/namespaces/{run.namespace}/secrets/{AUTHORITY.only}"
-    operator.start(*SHORT_LEASE)
+    operator.keep_running(*SHORT_LEASE)
     until(lambda: cluster.find(secret), "authority")
     operator.kill()
     cluster.patch(secret, {"data": {"tls.crt": base64.b64encode(b"spoilt").decode()}})
-    operator.start(*SHORT_LEASE)
+    operator.keep_running(*SHORT_LEASE)
     run.apply()
     pod = Pod(cluster, run, kubelet, "rollout", tmp_path)
     assert pod.post(pod.token(), report()).status_code == 204

@@ -53,7 +53,7 @@ def test_it_uses_every_permission_that_it_asks_for_and_no_other(
     run.apply(spec__training={"nodes": 2}, spec__ttlSecondsAfterFinished=0, spec__deletionPolicy="Delete")
     # As if it had been killed before, between writing the first status and creating the first Job.
     cluster.patch(f"{run.path}/status", {"status": first_status(run)})
-    operator.start(*SHORT_LEASE)
+    operator.keep_running(*SHORT_LEASE)
     until(lambda: run.status.get("phase") == "Training", "training", meanwhile=kubelet.tick)
     job = next(job for job in run.jobs() if "-train-" in job["metadata"]["name"])
     path = f"/apis/batch/v1/namespaces/{run.namespace}/jobs/{job['metadata']['name']}"
@@ -62,7 +62,7 @@ def test_it_uses_every_permission_that_it_asks_for_and_no_other(
     # When it comes back the Job is to be created again, whose ConfigMap and Service are still there.
     operator.kill()
     cluster.delete(path)
-    operator.start(*SHORT_LEASE)
+    operator.keep_running(*SHORT_LEASE)
     until(lambda: cluster.find(path), "new Job", meanwhile=kubelet.tick)
     run.change(suspend=True)
     until(lambda: run.is_now("Suspended", "True"), "suspension", meanwhile=kubelet.tick)
@@ -149,7 +149,7 @@ def test_the_crd_comes_late_and_goes_away_for_the_whole_cluster(bare: Cluster, t
     bare.create(f"{CORE}/namespaces", {"metadata": {"name": "ops"}})
     bare.create(f"{CORE}/namespaces", {"metadata": {"name": "ml"}})
     operator = OperatorProcess(bare, "ops", tmp_path / "operator.log", everywhere=True)
-    operator.start()
+    operator.keep_running()
     try:
         until(lambda: "is the CustomResourceDefinition installed?" in operator.log(), "hint in the log")
         assert operator.probe("/readyz").status_code == 503
@@ -169,13 +169,7 @@ def test_the_crd_comes_late_and_goes_away_for_the_whole_cluster(bare: Cluster, t
         install_crd(bare)
         again = Run(bare, "ml", "again")
         again.apply()
-
-        def keep_running() -> None:
-            kubelet.tick()
-            if operator.exit_code() is not None:
-                operator.start()
-
-        until(lambda: again.is_now("Succeeded", "True"), "end of the run", meanwhile=keep_running)
+        until(lambda: again.is_now("Succeeded", "True"), "end of the run", meanwhile=kubelet.tick)
     finally:
         operator.end()
         print(operator.log())
