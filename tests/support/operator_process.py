@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Sequence
 from copy import copy
 from functools import partial
 from pathlib import Path
@@ -44,7 +45,7 @@ class Started(Protocol):
 
 
 class OperatorProcess:
-    """One replica. It acts in one namespace and keeps its Lease there, too, unless told otherwise."""
+    """One replica. It acts in the namespace where its Lease is, in others, or in all."""
 
     _process: Started | None = None
     _kept = False
@@ -57,19 +58,21 @@ class OperatorProcess:
         log: Path,
         *,
         everywhere: bool = False,
+        namespaces: Sequence[str] = (),
         progress: bool = False,
         server: str = "",
     ) -> None:
         """With `progress` pods can report to it; with `server` it speaks to the cluster by way of that."""
+        watched = [] if everywhere else list(namespaces or [namespace])
         self._cluster = cluster
         self._log = log
-        options = ["--lease-namespace", namespace] + ([] if everywhere else ["--namespaces", namespace])
+        options = ["--lease-namespace", namespace] + (["--namespaces", ",".join(watched)] if watched else [])
         if progress:
             (port,) = free_ports(1)
             options += ["--progress-url", f"https://127.0.0.1:{port}"]
             options += ["--progress-host", "127.0.0.1", "--progress-port", str(port)]
         self._options = options
-        token = _permitted(cluster, namespace, [] if everywhere else [namespace], progress)
+        token = _permitted(cluster, namespace, watched, progress)
         self.kubeconfig = cluster.plane.kubeconfig_with_token(f"operator-{namespace}", token, server)
 
     def replica(self, log: Path) -> OperatorProcess:

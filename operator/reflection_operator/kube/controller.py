@@ -30,6 +30,11 @@ WATCHED = {RUNS: "", JOBS: UID_LABEL, PODS: UID_LABEL}
 _LIST_AGAIN_SECONDS = 5.0
 _DRAIN_SECONDS = 15.0
 _LONG = 60.0
+_REFUSED = (
+    "nothing is done in namespace %s until its Role is there (again): %s. Where the namespace is being deleted, a run with "
+    "deletionPolicy: Delete may hold it: `kubectl patch rt NAME -n %s --type=merge -p "
+    """'{"metadata": {"finalizers": null}}'` lets go of it"""
+)
 
 _log = logging.getLogger(__name__)
 
@@ -49,6 +54,7 @@ class Controller:
         self._reconciler = Reconciler(api, self.store, events, Measures(metrics), options, progress)
         self._relisted = asyncio.Event()
         self._listed = False
+        self._refused: set[str] = set()
         metrics.queue_depth(lambda: len(self._queue))
 
     @property
@@ -99,16 +105,43 @@ class Controller:
             await self.fill()
 
     async def _list_all(self) -> None:
-        for kind, selector in WATCHED.items():
-            seen: set[str] = set()
-            versions = []
-            for place in self._options.places:
-                async for objects, version in self._api.pages(kind, place, selector):
-                    versions.append(version)
-                    for obj in objects:
-                        seen.add(obj["metadata"]["uid"])
-                        self.store.put(kind, obj)
-            self.store.sweep(kind, seen, min(versions))
+        """List all kinds of all namespaces. One that this operator may not read is left out, as long as there are others."""
+        seen: dict[Kind, set[str]] = {kind: set() for kind in WATCHED}
+        versions: dict[Kind, list[int]] = {kind: [] for kind in WATCHED}
+        refused: dict[str, ApiError] = {}
+        for place in self._options.places:
+            try:
+                found = [await self._list(kind, place, versions[kind]) for kind in WATCHED]
+            except ApiError as error:
+                if place is None or error.status != 403:
+                    raise
+                refused[place] = error
+            else:
+                for uids, more in zip(seen.values(), found, strict=True):
+                    uids |= more
+        if len(refused) == len(self._options.places):
+            raise next(iter(refused.values()))
+        # Runs first, and nothing in between: a run whose Jobs are not seen any more would be taken for one that lost them.
+        for kind, uids in seen.items():
+            self.store.sweep(kind, uids, min(versions[kind]))
+        self._tell_of(refused)
+
+    async def _list(self, kind: Kind, place: str | None, versions: list[int]) -> set[str]:
+        """Put what there is of a kind into the store; the uids."""
+        seen: set[str] = set()
+        async for objects, version in self._api.pages(kind, place, WATCHED[kind]):
+            versions.append(version)
+            for obj in objects:
+                seen.add(obj["metadata"]["uid"])
+                self.store.put(kind, obj)
+        return seen
+
+    def _tell_of(self, refused: Mapping[str, ApiError]) -> None:
+        for place in refused.keys() - self._refused:
+            _log.warning(_REFUSED, place, refused[place], place)
+        for place in self._refused - refused.keys():
+            _log.info("namespace %s can be read again", place)
+        self._refused = set(refused)
 
     async def _worker(self) -> None:
         while True:

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 import sys
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from typing import Literal
 
 LogFormat = Literal["text", "json"]
+
+_ATTEMPT = re.compile(r"attempt #\d+ ")
+_TELL_AGAIN_SECONDS = 300.0
 
 current_run: ContextVar[str] = ContextVar("current_run", default="")
 """`namespace/name` of the run that a task is at work on."""
@@ -21,6 +25,23 @@ class _RunFilter(logging.Filter):
     def filter(self, record: logging.LogRecord) -> bool:
         record.run = current_run.get()
         return True
+
+
+class _NotAgain(logging.Filter):
+    """Of a request that kopf repeats every few seconds until it works, one line in five minutes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._told: dict[str, float] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if not record.name.startswith("kopf"):
+            return True
+        what = _ATTEMPT.sub("", record.getMessage())
+        again = record.created - self._told.get(what, -_TELL_AGAIN_SECONDS) < _TELL_AGAIN_SECONDS
+        if not again:
+            self._told[what] = record.created
+        return not again
 
 
 class _Text(logging.Formatter):
@@ -51,6 +72,7 @@ def set_up(form: LogFormat, level: str) -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_Json() if form == "json" else _Text())
     handler.addFilter(_RunFilter())
+    handler.addFilter(_NotAgain())
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())

@@ -35,7 +35,10 @@ class _Stream:
 
 
 class Watches:
-    """Listens to a session. A kind is watched once for each namespace, and the one that is silent longest counts."""
+    """Listens to a session. A kind is watched once for each namespace, and the one that is silent longest counts.
+
+    A namespace that may not be watched does not count beside others: a restart would not bring its Role back.
+    """
 
     def __init__(
         self,
@@ -52,16 +55,19 @@ class Watches:
         self._relisted = relisted
         self._clock = clock
         self._streams: dict[str, dict[str, _Stream]] = {name: {} for name in self._kinds}
+        self._refused: dict[str, set[str]] = {name: set() for name in self._kinds}
 
     def ages(self) -> dict[str, float]:
         """Seconds since each kind was last heard of; infinite until all its watches have begun."""
         now = self._clock()
-        return {
-            name: max(now - stream.last_heard(now) for stream in streams.values())
-            if len(streams) >= self._places
-            else math.inf
-            for name, streams in self._streams.items()
-        }
+        return {name: self._age(name, now) for name in self._kinds}
+
+    def _age(self, name: str, now: float) -> float:
+        streams, refused = self._streams[name], self._refused[name]
+        watched = [stream for path, stream in streams.items() if path not in refused]
+        if not watched or len(watched) + len(refused) < self._places:
+            return math.inf
+        return max(now - stream.last_heard(now) for stream in watched)
 
     def trace(self) -> aiohttp.TraceConfig:
         """What a session has to be made with."""
@@ -76,8 +82,11 @@ class Watches:
             return
         watch = params.url.query.get("watch") == "true"
         self._metrics.request("watch" if watch else "list", name, params.response.status)
+        if params.response.status == 403:
+            self._refused[name].add(params.url.path)
         if params.response.status != 200:
             return
+        self._refused[name].discard(params.url.path)
         if watch:
             self._streams[name][params.url.path] = _Stream(params.response, self._clock())
         else:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import shlex
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -17,8 +18,10 @@ from ...support.given_control_plane import GivenControlPlane, given_kubeconfig
 from ...support.kubelet import NODE, Kubelet
 from ...support.kubernetes_programs import find_programs
 from ...support.operator_process import OperatorProcess
+from ...support.pages import ROOT, fences
 from ...unit.api.resources import resource
 
+PAGE = ROOT / "docs/operator.md"
 SHORT_LEASE = (
     "--lease-duration-seconds", "3", "--lease-renew-deadline-seconds", "2", "--lease-retry-seconds", "0.5",
 )  # fmt: skip
@@ -99,6 +102,13 @@ class Run:
 
     def change(self, **spec: Any) -> Obj:
         return self._cluster.patch(self.path, {"spec": spec})
+
+    def patch_as_the_page_says(self, what: str) -> None:
+        """Run the command of docs/operator.md that changes this field."""
+        lines = [line for fence in fences(PAGE) for line in fence.text.splitlines()]
+        (line,) = (line for line in lines if "kubectl patch" in line and what in line)
+        done = self._cluster.kubectl(*shlex.split(line)[1:], "-n", self.namespace)
+        assert done.returncode == 0, done.stderr
 
     def get(self) -> Obj:
         return self._cluster.get(self.path)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import secrets
-import shlex
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -16,12 +15,9 @@ from ...support.cluster import BATCH, CORE, Cluster, Obj, until
 from ...support.crd import CRDS, install_crd
 from ...support.kubelet import End, Kubelet, Wait, failed, stage_of
 from ...support.operator_process import OperatorProcess
-from ...support.pages import ROOT as CHECKOUT
-from ...support.pages import fences
 from ...support.s3_server import ROOT, S3Server
 from .conftest import SHORT_LEASE, Run
 
-PAGE = CHECKOUT / "docs/operator.md"
 CRD = f"{CRDS}/reflectiontrainings.reflection.training"
 FINALIZER = "reflection.training/delete-artifacts"
 
@@ -58,20 +54,6 @@ def nothing_is_left(cluster: Cluster, namespace: str, kubelet: Kubelet) -> None:
         lambda: [each["metadata"]["name"] for each in cluster.items(maps)] == ["kube-root-ca.crt"],
         "end of the ConfigMaps",
     )
-
-
-def patched_as_the_page_says(cluster: Cluster, run: Run, what: str) -> bool:
-    """Run the command of docs/operator.md that changes this field."""
-    (line,) = (
-        line
-        for fence in fences(PAGE)
-        for line in fence.text.splitlines()
-        if "kubectl patch" in line and what in line
-    )
-    _, *words = shlex.split(line)
-    done = cluster.kubectl(*words, "-n", run.namespace)
-    assert done.returncode == 0, done.stderr
-    return True
 
 
 def really(pod: Obj, folder: Path) -> End:
@@ -148,7 +130,7 @@ def test_a_storage_that_is_away_is_said_and_whoever_does_not_want_to_wait_need_n
         assert words in ready["message"]
     assert run.status["phase"] == "Deleting"
     assert "no answer for 180 s" in run.told("StorageUnavailable")
-    assert patched_as_the_page_says(cluster, run, "deletionPolicy")
+    run.patch_as_the_page_says("deletionPolicy")
     gone(cluster, run.path, kubelet)
     nothing_is_left(cluster, run.namespace, kubelet)
 
@@ -220,7 +202,7 @@ def test_without_the_operator_the_finalizer_can_be_taken_off_as_the_guide_says(
     operator.kill()
     cluster.delete(run.path)
     assert "deletionTimestamp" in run.get()["metadata"]
-    assert patched_as_the_page_says(cluster, run, "finalizers")
+    run.patch_as_the_page_says("finalizers")
     gone(cluster, run.path, kubelet)
     nothing_is_left(cluster, run.namespace, kubelet)
 

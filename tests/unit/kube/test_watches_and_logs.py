@@ -27,17 +27,19 @@ from ..reconcile.builders import T0, after
 Play = Callable[[aiohttp.ClientSession, str, Watches, asyncio.Event, list[str]], Any]
 
 
-def listen(play: Play, clock: Callable[[], float] = time.monotonic) -> None:
-    """Play against a server that sends a line each time that it is told to."""
+def listen(play: Play, clock: Callable[[], float] = time.monotonic, *, places: int = 1) -> None:
+    """Play against a server that sends a line each time that it is told to; the namespace `closed` it refuses."""
 
     async def serve() -> None:
         say, end = asyncio.Event(), asyncio.Event()
         relisted: list[str] = []
         watches = Watches(
-            (RUNS, JOBS, PODS), 1, Metrics(), relisted=lambda: relisted.append("again"), clock=clock
+            (RUNS, JOBS, PODS), places, Metrics(), relisted=lambda: relisted.append("again"), clock=clock
         )
 
         async def answer(request: web.Request) -> web.StreamResponse:
+            if "/namespaces/closed/" in request.path and not say.is_set():
+                return web.Response(status=403)
             if request.query.get("watch") != "true":
                 return web.json_response({"items": []})
             stream = web.StreamResponse()
@@ -98,6 +100,36 @@ def test_a_list_of_a_watched_kind_is_noticed() -> None:
         assert relisted == ["again"]
 
     listen(play)
+
+
+def test_a_namespace_that_may_not_be_watched_does_not_count_beside_others() -> None:
+    async def play(
+        session: aiohttp.ClientSession, url: str, watches: Watches, say: asyncio.Event, _: Any
+    ) -> None:
+        await (await session.get(url + PODS.path("closed"))).read()
+        assert watches.ages()["pods"] == math.inf, "nothing at all is watched"
+        async with session.get(f"{url}{PODS.path('open')}?watch=true"):
+            assert watches.ages()["pods"] < math.inf
+            say.set()
+            await (await session.get(url + PODS.path("closed"))).read()
+            assert watches.ages()["pods"] == math.inf, "it may be watched now, and is not yet"
+
+    listen(play, places=2)
+
+
+def test_a_request_that_kopf_repeats_is_told_once(capsys: pytest.CaptureFixture[str]) -> None:
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    try:
+        set_up("text", "info")
+        for attempt in range(3):
+            logging.getLogger("kopf.api").error("Request attempt #%d failed: GET /a", attempt)
+            logging.getLogger("kopf.api").error("Request attempt #%d failed: GET /b", attempt)
+            logging.getLogger("x").error("ours")
+    finally:
+        root.handlers[:], root.level = handlers, level
+    told = [line.split("ERROR   ")[1] for line in capsys.readouterr().err.splitlines()]
+    assert told == ["Request attempt #0 failed: GET /a", "Request attempt #0 failed: GET /b", *["ours"] * 3]
 
 
 def test_a_line_names_the_run_in_whose_task_it_is_written(capsys: pytest.CaptureFixture[str]) -> None:
