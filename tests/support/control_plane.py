@@ -13,7 +13,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import httpx
 
@@ -21,7 +21,12 @@ from .access import Access
 from .certificates import Authority, signing_key
 from .daemons import Daemons
 from .kubernetes_programs import Programs, find_programs
+from .pages import ROOT
 
+if TYPE_CHECKING:
+    import pytest
+
+_LOGS = ROOT / "build/test-logs"
 _READY_LIMIT_S = 90
 _STARTS = 3
 """A port that was free may be taken a moment later: then all is started anew."""
@@ -68,6 +73,12 @@ class ControlPlane(Access):
     def audit_log(self) -> Path:
         """One line of JSON for each request."""
         return self.folder / "audit.jsonl"
+
+    def stop_after(self, tests: pytest.Session) -> None:
+        """Stop it; where a test has failed, its logs stay."""
+        if tests.testsfailed:
+            print(f"the logs of the control plane are in {self._daemons.keep_logs(_LOGS)}", file=sys.stderr)
+        self.stop()
 
     def stop(self) -> None:
         """Stop it and remove all its data."""

@@ -79,6 +79,14 @@ class Daemons:
         )
         return "\n".join(tails)
 
+    def keep_logs(self, place: Path) -> Path:
+        """Copy the logs into a folder of their own below `place`, which is given back: `stop` removes them."""
+        kept = place / self.folder.name
+        kept.mkdir(parents=True, exist_ok=True)
+        for path in self.folder.glob("*.log"):
+            shutil.copy(path, kept)
+        return kept
+
     def stop(self) -> None:
         """End all processes and remove what they left."""
         # At once: an API server waits a minute for its watches, and nothing here is to be kept.

@@ -68,7 +68,7 @@ class GivenControlPlane(Access):
         signed.write_bytes(self._signed(pem))
         return self.write_kubeconfig(user, {"client-certificate": str(signed), "client-key": str(private)})
 
-    def stop(self) -> None:
+    def stop_after(self, _: pytest.Session) -> None:
         """Leave it to others."""
         shutil.rmtree(self.folder, ignore_errors=True)
 

@@ -39,6 +39,14 @@ def test_stopping_ends_the_processes_and_removes_the_folder(own_cache: Path) -> 
     assert list((own_cache / "daemons").glob("*.json")) == []
 
 
+def test_logs_that_are_kept_outlive_the_folder(tmp_path: Path) -> None:
+    started = Daemons("test")
+    started.start("speaker", ["echo", "what happened"]).wait()
+    kept = started.keep_logs(tmp_path / "kept")
+    started.stop()
+    assert [path.read_text() for path in kept.iterdir()] == ["what happened\n"]
+
+
 def test_what_a_killed_run_left_goes_with_the_next_start() -> None:
     killed = subprocess.run(
         [sys.executable, "-c", KILLED], cwd=ROOT, text=True, capture_output=True, check=False

@@ -25,10 +25,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session")
-def empty_plane() -> Iterator[ControlPlane]:
+def empty_plane(request: pytest.FixtureRequest) -> Iterator[ControlPlane]:
     running = start_control_plane()
     yield running
-    running.stop()
+    running.stop_after(request.session)
 
 
 @pytest.fixture(scope="session")

@@ -38,11 +38,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session")
-def plane() -> Iterator[ControlPlane | GivenControlPlane]:
+def plane(request: pytest.FixtureRequest) -> Iterator[ControlPlane | GivenControlPlane]:
     given = given_kubeconfig()
     running = GivenControlPlane(given) if given else start_control_plane()
     yield running
-    running.stop()
+    running.stop_after(request.session)
 
 
 @pytest.fixture(scope="session")
@@ -55,14 +55,14 @@ def cluster(plane: ControlPlane | GivenControlPlane) -> Iterator[Cluster]:
 
 
 @pytest.fixture(scope="module")
-def bare() -> Iterator[Cluster]:
+def bare(request: pytest.FixtureRequest) -> Iterator[Cluster]:
     """A cluster of a module's own, that does not know ReflectionTrainings."""
     plane = start_control_plane()
     try:
         with closing(Cluster(plane, find_programs().kubectl)) as found:
             yield found
     finally:
-        plane.stop()
+        plane.stop_after(request.session)
 
 
 @pytest.fixture

@@ -66,6 +66,7 @@ def test_a_job_held_by_a_queue_is_shown_and_left_alone(
     cluster.patch(path, {"spec": {"suspend": False}})
     until(lambda: run.status["phase"] == "Rollout", "rollout", meanwhile=kubelet.tick)
     assert run.condition("Queued")["status"] == "False"
+    assert run.status["restarts"] == 0
 
 
 def test_deleting_the_resource_leaves_nothing(training: Run, cluster: Cluster, kubelet: Kubelet) -> None:
