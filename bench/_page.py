@@ -13,6 +13,7 @@ from typing import Any
 from _records import WORK, aims_table, write_page
 
 TITLES = {
+    "command_line": "The command line",
     "train_step": "A training step beside TRL's own pieces",
     "rollout": "Answers per second beside bare vLLM",
     "checkpoint_upload": "Checkpoints to S3 beside boto3",
@@ -32,6 +33,7 @@ NOTES = {
 }
 """What a reader should know of how it was measured; no figures."""
 BOUNDS = {
+    "command_line": "",
     "train_step": "",
     "rollout": "",
     "checkpoint_upload": "",

@@ -96,5 +96,6 @@
   resources:
   - events
   verbs:
+  - list
   - create
 {{- end -}}

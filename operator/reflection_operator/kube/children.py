@@ -21,6 +21,11 @@ _log = logging.getLogger(__name__)
 class ChildRefused(Exception):
     """The API server does not take a child, and would not take it the next moment either. The message says why."""
 
+    def __init__(self, message: str, *, invalid: bool = False) -> None:
+        """`invalid`: the child itself is wrong, so that only another spec can help."""
+        super().__init__(message)
+        self.invalid = invalid
+
 
 class NamespaceEnding(Exception):
     """Nothing can be created in a namespace that is being deleted."""
@@ -87,7 +92,7 @@ class Children:
             if error.namespace_ending or error.not_found:
                 raise NamespaceEnding(error.message) from error
             if error.final:
-                raise ChildRefused(error.message) from error
+                raise ChildRefused(error.message, invalid=error.invalid) from error
             raise
 
     async def _create_surely(self, kind: Kind, namespace: str, obj: Obj) -> Obj:

@@ -42,6 +42,11 @@ class ApiError(Exception):
         return self.status == 403 and "NamespaceTerminating" in self.causes
 
     @property
+    def invalid(self) -> bool:
+        """The object itself is wrong, whoever asks and whenever."""
+        return self.status in (400, 422)
+
+    @property
     def final(self) -> bool:
         """The same request would be refused again until somebody changes something: the resource, a quota, a policy."""
         return self.status in (400, 403, 422)

@@ -63,7 +63,7 @@ JOBS = Kind("batch", "v1", "jobs", ("get", "list", "watch", "create", "patch", "
 PODS = Kind("", "v1", "pods", ("list", "watch"))
 CONFIG_MAPS = Kind("", "v1", "configmaps", ("get", "create"))
 SERVICES = Kind("", "v1", "services", ("get", "create"))
-EVENTS = Kind("", "v1", "events", ("create",))
+EVENTS = Kind("", "v1", "events", ("list", "create"))
 LEASES = Kind("coordination.k8s.io", "v1", "leases", ("get", "create", "update"))
 AUTHORITY = Kind("", "v1", "secrets", ("get", "create", "update"), only="reflect-operator-progress")
 """The authority that signs the certificate of the progress endpoint: no other Secret is read or written."""

@@ -26,6 +26,7 @@ from .events import Events
 from .kinds import JOBS, RUN_STATUS, RUNS
 from .known import Known, StoredRun
 from .measures import Measures
+from .pod_refusals import PodRefusals, misses_pods
 from .store import Store, View
 
 _log = logging.getLogger(__name__)
@@ -60,6 +61,7 @@ class Reconciler:
         self._settings = settings
         self._progress = progress
         self._refusals: dict[str, Refusal] = {}
+        self._pod_refusals = PodRefusals(api)
         self._restored: dict[str, datetime] = {}
         """When it was last made sure that the pods of a Job, by its UID, have what they need to start."""
 
@@ -84,7 +86,8 @@ class Reconciler:
             await self._set_finalizers(view.run, deletion.finalizers(resource))
             return None
         await self._find_lost_jobs(view)
-        decision = decide(self._observed(view, resource))
+        seen = await self._observed(view, resource)
+        decision = decide(seen)
         try:
             await self._carry_out(view, resource, decision)
         except NamespaceEnding:
@@ -93,18 +96,21 @@ class Reconciler:
             raise
         # After the decision, which a child that cannot be restored must not hold up.
         starting = not decision.delete and await self._restore_what_pods_wait_for(view, resource)
+        starting = starting or any(misses_pods(job, seen.pods) for job in seen.jobs)
         if starting and decision.look_again:
             return min(decision.look_again, _SLOW_START).total_seconds()
         return decision.look_again.total_seconds() if decision.look_again else None
 
-    def _observed(self, view: View, resource: ReflectionTraining) -> Observed:
+    async def _observed(self, view: View, resource: ReflectionTraining) -> Observed:
+        # Whole seconds, as all times in Kubernetes.
+        now = datetime.now(UTC).replace(microsecond=0)
+        jobs = (job.value for job in view.jobs.values())
         return Observed(
             resource=resource,
-            jobs=tuple(job.value for job in view.jobs.values()),
+            jobs=await self._pod_refusals.noted(view.run.namespace, jobs, view.pods, now),
             pods=view.pods,
             progress=view.progress,
-            # Whole seconds, as all times in Kubernetes.
-            now=datetime.now(UTC).replace(microsecond=0),
+            now=now,
             refusal=self._refusals.get(view.run.uid),
         )
 
@@ -258,7 +264,7 @@ class Reconciler:
             await self._children.create(run, objects)
         except ChildRefused as refused:
             name = child_name(run.name, run.uid, attempt.round, attempt.stage, attempt.attempt)
-            self._refusals[run.uid] = Refusal(name, str(refused))
+            self._refusals[run.uid] = Refusal(name, str(refused), refused.invalid)
             raise
         self._refusals.pop(run.uid, None)
 

@@ -90,7 +90,8 @@ def observed_again(conditions: Sequence[Condition], generation: int) -> list[Con
 def _situation(now: Situation) -> Iterator[Wanted]:
     yield Wanted(ConditionType.READY, _truth(now.ready), now.reason, now.message)
     if not now.ready:
-        yield Wanted(ConditionType.RECONCILING, "True", now.reason, now.message)
+        kind = ConditionType.STALLED if now.stalled else ConditionType.RECONCILING
+        yield Wanted(kind, "True", now.reason, now.message)
     yield Wanted(ConditionType.SUCCEEDED, "Unknown", Reason.PROGRESSING, "the run has not ended")
     for kind, holds in ((ConditionType.SUSPENDED, now.suspended), (ConditionType.QUEUED, now.queued)):
         yield Wanted(kind, _truth(holds), now.reason if holds else Reason.PROGRESSING, "")

@@ -86,7 +86,13 @@ def _paused(old: ReflectionTrainingStatus, new: ReflectionTrainingStatus) -> Ite
 
 
 def _hindered(old: ReflectionTrainingStatus, new: ReflectionTrainingStatus) -> Iterator[EventRecord]:
-    before, now = (condition(each.conditions, ConditionType.RECONCILING) for each in (old, new))
+    if has_ended(new.conditions):
+        return
+    before, now = (
+        condition(each.conditions, ConditionType.RECONCILING)
+        or condition(each.conditions, ConditionType.STALLED)
+        for each in (old, new)
+    )
     if now and now.reason != EventReason.SUSPENDED and (before is None or before.reason != now.reason):
         yield EventRecord("Warning", now.reason, now.message)
 

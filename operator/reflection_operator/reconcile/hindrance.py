@@ -14,6 +14,7 @@ from .text import one_line, sentence
 _IMAGE = ("ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "ImageInspectError")
 _CONTAINER = ("CreateContainerConfigError", "CreateContainerError", "RunContainerError", "CrashLoopBackOff")
 _MAX_WORDS = 360
+_NEW_JOB = "after a change of spec.pods delete the Job, which is then created anew"
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +36,11 @@ def blocking(here: Here) -> Hindrance | None:
     pending = [pod for pod in unended if pod.phase is PodPhase.PENDING]
     if len(pending) < len(unended) and here.cursor.stage is not Stage.TRAIN:
         return None
+    if here.job.pods_refused:
+        words = one_line(here.job.pods_refused, _MAX_WORDS)
+        return _hindered(
+            Reason.CHILD_REFUSED, f"pods of Job {here.job.name} are not created: {words}", _NEW_JOB
+        )
     return next((found for pod in pending if (found := _hindrance(pod))), None)
 
 
@@ -58,5 +64,5 @@ def _waiting_reason(waiting: Waiting) -> Reason | None:
     return Reason.POD_CONFIG_INVALID if waiting.reason in _CONTAINER else None
 
 
-def _hindered(reason: Reason, words: str) -> Hindrance:
-    return Hindrance(reason, sentence(words, MEANINGS[reason].remedy))
+def _hindered(reason: Reason, words: str, more: str = "") -> Hindrance:
+    return Hindrance(reason, sentence(words, MEANINGS[reason].remedy, more))

@@ -59,6 +59,8 @@ class ObservedJob:
     started_at: datetime | None = None
     """When it was last allowed to start pods."""
     finished_at: datetime | None = None
+    pods_refused: str = ""
+    """What the API server said when pods that it misses were to be created; empty: nothing is missed, or nothing was said."""
 
     @property
     def live(self) -> bool:
@@ -122,6 +124,8 @@ class Refusal:
     job_name: str
     """The attempt that the child is of."""
     message: str
+    invalid: bool = False
+    """Whether the child itself is wrong, so that only another spec can help."""
 
 
 @dataclass(frozen=True, slots=True)

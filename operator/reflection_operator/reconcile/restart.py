@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Any
 
-from reflection_api.reasons import Reason
+from reflection_api.reasons import MEANINGS, Reason
 from reflection_api.stages import Stage
 from reflection_api.status import (
     AttemptRecord,
@@ -24,7 +24,7 @@ from .cursor import next_attempt
 from .failure import Failure
 from .observed import Observed
 from .step import Step, failed
-from .text import one_line
+from .text import one_line, sentence
 
 MAX_BACKOFF = timedelta(minutes=5)
 _FIRST_BACKOFF = timedelta(seconds=10)
@@ -46,7 +46,7 @@ def after_failure(run: Observed, status: ReflectionTrainingStatus, at: Cursor, f
         return Step(status, ending=verdict_of(run, status, at))
     if failure.final:
         return Step(status, ending=failed(run, failure.reason, failure.message))
-    return Step(status, ending=failed(run, Reason.MAX_RESTARTS_REACHED, _exhausted(at, failure, limit)))
+    return Step(status, ending=failed(run, Reason.MAX_RESTARTS_REACHED, _exhausted(run, at, failure)))
 
 
 def backoff(failure: Failure, restarts: int) -> timedelta:
@@ -104,6 +104,9 @@ def _noted(
     return status.model_copy(update=update)
 
 
-def _exhausted(at: Cursor, failure: Failure, limit: int) -> str:
+def _exhausted(run: Observed, at: Cursor, failure: Failure) -> str:
     times = "once" if at.restarts == 0 else f"{at.restarts + 1} times"
-    return f"{at.stage} of round {at.round} failed {times} and maxRestarts is {limit}; the last time: {failure.message}"
+    limit = run.resource.spec.failure_policy.max_restarts
+    what = f"{at.stage} of round {at.round} failed {times} and maxRestarts is {limit}"
+    remedy = MEANINGS[failure.reason].remedy_with(run.begin_again)
+    return sentence(what, f"the last time {failure.reason}: {failure.message}", remedy)

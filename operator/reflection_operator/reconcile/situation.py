@@ -29,6 +29,8 @@ class Situation:
     message: str
     suspended: bool = False
     queued: bool = False
+    stalled: bool = False
+    """Whether it cannot go on before its resource is changed."""
 
 
 def situation(run: Observed, here: Here) -> Situation:
@@ -77,9 +79,8 @@ def refused(run: Observed, here: Here, at: str) -> Situation | None:
         return None
     words = one_line(refusal.message, _MAX_REFUSAL)
     remedy = MEANINGS[Reason.CHILD_REFUSED].remedy
-    return Situation(
-        False, Reason.CHILD_REFUSED, sentence(f"{at}: {name} cannot be created: {words}", remedy)
-    )
+    words = sentence(f"{at}: {name} cannot be created: {words}", remedy)
+    return Situation(False, Reason.CHILD_REFUSED, words, stalled=refusal.invalid)
 
 
 def _before_the_job(run: Observed, here: Here, at: str) -> tuple[Reason, str]:

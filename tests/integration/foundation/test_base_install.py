@@ -9,7 +9,6 @@ import resource
 import runpy
 import subprocess
 import sys
-import time
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -93,15 +92,23 @@ def test_both_commands_answer(command: str, python: Path, tmp_path: Path) -> Non
     assert "validate" in answer.stdout
 
 
-def test_help_is_quick(python: Path, tmp_path: Path, record_property: Callable[[str, object], None]) -> None:
-    """Well under a second on a free machine; the bound leaves room for a busy one and would still catch torch."""
+def processor_seconds(*command: str | Path, cwd: Path) -> float:
+    """The least of three runs."""
     durations = []
     for _ in range(3):
-        started = time.monotonic()
-        assert run(python.parent / "reflect", "--help", cwd=tmp_path).returncode == 0
-        durations.append(time.monotonic() - started)
-    record_property("seconds", min(durations))
-    assert min(durations) < 3
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        answer = run(*command, cwd=cwd)
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        assert answer.returncode == 0, answer.stderr
+        durations.append(after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime)
+    return min(durations)
+
+
+def test_help_is_quick(python: Path, tmp_path: Path, record_property: Callable[[str, object], None]) -> None:
+    """0.2 s of an idle processor; a busy one is slower, and `make bench ONLY=command_line` tells what a user waits."""
+    seconds = processor_seconds(python.parent / "reflect", "--help", cwd=tmp_path)
+    record_property("seconds", seconds)
+    assert seconds < 1
 
 
 @pytest.mark.parametrize("module", ["reflection_api", "reflection_operator.cli.main"])
@@ -135,18 +142,6 @@ def test_run_says_what_it_needs_before_it_begins(python: Path, task: Path) -> No
         answer.stderr,
     )
     assert not (task.parent / ".reflect").exists()
-
-
-def processor_seconds(*command: str | Path, cwd: Path) -> float:
-    """The least of three runs."""
-    durations = []
-    for _ in range(3):
-        before = resource.getrusage(resource.RUSAGE_CHILDREN)
-        answer = run(*command, cwd=cwd)
-        after = resource.getrusage(resource.RUSAGE_CHILDREN)
-        assert answer.returncode == 0, answer.stderr
-        durations.append(after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime)
-    return min(durations)
 
 
 def test_validate_is_quick(python: Path, task: Path, record_property: Callable[[str, object], None]) -> None:

@@ -65,9 +65,9 @@ class Loop:
         with log.open("ab") as output:
             return subprocess.Popen(command, stdout=output, stderr=output)
 
-    def run(self) -> subprocess.CompletedProcess[str]:
-        """Run it to its end."""
-        return subprocess.run(self.command, capture_output=True, text=True, check=False)
+    def run(self, *within: str) -> subprocess.CompletedProcess[str]:
+        """Run it to its end, by way of a command that runs the one behind it, if given."""
+        return subprocess.run([*within, *self.command], capture_output=True, text=True, check=False)
 
     @property
     def run_folder(self) -> Path:

@@ -220,35 +220,43 @@ def wait_to_kill(loop, runner, met, share, undisturbed):
 @pytest.mark.slow
 @pytest.mark.vllm
 @pytest.mark.timeout(900)
-@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT], ids=["killed", "Ctrl-C"])
-def test_stopped_while_vllm_works_it_leaves_none_of_its_processes_and_carries_on(tmp_path, how):
+@pytest.mark.parametrize("who", ["runner", "runner by Ctrl-C", "stage", "engine's process"])
+def test_killed_while_vllm_works_it_leaves_none_of_its_processes_and_carries_on(tmp_path, who):
     settings = {
         "spec.rollout.engine": "vllm",
         "spec.rollout.workers": 1,
         "spec.rollout.tensorParallelSize": 2,
+        "spec.rollout.attemptsPerPrompt": 1,
+        "spec.task.prompts.limit": 16,
     }
     loop = Loop(tmp_path, **settings)
-    runner = loop.start(tmp_path / "log")
+    log = tmp_path / "log"
+    runner = loop.start(log)
     family: list[psutil.Process] = []
 
     def vllms_own():
-        assert runner.poll() is None, (tmp_path / "log").read_text()
-        family[:] = psutil.Process(runner.pid).children(recursive=True)
+        assert runner.poll() is None, log.read_text()
+        family[:] = marked(loop.mark)
         return [process for process in family if name_of(process).startswith("VLLM::")]
 
     try:
         until(lambda: len(vllms_own()) == 2, "vLLM's two processes")
-        runner.send_signal(how)
-        stopped = time.monotonic()
-        assert runner.wait(GUARD) == (130 if how is signal.SIGINT else -how)
+        if who == "stage":
+            min(family, key=lambda process: process.create_time()).kill()
+        elif who == "engine's process":
+            vllms_own()[-1].kill()
+        else:
+            how = signal.SIGINT if "Ctrl-C" in who else signal.SIGKILL
+            runner.send_signal(how)
+            assert runner.wait(GUARD) == (130 if how is signal.SIGINT else -how)
+        if who != "engine's process":  # the stage notices that, and ends in order
+            end_within_ten_seconds(family)
+        if who.startswith("runner"):
+            assert list(marked(loop.mark)) == []
+            runner = loop.start(log)
+        until(lambda: loop.stage() == "verify" or runner.poll() is not None, "the end of the rollout")
+        assert runner.poll() is None, log.read_text()
         end_within_ten_seconds(family)
-        assert time.monotonic() - stopped < 20
-        assert list(marked(loop.mark)) == []
-        if how is signal.SIGINT:
-            done = loop.run()
-            assert done.returncode == 0, done.stdout + done.stderr
-            assert loop.dataset()
-            assert loop.file("round-1/evaluate/result.json").is_file()
     finally:
         runner.kill()
         runner.wait()

@@ -256,18 +256,6 @@ def test_a_foreign_object_in_the_way_is_named_and_not_touched(
     assert run.status["restarts"] == 0
 
 
-def test_what_the_api_server_refuses_is_said_and_heals_when_mended(
-    run: Run, operator: OperatorProcess, kubelet: Kubelet
-) -> None:
-    operator.start()
-    run.apply(spec__pods={"common": {"env": [{"name": "A B", "value": 3}]}})
-    refused = until(lambda: run.is_now("Ready", "False", "ChildRefused"), "refusal")
-    assert "env" in refused["message"]
-    until(lambda: ("ChildRefused", refused["message"]) in run.events(), "event")
-    run.change(pods={"common": {"env": [{"name": "A", "value": "3"}]}})
-    finish(run, kubelet)
-
-
 @pytest.mark.parametrize("kind", ["configmaps", "services"])
 def test_what_pods_wait_for_is_created_again(
     run: Run, operator: OperatorProcess, kubelet: Kubelet, cluster: Cluster, kind: str

@@ -93,13 +93,13 @@ FAILURES: list[tuple[str, dict[str, Any], Any, str]] = [
         "MaxRestartsReached",
         {"spec__failurePolicy": {"maxRestarts": 0}},
         End(1, "Traceback\nValueError: shapes do not match"),
-        "rollout of round 1 failed once and maxRestarts is 0; the last time: pod countdown-",
+        "rollout of round 1 failed once and maxRestarts is 0; the last time RolloutCrashed: pod countdown-",
     ),
     (
         "MaxRestartsReached",
         {"spec__failurePolicy": {"maxRestarts": 0}},
         End(137, reason="OOMKilled"),
-        "on node node-1 was killed for using too much memory (exit 137, out of memory)",
+        "on node node-1 was killed for using too much memory (exit 137, out of memory); raise the memory limit in spec.pods",
     ),
     (
         "MaxRestartsReached",

@@ -48,12 +48,16 @@ def first_status(run: Run) -> Obj:
 def test_it_uses_every_permission_that_it_asks_for_and_no_other(
     cluster: Cluster, run: Run, operator: OperatorProcess, kubelet: Kubelet
 ) -> None:
-    """A run in which everything happens: two nodes, labels lost, a kill, a suspension, the end of its time, a clean-up."""
+    """A run in which everything happens: pods refused, two nodes, labels lost, a kill, a suspension, the end, a clean-up."""
     kubelet.script = lambda pod: None if stage_of(pod) == "train" else End()
+    quota = f"{CORE}/namespaces/{run.namespace}/resourcequotas"
+    cluster.create(quota, {"metadata": {"name": "none"}, "spec": {"hard": {"pods": "0"}}})
     run.apply(spec__training={"nodes": 2}, spec__ttlSecondsAfterFinished=0, spec__deletionPolicy="Delete")
     # As if it had been killed before, between writing the first status and creating the first Job.
     cluster.patch(f"{run.path}/status", {"status": first_status(run)})
     operator.keep_running(*SHORT_LEASE)
+    until(lambda: run.is_now("Ready", "False", "ChildRefused"), "pods that are missed")
+    cluster.delete(f"{quota}/none")
     until(lambda: run.status.get("phase") == "Training", "training", meanwhile=kubelet.tick)
     job = next(job for job in run.jobs() if "-train-" in job["metadata"]["name"])
     path = f"/apis/batch/v1/namespaces/{run.namespace}/jobs/{job['metadata']['name']}"

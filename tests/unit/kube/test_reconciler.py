@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import copy
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import pytest
@@ -35,6 +35,7 @@ class Server:
     def __init__(self) -> None:
         self.objects: dict[str, dict[str, Any]] = {}
         self.log: list[str] = []
+        self.complaints: list[dict[str, Any]] = []
         self.before: Callable[[str, Kind], None] = lambda *_: None
         self.after: Callable[[str, Kind], None] = lambda *_: None
         self._version = 100
@@ -42,6 +43,14 @@ class Server:
     async def get(self, kind: Kind, namespace: str, name: str) -> dict[str, Any]:
         self._note("get", kind)
         return copy.deepcopy(self._found(kind, namespace, name))
+
+    async def pages(
+        self, kind: Kind, namespace: str, *, fields: str
+    ) -> AsyncIterator[tuple[list[dict[str, Any]], int]]:
+        """The only list is of what the Job controller could not do."""
+        self._note("list", kind)
+        assert "FailedCreate" in fields
+        yield self.complaints, 1
 
     async def create(self, kind: Kind, namespace: str, body: dict[str, Any]) -> dict[str, Any]:
         self._note("create", kind)

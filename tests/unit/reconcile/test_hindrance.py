@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from reflection_api.conditions import ConditionType
 from reflection_api.stages import Stage
@@ -69,6 +71,23 @@ def test_a_replacement_that_finds_no_node_is_told_of():
     pods = [crashed(alone, 143, disrupted="drained"), pod(alone, **NO_NODE)]
     decision = decided(resource(status_at(Stage.ROLLOUT)), [alone], pods)
     assert said_of(decision, ConditionType.READY).reason == "Unschedulable"
+
+
+def test_pods_that_are_not_even_created():
+    words = 'error looking up service account ml/typo: serviceaccount "typo" not found'
+    refused = replace(ROLLOUT, pods_refused=words)
+    decision = decided(resource(status_at(Stage.ROLLOUT)), [refused], [])
+    ready = said_of(decision, ConditionType.READY)
+    assert (ready.status, ready.reason) == ("False", "ChildRefused")
+    assert f"pods of Job {ROLLOUT.name} are not created: {words}; correct what" in ready.message
+    assert ready.message.endswith("after a change of spec.pods delete the Job, which is then created anew")
+    assert told(decision) == ["ChildRefused"]
+    # One that does its work is enough, and a training that misses a node is told of.
+    some = decided(resource(status_at(Stage.ROLLOUT)), [refused], [pod(ROLLOUT)])
+    assert truth(some, ConditionType.READY) == "True"
+    training = replace(job(Stage.TRAIN, completions=2), pods_refused=words)
+    some = decided(resource(status_at(Stage.TRAIN)), [training], [pod(training)])
+    assert said_of(some, ConditionType.READY).reason == "ChildRefused"
 
 
 def test_pods_that_are_merely_slow_to_start():

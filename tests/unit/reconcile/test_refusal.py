@@ -48,6 +48,21 @@ def test_a_refusal_is_said_and_the_creation_tried_again() -> None:
     assert told(decision) == ["ChildRefused"]
 
 
+def test_a_child_that_is_wrong_stalls_the_run_until_its_spec_is_changed() -> None:
+    first = status_of(decided(resource()))
+    wrong = Refusal(ROLLOUT, 'spec.env[0].name: Invalid value: "A B"', invalid=True)
+    decision = decide(replace(look(resource(first)), refusal=wrong))
+    assert truth(decision, ConditionType.STALLED) == "True"
+    assert truth(decision, ConditionType.RECONCILING) == "absent"
+    assert said_of(decision, ConditionType.STALLED).message == said_of(decision, ConditionType.READY).message
+    assert created(decision) == [(1, Stage.ROLLOUT, 1, 0)], "another spec is tried as soon as it is there"
+    assert told(decision) == ["ChildRefused"]
+    stalled = resource(status_of(decision))
+    assert told(decide(replace(look(stalled), refusal=wrong))) == []
+    over = decide(look(stalled, [job(Stage.ROLLOUT)]))
+    assert truth(over, ConditionType.STALLED) == "absent"
+
+
 def test_it_is_said_once() -> None:
     status = status_of(refused())
     again = decide(

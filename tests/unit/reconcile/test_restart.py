@@ -122,8 +122,9 @@ def test_the_limit_quotes_the_last_failure():
     succeeded = said_of(decision, ConditionType.SUCCEEDED)
     assert succeeded.reason == "MaxRestartsReached"
     assert succeeded.message == (
-        f"train of round 1 failed 4 times and maxRestarts is 3; the last time: pod {down.name}-0-abcde on node node-1 ended "
-        "with exit code 1: ValueError: no; mend the cause in the message and create a new ReflectionTraining"
+        f"train of round 1 failed 4 times and maxRestarts is 3; the last time TrainerCrashed: pod {down.name}-0-abcde on node "
+        "node-1 ended with exit code 1: ValueError: no; see the log of the pod; mend the cause in the message and "
+        "create a new ReflectionTraining"
     )
 
 
