@@ -76,6 +76,11 @@ def attempt_of(pod: Obj) -> int:
     return int(pod["metadata"]["labels"][_ATTEMPT])
 
 
+def index_of(pod: Obj) -> int:
+    """Completion index: the shard or the rank of the node."""
+    return int(pod["metadata"]["annotations"]["batch.kubernetes.io/job-completion-index"])
+
+
 @dataclass
 class Kubelet:
     """The only node of a namespace."""
@@ -98,7 +103,10 @@ class Kubelet:
                 self._play(pod)
 
     def lose(self, pod: Obj) -> None:
-        """The platform takes a pod away and its node is no more there to say how it ended."""
+        """Its node is gone and cannot say how it ended: Kubernetes' collector of such pods calls it failed and deletes it."""
+        condition = {"type": "DisruptionTarget", "status": "True", "reason": "DeletionByPodGC"}
+        words = {"message": "PodGC: node no longer exists", "lastTransitionTime": _now()}
+        self._write(pod, {"phase": "Failed", "conditions": [condition | words]})
         self.cluster.delete(self._path(pod), grace=0)
 
     def _play(self, pod: Obj) -> None:

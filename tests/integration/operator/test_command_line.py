@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from ...support.cluster import CORE, Cluster, Obj, until
-from ...support.kubelet import End, Kubelet, failed, run_on
+from ...support.kubelet import End, Kubelet, failed, index_of, run_on
 from ...support.kubelet_logs import KubeletLogs
 from ...support.kubernetes_programs import find_programs
 from ...support.operator_process import OperatorProcess
@@ -166,7 +166,7 @@ def log_server(cluster: Cluster) -> Iterator[KubeletLogs]:
 
 def test_logs(at_work: Run, reflect: Reflect, log_server: KubeletLogs, kubelet: Kubelet) -> None:
     for pod in kubelet.pods():
-        index = pod["metadata"]["annotations"]["batch.kubernetes.io/job-completion-index"]
+        index = index_of(pod)
         log_server.write(pod["metadata"]["name"], f"shard {index}\nanswer \x1b[31mred\n")
     shown = reflect("logs", "countdown")
     assert shown.returncode == 0, shown.stderr

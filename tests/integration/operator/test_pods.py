@@ -1,0 +1,80 @@
+"""Single pods of an attempt end while others are at work: what the real Job controller and the operator make of it."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from ...support.cluster import Obj, until
+from ...support.kubelet import End, Kubelet, attempt_of, index_of, run_on, stage_of
+from ...support.operator_process import OperatorProcess
+from .conftest import Run
+
+
+def of(kubelet: Kubelet, stage: str, attempt: int = 1) -> list[Obj]:
+    return [pod for pod in kubelet.pods() if (stage_of(pod), attempt_of(pod)) == (stage, attempt)]
+
+
+def test_a_rank_that_dies_ends_the_others_before_the_next_attempt_begins(
+    run: Run, operator: OperatorProcess, kubelet: Kubelet
+) -> None:
+    """Two trainings may never write side by side, and one rank that is left waits for ever for the other."""
+
+    def rank_0_dies(pod: Obj) -> End | None:
+        if (stage_of(pod), attempt_of(pod)) != ("train", 1):
+            return End()
+        return End(1, "CUDA error") if index_of(pod) == 0 and len(running(kubelet)) == 2 else None
+
+    kubelet.script = rank_0_dies
+    kubelet.stopping = run_on  # it takes its time
+    operator.start()
+    run.apply(spec__training={"nodes": 2})
+
+    def failing() -> bool:
+        """The Job controller has decided, and waits for the other rank."""
+        training = [job for job in run.jobs() if job["metadata"]["name"].endswith("train-1")]
+        conditions = [each["type"] for job in training for each in job["status"].get("conditions", [])]
+        return "FailureTarget" in conditions
+
+    until(failing, "failure", meanwhile=kubelet.tick)
+    assert [index_of(pod) for pod in running(kubelet)] == [1]
+    run.change(activeDeadlineSeconds=100_000)
+    until(lambda: run.status["observedGeneration"] == 2, "a look at the run", meanwhile=kubelet.tick)
+    assert "train-2" not in run.job_names()
+    kubelet.stopping = lambda _: End(143)
+    until(lambda: run.is_now("Succeeded", "True"), "end of the run", meanwhile=kubelet.tick)
+    assert run.status["restarts"] == 1
+    (attempt,) = run.status["attempts"]
+    assert (attempt["reason"], attempt["exitCode"]) == ("TrainerCrashed", 1)
+
+
+def running(kubelet: Kubelet) -> list[Obj]:
+    return [pod for pod in of(kubelet, "train") if pod["status"]["phase"] == "Running"]
+
+
+def test_a_shard_whose_pod_is_taken_away_gets_another_one_in_the_same_job(
+    run: Run, operator: OperatorProcess, kubelet: Kubelet
+) -> None:
+    """Preempted once, and once gone together with its node, which cannot say how it ended."""
+    seen: Counter[int] = Counter()
+    names: set[str] = set()
+
+    def script(pod: Obj) -> End | None:
+        if stage_of(pod) != "rollout":
+            return End()
+        if pod["metadata"]["name"] not in names:
+            names.add(pod["metadata"]["name"])
+            seen[index_of(pod)] += 1
+        if seen[0] == 1 and index_of(pod) == 0:
+            return End(143, disrupted="PreemptionByScheduler")
+        return End() if seen[0] > 1 and seen[1] > 1 else None
+
+    kubelet.script = script
+    operator.start()
+    run.apply(spec__rollout={"workers": 2})
+    until(lambda: seen[0] > 1, "replacement", meanwhile=kubelet.tick)
+    lost = next(pod for pod in of(kubelet, "rollout") if index_of(pod) == 1)
+    kubelet.lose(lost)
+    until(lambda: run.is_now("Succeeded", "True"), "end of the run", meanwhile=kubelet.tick)
+    assert run.status["restarts"] == 0
+    assert run.job_names().count("rollout-1") == 1
+    assert seen == {0: 2, 1: 2}
