@@ -10,7 +10,23 @@ from .base import ApiModel
 from .status import Comparison
 
 
-class Contrast(ApiModel):
+class Paired(ApiModel):
+    """What a figure has where both sides answered the same questions."""
+
+    p_value: float | None = Field(
+        None,
+        gt=0,
+        le=1,
+        description="Two-sided p-value of a sign-flip test over the differences of the questions. Absent where both sides did "
+        "not see the same questions, or fewer than two of them differ.",
+    )
+
+
+class PairedComparison(Comparison, Paired):
+    """The same with its test."""
+
+
+class Contrast(Paired):
     """The trained model's retry success with its own reflections against a control, on the same failures. Fractions."""
 
     reflection: float = Field(
@@ -41,11 +57,13 @@ class PassAtK(ApiModel):
     """The chance that one of k answers to a question, at least, is right: a mean over the questions, each of equal weight."""
 
     k: int
-    first_try: Comparison
-    second_try: Comparison = Field(description="Of tries with a reflection on the own failure (cumulative).")
+    first_try: PairedComparison
+    second_try: PairedComparison = Field(
+        description="Of tries with a reflection on the own failure (cumulative)."
+    )
 
 
-class ModelContrast(ApiModel):
+class ModelContrast(Paired):
     """The trained model against a third one. Fractions."""
 
     other: float
@@ -88,9 +106,11 @@ class RegressionScore(ApiModel):
 class OnTrainPrompts(ApiModel):
     """Base and trained model on questions of training, where answers may have been learnt by heart."""
 
-    first_try: Comparison
-    second_try: Comparison = Field(description="Right at once or after one reflection on the own failure.")
-    retry_success: Comparison | None = Field(
+    first_try: PairedComparison
+    second_try: PairedComparison = Field(
+        description="Right at once or after one reflection on the own failure."
+    )
+    retry_success: PairedComparison | None = Field(
         None, description="Right after a reflection, on the base model's failures there."
     )
 
@@ -98,8 +118,8 @@ class OnTrainPrompts(ApiModel):
 class EvaluationResult(ApiModel):
     """Base and trained model on held-out questions. Every comparison is trained minus base."""
 
-    first_try: Comparison = Field(description="Right at once.")
-    second_try: Comparison = Field(
+    first_try: PairedComparison = Field(description="Right at once.")
+    second_try: PairedComparison = Field(
         description="Right at once or after one reflection on the own failure (cumulative)."
     )
     pass_at_k: list[PassAtK] = Field(
@@ -108,28 +128,28 @@ class EvaluationResult(ApiModel):
     on_train_prompts: OnTrainPrompts | None = Field(
         None, description="The same on questions of training, where spec.evaluation.trainPrompts asks for it."
     )
-    retry_success: Comparison | None = Field(
+    retry_success: PairedComparison | None = Field(
         None, description="Right after a reflection, on the fixed failures."
     )
-    without_leaks: Comparison | None = Field(
+    without_leaks: PairedComparison | None = Field(
         None,
         description="The same where a retry whose answer already stands in the reflection counts as wrong: "
         "the reflection has to help, not to answer.",
     )
-    fresh_try: Comparison | None = Field(
+    fresh_try: PairedComparison | None = Field(
         None, description="Control: a new answer to the fixed failures' questions."
     )
-    shuffled: Comparison | None = Field(
+    shuffled: PairedComparison | None = Field(
         None, description="Control: retry after a reflection that was written for another question."
     )
-    plain_retry: Comparison | None = Field(
+    plain_retry: PairedComparison | None = Field(
         None,
         description="Control: asked again without a reflection, with as many tokens as reflection and retry have together.",
     )
-    generic_reflection: Comparison | None = Field(
+    generic_reflection: PairedComparison | None = Field(
         None, description="Control: retry after one general sentence in the reflection's place."
     )
-    swapped_reflection: Comparison | None = Field(
+    swapped_reflection: PairedComparison | None = Field(
         None, description="Control: retry of each model after the other model's reflection."
     )
     reflection_against_fresh: Contrast | None = Field(

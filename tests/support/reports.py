@@ -15,24 +15,24 @@ WORST = (
 )
 
 
-def comparison(base, trained, low, high, questions=214, samples=1070):
+def comparison(base, trained, low, high, questions=214, samples=1070, p=0.0001):
     return {
         "base": base, "trained": trained, "change": round(trained - base, 3), "interval": [low, high],
-        "questions": questions, "samples": samples,
+        "questions": questions, "samples": samples, "pValue": p,
     }  # fmt: skip
 
 
-def contrast(reflection, control, low, high):
+def contrast(reflection, control, low, high, p=0.0001):
     return {
         "reflection": reflection, "control": control, "difference": round(reflection - control, 3),
-        "interval": [low, high], "questions": 190, "samples": 713,
+        "interval": [low, high], "questions": 190, "samples": 713, "pValue": p,
     }  # fmt: skip
 
 
-def against(other, trained, low, high):
+def against(other, trained, low, high, p=0.0001):
     return {
         "other": other, "trained": trained, "difference": round(trained - other, 3),
-        "interval": [low, high], "questions": 190, "samples": 713,
+        "interval": [low, high], "questions": 190, "samples": 713, "pValue": p,
     }  # fmt: skip
 
 
@@ -41,8 +41,8 @@ RESULT = {
     "secondTry": comparison(0.509, 0.809, 0.262, 0.338),
     "retrySuccess": comparison(0.274, 0.779, 0.468, 0.541, 190, 713),
     "withoutLeaks": comparison(0.274, 0.731, 0.42, 0.493, 190, 713),
-    "freshTry": comparison(0.368, 0.408, 0.003, 0.078, 190, 713),
-    "shuffled": comparison(0.241, 0.284, 0.001, 0.085, 190, 713),
+    "freshTry": comparison(0.368, 0.408, 0.003, 0.078, 190, 713, p=0.0312),
+    "shuffled": comparison(0.241, 0.284, 0.001, 0.085, 190, 713, p=None),
     "reflectionAgainstFresh": contrast(0.779, 0.408, 0.33, 0.41),
     "reflectionAgainstShuffled": contrast(0.779, 0.284, 0.45, 0.54),
     "onTrainPrompts": {

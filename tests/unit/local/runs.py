@@ -6,13 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from reflection_api.evaluation import EvaluationResult
-from reflection_api.status import Comparison, Phase, ReflectionTrainingStatus, Verdict
+from reflection_api.evaluation import EvaluationResult, PairedComparison
+from reflection_api.status import Phase, ReflectionTrainingStatus, Verdict
 from reflection_operator.local.artefacts import folder_of
 from reflection_operator.local.records import Records, read_json, write_json
 from reflection_operator.local.resource import accept, load
 
-ROW = Comparison(base=0.2, trained=0.7, change=0.5, interval=[0.4, 0.6], questions=90, samples=300)
+ROW = PairedComparison(base=0.2, trained=0.7, change=0.5, interval=[0.4, 0.6], questions=90, samples=300)
 EVALUATION = EvaluationResult(
     first_try=ROW, second_try=ROW, retry_success=ROW, fixed_failures=300, too_long=0
 )

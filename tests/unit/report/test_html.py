@@ -17,8 +17,7 @@ from pathlib import Path
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from reflection_api.evaluation import EvaluationResult
-from reflection_api.status import Comparison
+from reflection_api.evaluation import EvaluationResult, PairedComparison
 from reflection_trainer.report import charts, comparisons
 from reflection_trainer.report.gather import summarised
 from reflection_trainer.report.html import render_html
@@ -172,19 +171,22 @@ def test_every_share_has_an_interval_or_a_count_beside_it():
     # A benchmark has one number of examples, and an interval where its score has one.
     text = re.sub(r"\nElsewhere\n.*?(?=\nControls)", "", text, flags=re.S)
     rows = re.findall(
-        r"^\d\.\d{3}\n\d\.\d{3}\n(?P<change>.*)\n(?P<interval>.*)\n(?P<n>.*)\n(?P<m>.*)$", text, re.M
+        r"^\d\.\d{3}\n\d\.\d{3}\n(?P<change>.*)\n(?P<interval>.*)\n(?P<p>.*)\n(?P<n>.*)\n(?P<m>.*)$",
+        text,
+        re.M,
     )
     assert len(rows) == 14
-    for change, interval, questions, answers in rows:
+    for change, interval, test, questions, answers in rows:
         assert re.fullmatch(r"[+-]\d\.\d{3}", change)
         assert re.fullmatch(r"\[[+-]\d\.\d{3}, [+-]\d\.\d{3}\]", interval)
+        assert re.fullmatch(r"-|p [<=] \d\.\d{3}", test)
         assert re.fullmatch(r"[\d,]+", questions)
         assert re.fullmatch(r"[\d,]+", answers)
 
 
 def test_a_control_that_is_new_appears_by_itself(monkeypatch):
     class Wider(EvaluationResult):
-        generic: Comparison | None = None
+        generic: PairedComparison | None = None
 
     Wider.model_fields["generic"].description = "Control: a sentence that fits any question."
     monkeypatch.setattr(comparisons, "EvaluationResult", Wider)
@@ -195,7 +197,7 @@ def test_a_control_that_is_new_appears_by_itself(monkeypatch):
     rounds = [made.rounds[0].model_copy(update={"evaluation": result})]
     lines = Page(render_html(made.model_copy(update={"rounds": rounds}))).lines
     at = lines.index("control: a sentence that fits any question")
-    assert lines[at + 1 : at + 5] == ["0.300", "0.310", "+0.010", "[-0.010, +0.030]"]
+    assert lines[at + 1 : at + 6] == ["0.300", "0.310", "+0.010", "[-0.010, +0.030]", "p < 0.001"]
 
 
 def test_curves_are_drawn_in_the_page_s_colours():

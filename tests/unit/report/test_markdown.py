@@ -9,13 +9,14 @@ import os
 import re
 from pathlib import Path
 
+import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 from reflection_trainer.report.markdown import render_markdown
 from reflection_trainer.report.safe_text import code, name
 
-from ...support.reports import HOSTILE, comparison, contrast, report
+from ...support.reports import HOSTILE, against, comparison, contrast, report
 
 GOLDEN = Path(__file__).parent / "golden" / "report.md"
 PARSER = MarkdownIt("commonmark", {"html": True}).enable("table")
@@ -102,15 +103,28 @@ def test_names_hold_nothing_that_has_an_effect(text):
 
 
 def test_a_control_that_reflection_does_not_beat_is_not_called_a_success():
-    near = contrast(0.42, 0.408, -0.02, 0.05)
+    near = contrast(0.42, 0.408, -0.02, 0.05, p=0.412)
     text = render_markdown(report(reflectionAgainstFresh=near))
-    assert "Not shown to be better than a fresh try: +0.012 [-0.020, +0.050] (n = 713)" in text
+    assert "Not shown to be better than a fresh try: +0.012 [-0.020, +0.050] (n = 713, p = 0.412)." in text
     assert "Can I trust it? Yes" in render_markdown(report())
 
 
 def test_a_loss_is_called_a_loss():
     text = render_markdown(report(firstTry=comparison(0.4, 0.3, -0.15, -0.05)))
-    assert "The first try fell: 0.400 to 0.300, -0.100 [-0.150, -0.050] on 214 questions." in text
+    assert "The first try fell: 0.400 to 0.300, -0.100 [-0.150, -0.050] on 214 questions, p < 0.001." in text
+
+
+@pytest.mark.parametrize(
+    ("p", "words"),
+    [(0.0312, "p = 0.031"), (0.001, "p = 0.001"), (0.00099, "p < 0.001"), (1.0, "p = 1.000"), (None, "-")],
+)
+def test_every_comparison_tells_its_paired_test(p, words):
+    values = {"firstTry": comparison(0.4, 0.3, -0.15, -0.05, p=p), "compared": {"uri": "hf://a/b"}}
+    for key in ("firstTry", "secondTry"):
+        values["compared"][key] = against(0.552, 0.402, -0.19, -0.11, p=p)
+    text = render_markdown(report(**values))
+    assert f"| first try | 0.400 | 0.300 | -0.100 [-0.150, -0.050] | {words} | 214 | 1,070 |" in text
+    assert f"| first try | 0.552 | 0.402 | -0.150 [-0.190, -0.110] | {words} | 190 | 713 |" in text
 
 
 def test_every_line_with_a_figure_has_an_interval_or_a_count():
@@ -126,4 +140,6 @@ def test_every_line_with_a_figure_has_an_interval_or_a_count():
     shares = [line for line in held_out if re.search(r"\| 0\.\d{3} \|", line)]
     assert len(shares) == 13
     for line in shares:
-        assert re.search(r"\[[+-]\d\.\d{3}, [+-]\d\.\d{3}\]( \| [\d,]+){1,2} \|$", line), line
+        assert re.search(
+            r"\[[+-]\d\.\d{3}, [+-]\d\.\d{3}\]( \| (-|p [<=] \d\.\d{3}))?( \| [\d,]+){1,2} \|$", line
+        ), line

@@ -60,7 +60,7 @@ def test_a_whole_run(tmp_path):
     assert only.training.last["reward"] == pytest.approx((37 + 38 + 39 + 40) / 4 / 40)
     assert only.model_uri.endswith("/round-1/train/model")
     assert (
-        "The second try did not change measurably: 0.500 to 0.750, +0.250 [-1.000, +1.000] on 2 questions."
+        "The second try did not change measurably: 0.500 to 0.750, +0.250 [-1.000, +1.000] on 2 questions, p = 1.000."
         in text
     )
 

@@ -10,10 +10,10 @@ from reflection_api.evaluation import (
     EvaluationResult,
     ModelContrast,
     OnTrainPrompts,
+    PairedComparison,
     PassAtK,
     ThirdModel,
 )
-from reflection_api.status import Comparison
 
 from .statistics import Share, at_least_one_of, compare, contrast
 from .tally import Tally
@@ -66,6 +66,7 @@ def _against(other: Share, trained: Share) -> ModelContrast:
         interval=row.interval,
         questions=row.questions,
         samples=row.samples,
+        p_value=row.p_value,
     )
 
 
@@ -98,7 +99,7 @@ def _on_fixed_failures(base: Tally, trained: Tally) -> dict[str, Any]:
     }
 
 
-def _compared_where_any(base: Share, trained: Share) -> Comparison | None:
+def _compared_where_any(base: Share, trained: Share) -> PairedComparison | None:
     return compare(base, trained) if base.samples and trained.samples else None
 
 
@@ -157,6 +158,6 @@ def note(result: EvaluationResult) -> str:
     return "; ".join(parts)
 
 
-def _words(row: Comparison) -> str:
+def _words(row: PairedComparison) -> str:
     low, high = row.interval
     return f"{row.base:.3f} -> {row.trained:.3f} ({row.change:+.3f} [{low:+.3f}, {high:+.3f}])"

@@ -15,8 +15,9 @@ from dataclasses import dataclass, field
 from math import comb, pi, sqrt, tan
 from statistics import NormalDist
 
-from reflection_api.evaluation import Contrast
-from reflection_api.status import Comparison
+from reflection_api.evaluation import Contrast, PairedComparison
+
+from .paired_test import p_value
 
 _CONFIDENCE = 0.95
 _MADE_UP = 2
@@ -83,16 +84,17 @@ class _Adjusted:
         return (right - self.value) * self._size / self._samples
 
 
-def compare(base: Share, trained: Share) -> Comparison:
+def compare(base: Share, trained: Share) -> PairedComparison:
     """Trained minus base, with the interval of the change; questions that both saw are paired."""
     low, high = _interval(trained, base)
-    return Comparison(
+    return PairedComparison(
         base=base.value,
         trained=trained.value,
         change=trained.value - base.value,
         interval=[low, high],
         questions=len(base.judged.keys() | trained.judged.keys()),
         samples=trained.samples,
+        p_value=_p_value(trained, base),
     )
 
 
@@ -106,6 +108,23 @@ def contrast(reflection: Share, control: Share) -> Contrast:
         interval=[low, high],
         questions=len(reflection.judged),
         samples=reflection.samples,
+        p_value=_p_value(reflection, control),
+    )
+
+
+def _p_value(one: Share, other: Share) -> float | None:
+    """Of the paired test of `one - other`; None where the two did not see the same questions.
+
+    A question counts by its answers, as it does in the change: where both sides have as many, the sum of the differences is
+    the change.
+    """
+    if one.judged.keys() != other.judged.keys():
+        return None
+    return p_value(
+        (one.right[question] / judged - other.right[question] / other.judged[question])
+        * (judged + other.judged[question])
+        / 2
+        for question, judged in one.judged.items()
     )
 
 

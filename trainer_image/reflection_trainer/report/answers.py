@@ -6,10 +6,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from reflection_api.evaluation import EvaluationResult
-from reflection_api.status import Comparison
+from reflection_api.evaluation import EvaluationResult, Paired, PairedComparison
 
-from .comparisons import contrasts
+from .comparisons import contrasts, p_words
 from .content import Cost, Report, Round
 
 _HOUR = 3600.0
@@ -47,7 +46,7 @@ class Answer:
     tone: Tone
     text: str
     """The answer in a sentence, with its figures."""
-    comparison: Comparison | None = None
+    comparison: PairedComparison | None = None
     """The figures, where they can be drawn."""
     checks: tuple[Check, ...] = ()
     parts: tuple[tuple[str, str], ...] = ()
@@ -105,20 +104,25 @@ def _forgot(result: EvaluationResult) -> Answer:
     return Answer("Did it forget?", word, tone, _sentence(row, "The first try"), row)
 
 
-def _direction(row: Comparison, *, rose: tuple[str, Tone], fell: tuple[str, Tone]) -> tuple[str, Tone]:
+def _direction(row: PairedComparison, *, rose: tuple[str, Tone], fell: tuple[str, Tone]) -> tuple[str, Tone]:
     low, high = row.interval
     if low > 0:
         return rose
     return fell if high < 0 else ("Not measurably", Tone.OPEN)
 
 
-def _sentence(row: Comparison, what: str) -> str:
+def _sentence(row: PairedComparison, what: str) -> str:
     low, high = row.interval
     word = "rose" if low > 0 else "fell" if high < 0 else "did not change measurably"
     return (
         f"{what} {word}: {row.base:.3f} to {row.trained:.3f}, {row.change:+.3f} "
-        f"[{low:+.3f}, {high:+.3f}] on {row.questions:,} questions."
+        f"[{low:+.3f}, {high:+.3f}] on {row.questions:,} questions{_test(row)}."
     )
+
+
+def _test(row: Paired) -> str:
+    words = p_words(row)
+    return f", {words}" if words else ""
 
 
 def _trust(report: Report, final: Round, result: EvaluationResult) -> Answer:
@@ -146,7 +150,8 @@ def _controls(result: EvaluationResult) -> Iterator[Check]:
         words = "Better than" if low > 0 else "Not shown to be better than"
         yield Check(
             tone,
-            f"{words} {name}: {contrast.difference:+.3f} [{low:+.3f}, {high:+.3f}] (n = {contrast.samples:,}).",
+            f"{words} {name}: {contrast.difference:+.3f} [{low:+.3f}, {high:+.3f}] (n = {contrast.samples:,}"
+            f"{_test(contrast)}).",
         )
     if result.retry_success is not None and result.shuffled is None:
         yield Check(Tone.OPEN, "There was no other question to shuffle reflections with.")

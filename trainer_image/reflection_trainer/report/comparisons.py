@@ -4,8 +4,14 @@ from __future__ import annotations
 
 from typing import NamedTuple, TypeVar
 
-from reflection_api.evaluation import Contrast, EvaluationResult, ModelContrast, ThirdModel
-from reflection_api.status import Comparison
+from reflection_api.evaluation import (
+    Contrast,
+    EvaluationResult,
+    ModelContrast,
+    Paired,
+    PairedComparison,
+    ThirdModel,
+)
 
 _NAMES = {
     "first_try": "first try",
@@ -24,14 +30,16 @@ _NAMES = {
     "reflection_against_swapped": "the base model's reflections",
 }
 """Short names; a field without one goes by its description."""
-_Figure = TypeVar("_Figure", Comparison, Contrast)
+_SMALLEST = 0.001
+"""Below it the digits say nothing."""
+_Figure = TypeVar("_Figure", PairedComparison, Contrast)
 
 
 class Named(NamedTuple):
     """A comparison of base and trained model with its name."""
 
     name: str
-    figures: Comparison
+    figures: PairedComparison
 
 
 class Against(NamedTuple):
@@ -43,7 +51,7 @@ class Against(NamedTuple):
 
 def comparisons(result: EvaluationResult) -> list[Named]:
     """Every comparison of base and trained model that was made, in order."""
-    named = [Named(name, figures) for name, figures in _named(result, Comparison)]
+    named = [Named(name, figures) for name, figures in _named(result, PairedComparison)]
     for row in result.pass_at_k:
         named.append(Named(f"first try, pass@{row.k}", row.first_try))
         named.append(Named(f"second try, pass@{row.k}", row.second_try))
@@ -65,6 +73,13 @@ def against_third(third: ThirdModel) -> list[tuple[str, ModelContrast]]:
     """What the trained model and a third one were put to, with names, in order."""
     found = [(name, getattr(third, name)) for name in ("first_try", "second_try", "retry_success")]
     return [(_NAMES[name], figures) for name, figures in found if figures is not None]
+
+
+def p_words(row: Paired) -> str:
+    """`p = 0.031` or `p < 0.001`; empty where there was no test."""
+    if row.p_value is None:
+        return ""
+    return f"p < {_SMALLEST}" if row.p_value < _SMALLEST else f"p = {row.p_value:.3f}"
 
 
 def _named(result: EvaluationResult, kind: type[_Figure]) -> list[tuple[str, _Figure]]:

@@ -19,7 +19,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from .answers import answers
 from .audited import audited
 from .charts import PLOT, charts
-from .comparisons import against_third, comparisons, contrasts
+from .comparisons import against_third, comparisons, contrasts, p_words
 from .content import Report, Round, Transcript
 from .funnel import funnel
 from .safe_text import visible
@@ -75,6 +75,7 @@ def _environment() -> Environment:
         "against_third": against_third,
         "comparisons": comparisons,
         "contrasts": contrasts,
+        "p_words": p_words,
         "audited": audited,
         "funnel": funnel,
         "classes": _classes,

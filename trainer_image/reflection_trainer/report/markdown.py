@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from reflection_api.evaluation import EvaluationResult, ModelContrast, RegressionScore
-from reflection_api.status import Comparison
+from reflection_api.evaluation import EvaluationResult, ModelContrast, PairedComparison, RegressionScore
 
 from .answers import answers
 from .audited import audited
-from .comparisons import against_third, comparisons
+from .comparisons import against_third, comparisons, p_words
 from .content import Cost, Report, Round, Training, Transcript
 from .safe_text import code, name
 from .settings import trained_on, verifier_name
@@ -106,12 +105,14 @@ def _evaluation(result: EvaluationResult) -> Iterator[str]:
     yield "### Held-out questions"
     yield ""
     rows = [_comparison(label, row) for label, row in comparisons(result)]
-    yield from _table(["", "base", "trained", "change [95%]", "questions", "samples"], rows)
+    yield from _table(["", "base", "trained", "change [95%]", "paired test", "questions", "samples"], rows)
     if result.compared is not None:
         yield f"Against {code(result.compared.uri)}:"
         yield ""
         rows = [_against(label, row) for label, row in against_third(result.compared)]
-        yield from _table(["", "other", "trained", "difference [95%]", "questions", "samples"], rows)
+        yield from _table(
+            ["", "other", "trained", "difference [95%]", "paired test", "questions", "samples"], rows
+        )
     if result.regression:
         yield "Elsewhere (lm-eval):"
         yield ""
@@ -121,10 +122,10 @@ def _evaluation(result: EvaluationResult) -> Iterator[str]:
     yield from _reflections(result)
 
 
-def _comparison(label: str, row: Comparison) -> list[str]:
+def _comparison(label: str, row: PairedComparison) -> list[str]:
     low, high = row.interval
     change = f"{row.change:+.3f} [{low:+.3f}, {high:+.3f}]"
-    return [label, f"{row.base:.3f}", f"{row.trained:.3f}", change, f"{row.questions:,}", f"{row.samples:,}"]
+    return [label, f"{row.base:.3f}", f"{row.trained:.3f}", change, *_test(row)]
 
 
 def _against(label: str, row: ModelContrast) -> list[str]:
@@ -135,9 +136,12 @@ def _against(label: str, row: ModelContrast) -> list[str]:
         f"{row.other:.3f}",
         f"{row.trained:.3f}",
         difference,
-        f"{row.questions:,}",
-        f"{row.samples:,}",
+        *_test(row),
     ]
+
+
+def _test(row: PairedComparison | ModelContrast) -> list[str]:
+    return [p_words(row) or "-", f"{row.questions:,}", f"{row.samples:,}"]
 
 
 def _elsewhere(row: RegressionScore) -> list[str]:
