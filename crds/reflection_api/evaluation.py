@@ -137,7 +137,9 @@ class EvaluationResult(ApiModel):
         "the reflection has to help, not to answer.",
     )
     fresh_try: PairedComparison | None = Field(
-        None, description="Control: a new answer to the fixed failures' questions."
+        None,
+        description="Control: a new answer to the fixed failures' questions, with as many tokens as reflection and retry have "
+        "together.",
     )
     shuffled: PairedComparison | None = Field(
         None, description="Control: retry after a reflection that was written for another question."

@@ -185,17 +185,62 @@ def test_controls_that_are_asked_for():
     assert len({seed for _, seed in engine.asked}) == len(engine.asked)
 
 
-def test_asked_again_it_has_the_tokens_of_both():
-    class Budgets(ScriptedEngine):
-        def generate(self, conversations, sampling, seeds, *, on_done=None):
-            for turns in conversations:
-                budgets[turns[-1]["content"].split()[0], len(turns)] = sampling.max_tokens
-            return super().generate(conversations, sampling, seeds, on_done=on_done)
+class Budgets(ScriptedEngine):
+    """Remembers how long each answer might have been."""
 
-    budgets: dict[tuple[str, int], int] = {}
-    model = candidate(Budgets(say_anything), **CONTROLS)
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.budgets = []
+
+    def generate(self, conversations, sampling, seeds, *, on_done=None):
+        completions = super().generate(conversations, sampling, seeds, on_done=on_done)
+        self.budgets += [([turn["content"] for turn in turns], sampling) for turns in conversations]
+        return completions
+
+    def tokens(self, last, turns):
+        """The limits of conversations with so many turns and such a last one."""
+        return {
+            sampling.max_tokens
+            for said, sampling in self.budgets
+            if len(said) == turns and said[-1].startswith(last)
+        }
+
+
+def test_fresh_try_and_plain_retry_have_the_tokens_of_reflection_and_retry():
+    engine = Budgets(say_anything)
+    model = candidate(engine, **CONTROLS | {"rollout.sampling.maxTokens": 3})
+    wrong = failures(model)
+    assert engine.tokens("question", 1) == {3}
+    engine.budgets.clear()
+    model.second_tries(wrong, fixed=True)
+    assert (engine.tokens("what", 3), engine.tokens("again", 5)) == ({6}, {4})
+    assert engine.tokens("again", 3) == engine.tokens("question", 1) == {10}
+
+
+def test_the_fresh_try_is_drawn_like_a_first_answer():
+    engine = Budgets(say_anything)
+    model = candidate(engine, **{"rollout.sampling.temperature": 0.3, "rollout.sampling.topK": 7})
     model.second_tries(failures(model), fixed=True)
-    assert budgets["again", 3] == budgets["what", 3] + budgets["again", 5] == 10
+    drawn = [
+        sampling.model_copy(update={"max_tokens": 1}) for said, sampling in engine.budgets if len(said) == 1
+    ]
+    assert set(map(repr, drawn)) == {repr(drawn[0])}
+    assert (drawn[0].temperature, drawn[0].top_k) == (0.3, 7)
+
+
+def test_the_fresh_try_is_never_longer_than_the_context_leaves():
+    """Every question has two words, the last one nine: 8 and 1 of 10 tokens are left."""
+    engine = Budgets(say_anything, context_length=10)
+    model = candidate(engine, **{"rollout.sampling.maxTokens": 1, "evaluation.attemptsPerPrompt": 1})
+    long = question(7)
+    long.messages[0]["content"] = "question with many more words than the others have"
+    wrong = failures(model, [*QUESTIONS, long])
+    engine.budgets.clear()
+    rows = model.second_tries(wrong, fixed=True)
+    assert [row.fresh for row in rows] == ["b"] * 7
+    assert {(len(said[0].split()), sampling.max_tokens) for said, sampling in engine.budgets if len(said) == 1} == {
+        (2, 8), (9, 1),
+    }  # fmt: skip
 
 
 def say_anything(turns, seed):

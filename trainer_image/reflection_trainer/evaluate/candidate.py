@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
@@ -14,7 +15,7 @@ from ..engines import Completion, ConversationTooLong, Engine
 from ..engines.chat import prompt_ids
 from ..seeds import derived_seed
 from ..verify.leak import leaks
-from .controls import GENERIC, PLAIN, Controls, Judged
+from .controls import GENERIC, PLAIN, Controls, Judged, tokens_without_reflection
 from .shuffle import shuffled
 from .transcripts import TOO_LONG, FirstAnswer, Transcript
 
@@ -62,8 +63,9 @@ class Candidate:
         self._first_sampling = config.rollout.sampling
         self._reflection_sampling = _as_trained(config, config.training.reflection_max_tokens)
         self._retry_sampling = _as_trained(config, config.training.retry_max_tokens)
-        both = config.training.reflection_max_tokens + config.training.retry_max_tokens
+        both = tokens_without_reflection(config)
         self._plain_sampling = _as_trained(config, both)
+        self._fresh_sampling = self._first_sampling.model_copy(update={"max_tokens": both})
         self._controls = frozenset(config.evaluation.controls)
         self._on_answers = on_answers
 
@@ -135,9 +137,17 @@ class Candidate:
         )
 
     def _fresh(self, failures: Sequence[Failure]) -> list[Judged]:
-        """New answers to the failures' questions."""
+        """New answers to the failures' questions, as long as reflection and retry together where the context has room."""
         asks = [failure.ask(failure.question.messages) for failure in failures]
-        return self._judged(asks, self._answers("fresh", asks, self._first_sampling))
+        rows_of: dict[int, list[int]] = defaultdict(list)
+        for row, ask in enumerate(asks):
+            rows_of[min(self._fresh_sampling.max_tokens, self._room(ask))].append(row)
+        answers: dict[int, Completion | None] = {}
+        for limit, rows in rows_of.items():
+            sampling = self._fresh_sampling.model_copy(update={"max_tokens": limit})
+            made = self._answers("fresh", [asks[row] for row in rows], sampling)
+            answers |= zip(rows, made, strict=True)
+        return self._judged(asks, [answers[row] for row in range(len(asks))])
 
     def _plain(self, failures: Sequence[Failure]) -> list[Judged]:
         """Answers to the questions put again at once."""
@@ -202,8 +212,11 @@ class Candidate:
         return dict(zip(asks, completions, strict=True))
 
     def _fits(self, ask: Ask, sampling: SamplingSpec) -> bool:
-        tokens = len(prompt_ids(self._engine.tokenizer, ask.turns))
-        return tokens + sampling.max_tokens <= self._engine.context_length
+        return sampling.max_tokens <= self._room(ask)
+
+    def _room(self, ask: Ask) -> int:
+        """Tokens that the context leaves for an answer."""
+        return self._engine.context_length - len(prompt_ids(self._engine.tokenizer, ask.turns))
 
     def _judged(self, asks: Sequence[Ask], answers: Sequence[Completion | None]) -> list[Judged]:
         items = [

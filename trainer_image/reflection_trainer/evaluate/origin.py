@@ -9,7 +9,7 @@ from reflection_api.manifests import Provenance
 from reflection_api.spec import ModelSpec
 
 from ..provenance import dataset_provenance
-from .controls import GENERIC
+from .controls import GENERIC, tokens_without_reflection
 from .question_sets import QuestionSet
 
 if TYPE_CHECKING:
@@ -56,4 +56,5 @@ def _sampling(config: StageConfig) -> dict[str, Any]:
         "reflectionTemperature": training.method.temperature,
         "reflectionMaxTokens": training.reflection_max_tokens,
         "retryMaxTokens": training.retry_max_tokens,
+        "freshMaxTokens": tokens_without_reflection(config),
     }
