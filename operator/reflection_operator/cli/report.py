@@ -12,6 +12,7 @@ from reflection_api.stages import ExitCode
 
 from ..local.installed import ExtraMissing, check_installed
 from .exit_codes import FAILED, INTERRUPTED, WRONG_USE
+from .s3_options import Endpoint, PathStyle, Region, settings_option
 
 _MEANINGS = {0: 0, ExitCode.BAD_CONFIG: WRONG_USE, INTERRUPTED: INTERRUPTED}
 """From the exit codes of a stage to those of a command; all others are failures."""
@@ -34,17 +35,36 @@ def report(
             metavar="FILE",
         ),
     ] = Path("report.html"),
+    endpoint: Endpoint = None,
+    region: Region = None,
+    path_style: PathStyle = None,
 ) -> None:
     """Write the report of a run as one HTML file, and its numbers beside it.
 
     The page loads nothing from anywhere, and is made from what the run has left so far, finished or not. The extra trainer is
     needed: pip install 'reflect-operator[trainer]'.
+
+    A run in S3 is named by the URI of its folder. It is read with the credentials of your environment (AWS_*); for an endpoint
+    whose certificate no public authority has signed, AWS_CA_BUNDLE names the file of those that have.
     """
+    settings = settings_option(endpoint, region, path_style)
+    if settings and not place.startswith("s3://"):
+        raise typer.BadParameter(
+            f"{place} is not in S3: leave --endpoint, --region and the style of paths out"
+        )
     try:
         check_installed("trainer", by="reflect report")
     except ExtraMissing as missing:
         typer.echo(str(missing), err=True)
         raise typer.Exit(FAILED) from None
-    command = [sys.executable, "-m", "reflection_trainer.report", f"--output={output}", "--", place]
+    command = [
+        sys.executable,
+        "-m",
+        "reflection_trainer.report",
+        f"--output={output}",
+        *settings,
+        "--",
+        place,
+    ]
     code = subprocess.run(command, check=False).returncode
     raise typer.Exit(_MEANINGS.get(code, FAILED))

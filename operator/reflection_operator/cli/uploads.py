@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
 import sys
 from typing import Annotated
@@ -11,6 +10,7 @@ import typer
 
 from .exit_codes import FAILED, INTERRUPTED
 from .output import Format, Output
+from .s3_options import Endpoint, PathStyle, Region, settings_option
 
 _SCHEME = "s3://"
 
@@ -36,16 +36,9 @@ def uploads(
     older_than: Annotated[
         float, typer.Option(help="Only uploads that were begun so many hours ago.", min=0, metavar="HOURS")
     ] = 0.0,
-    endpoint: Annotated[
-        str | None,
-        typer.Option(
-            help="As spec.storage.endpoint. Default: AWS_ENDPOINT_URL, else Amazon's.", metavar="URL"
-        ),
-    ] = None,
-    region: Annotated[str | None, typer.Option(help="As spec.storage.region.")] = None,
-    path_style: Annotated[
-        bool | None, typer.Option("--path-style/--virtual-hosts", help="As spec.storage.pathStyle.")
-    ] = None,
+    endpoint: Endpoint = None,
+    region: Region = None,
+    path_style: PathStyle = None,
     output: Output = Format.TEXT,
 ) -> None:
     """List uploads to S3 that were begun and not finished, or abort them.
@@ -53,10 +46,8 @@ def uploads(
     A writer that is killed in the middle of a large file leaves parts that no listing shows and that are paid for. The next
     attempt removes those of its own files; this command finds the rest. Credentials are those of your environment (AWS_*).
     """
-    settings = {"endpoint": endpoint, "region": region, "pathStyle": path_style}
-    chosen = {name: value for name, value in settings.items() if value is not None}
     command = [sys.executable, "-m", "reflection_trainer.storage", uri, f"--older-than={older_than}"]
-    command += [f"--settings={json.dumps(chosen)}"]
+    command += settings_option(endpoint, region, path_style)
     command += ["--abort"] if abort else []
     command += ["--json"] if output is Format.JSON else []
     code = subprocess.run(command, check=False).returncode

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from reflection_api.spec import StorageSpec
 from reflection_trainer.patience import Patience
 from reflection_trainer.storage.s3 import Connection, S3Store
 
+from ...support.certificates import Authority
 from ...support.s3_server import ROOT, S3Server
 from .files import PART
 
@@ -41,3 +43,15 @@ def open_s3(s3_server: S3Server, bucket: str, monkeypatch: pytest.MonkeyPatch) -
 @pytest.fixture
 def store(open_s3: Callable[..., S3Store]) -> S3Store:
     return open_s3()
+
+
+@pytest.fixture(scope="module")
+def secured(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[S3Server, Path]]:
+    """A server with a certificate, and the file of the authority that signed it."""
+    folder = tmp_path_factory.mktemp("tls")
+    authority = Authority(folder)
+    certificate, key = authority.server("s3")
+    with S3Server(
+        folder / "s3", options=("--cert", str(certificate), "--key", str(key)), scheme="https"
+    ) as server:
+        yield server, authority.certificate

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -16,7 +16,6 @@ from reflection_trainer.patience import Patience
 from reflection_trainer.storage.store import ABSENT
 
 from ...support import faults
-from ...support.certificates import Authority
 from ...support.s3_server import Key, S3Server
 from .files import PART, local_file
 
@@ -261,18 +260,6 @@ def test_a_storage_that_does_not_know_conditional_writes(open_s3, s3_proxy) -> N
     failure = failure_of(lambda: open_s3(s3_proxy.endpoint).write("object", b"1", expected=ABSENT))
     assert (failure.reason, failure.exit_code) == (Reason.INVALID_SPEC, 78)
     assert "lacks something that is needed for s3:PutObject" in failure.message
-
-
-@pytest.fixture(scope="module")
-def secured(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[S3Server, Path]]:
-    """A server with a certificate, and the file of the authority that signed it."""
-    folder = tmp_path_factory.mktemp("tls")
-    authority = Authority(folder)
-    certificate, key = authority.server("s3")
-    with S3Server(
-        folder / "s3", options=("--cert", str(certificate), "--key", str(key)), scheme="https"
-    ) as server:
-        yield server, authority.certificate
 
 
 @pytest.mark.usefixtures("s3_server")

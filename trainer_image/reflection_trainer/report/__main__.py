@@ -30,12 +30,15 @@ def main(argv: list[str] | None = None) -> int:
         metavar="FILE",
         help="the HTML file to write; beside it, as .json and .md, go the numbers",
     )
+    parser.add_argument(
+        "--settings", default="{}", metavar="JSON", help="endpoint, region, pathStyle of a place in S3"
+    )
     arguments = parser.parse_args(argv)
     if arguments.output.suffix in (".json", ".md"):
         words = "the page goes there, and the numbers beside it: name an .html file"
         return _fail(f"--output {arguments.output}: {words}", ExitCode.BAD_CONFIG)
     try:
-        write_report(arguments.place, arguments.output)
+        write_report(arguments.place, arguments.output, arguments.settings)
     except StageFailure as failure:
         return _fail(failure.message, int(failure.exit_code))
     except OSError as error:
@@ -46,9 +49,9 @@ def main(argv: list[str] | None = None) -> int:
     return ExitCode.DONE
 
 
-def write_report(place: str, output: Path) -> None:
+def write_report(place: str, output: Path, settings: str = "{}") -> None:
     """Gather what a run has left so far, and write the page and the same for programs and for people at a terminal."""
-    page, *beside = written_out(report_of(place), output.stem, page=output.stem).items()
+    page, *beside = written_out(report_of(place, settings), output.stem, page=output.stem).items()
     for name, text in [*beside, (output.name, page[1])]:
         partial = output.with_name(f".{name}.partial")
         partial.write_text(text, encoding="utf-8")

@@ -10,7 +10,7 @@ from reflection_api.reasons import Reason
 from reflection_api.stages import Stage
 
 from ..errors import BadConfig
-from ..storage import Artifacts, open_store
+from ..storage import Artifacts, open_store, settings_of
 from .content import Report
 from .gather import gather
 from .settings import settings_left
@@ -19,14 +19,19 @@ _FIRST_ROUND = stage_path(1, Stage.ROLLOUT).split("/", 1)[0]
 _MAX_ROUNDS = 10
 
 
-def report_of(place: str) -> Report:
+def report_of(place: str, settings: str = "{}") -> Report:
     """What the run that `place` names has left so far.
 
+    Args:
+        place: a folder or a URI, see `run_folder`.
+        settings: how S3 is reached, as JSON; see `settings_of`.
+
     Raises:
-        BadConfig: no run is there, or more than one.
+        BadConfig: no run is there, or more than one; or the settings are wrong.
         CorruptArtifact: an artefact does not match its manifest.
     """
-    artifacts = Artifacts(open_store(run_folder(place)))
+    uri = run_folder(place)
+    artifacts = Artifacts(open_store(uri, settings_of(uri, settings) if uri.startswith("s3://") else None))
     rounds = rounds_begun(artifacts)
     with tempfile.TemporaryDirectory(prefix="reflect-report-") as scratch:
         return gather(artifacts, settings_left(artifacts, rounds), rounds, Path(scratch))

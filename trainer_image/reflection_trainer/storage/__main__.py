@@ -9,12 +9,12 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from pydantic import ValidationError
-from reflection_api.spec import StorageSpec
-
 from ..errors import StageFailure
+from .open import settings_of
 
 if TYPE_CHECKING:
+    from reflection_api.spec import StorageSpec
+
     from .s3.unfinished import Unfinished
 
 FAILED = 1
@@ -35,11 +35,8 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--json", action="store_true", help="print JSON")
     arguments = parser.parse_args(argv)
     try:
-        settings = StorageSpec.model_validate({**json.loads(arguments.settings), "uri": arguments.uri})
+        settings = settings_of(arguments.uri, arguments.settings)
         found = _uploads(settings, timedelta(hours=arguments.older_than), abort=arguments.abort)
-    except ValidationError as error:
-        first = error.errors()[0]
-        return _fail(f"{'.'.join(map(str, first['loc']))}: {first['input']}: {first['msg']}", FAILED)
     except StageFailure as failure:
         return _fail(failure.message, int(failure.exit_code))
     except ModuleNotFoundError as error:

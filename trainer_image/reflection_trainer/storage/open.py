@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+
+from pydantic import ValidationError
 from reflection_api.reasons import Reason
 from reflection_api.spec import StorageSpec
 
@@ -32,3 +35,21 @@ def open_store(uri: str, settings: StorageSpec | None = None, subject: Subject |
         f"spec.storage.uri: {uri}: write s3://bucket/prefix or file:///absolute/folder",
         reason=Reason.INVALID_SPEC,
     )
+
+
+def settings_of(uri: str, settings: str) -> StorageSpec:
+    """How the storage of a URI is reached, from a command line.
+
+    Args:
+        uri: of the storage, or of a folder in it.
+        settings: JSON with endpoint, region and pathStyle, as far as they are given.
+
+    Raises:
+        BadConfig: a value is not what spec.storage takes.
+    """
+    try:
+        return StorageSpec.model_validate({**json.loads(settings), "uri": uri})
+    except ValidationError as error:
+        first = error.errors()[0]
+        problem = f"{'.'.join(map(str, first['loc']))}: {first['input']}: {first['msg']}"
+        raise BadConfig(problem, reason=Reason.INVALID_SPEC) from error
