@@ -311,3 +311,18 @@ def test_where_the_bucket_goes(style, endpoint, host, open_s3) -> None:
     client = store._connection._current().client
     url = client.generate_presigned_url("get_object", Params={"Bucket": "team", "Key": "k"})
     assert f"//{host}/k?" in url or f"//{host.replace('.s3.', '.s3.us-east-1.')}/k?" in url
+
+
+@pytest.mark.parametrize(
+    ("named", "variables", "region"),
+    [
+        ("eu-north-1", {"AWS_REGION": "eu-west-3"}, "eu-north-1"),
+        (None, {"AWS_REGION": "eu-west-3", "AWS_DEFAULT_REGION": "sa-east-1"}, "eu-west-3"),
+        (None, {"AWS_DEFAULT_REGION": "sa-east-1"}, "sa-east-1"),
+        (None, {}, "us-east-1"),
+    ],
+)
+def test_the_region(named, variables, region, open_s3, monkeypatch) -> None:
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    assert open_s3(region=named)._connection._current().client.meta.region_name == region

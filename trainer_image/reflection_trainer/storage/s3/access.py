@@ -65,7 +65,8 @@ def open_access(settings: StorageSpec) -> Access:
     client = session.client(
         "s3",
         endpoint_url=settings.endpoint,
-        region_name=settings.region or session.region_name or "us-east-1",
+        # boto3 reads AWS_DEFAULT_REGION alone; every other tool of AWS, and what its webhooks set, is AWS_REGION.
+        region_name=settings.region or os.environ.get("AWS_REGION") or session.region_name or "us-east-1",
         config=_config(settings),
     )
     source = (
