@@ -1,4 +1,4 @@
-"""A verifier of one's own: an answer is right if its only number is the row's sum. Only the standard library.
+"""A verifier of one's own: an answer is right if it adds two numbers to the row's sum. Only the standard library.
 
 It speaks what openapi.json describes. `judge` is the part to replace.
 """
@@ -16,7 +16,7 @@ from typing import Any
 
 MAX_BODY = 32 * 1024 * 1024
 OPENAPI = Path(__file__).with_name("openapi.json")
-NUMBER = re.compile(r"-?[0-9]+")
+SUM = re.compile(r"([0-9]{1,9}) \+ ([0-9]{1,9})")
 ALLOWED = {"/v1/verify": "POST", "/healthz": "GET", "/openapi.json": "GET"}
 
 
@@ -29,12 +29,11 @@ def judge(item: dict[str, Any]) -> tuple[bool, str]:
     wanted = item["row"].get("sum")
     if not isinstance(wanted, int) or isinstance(wanted, bool):
         raise Bad(f'item {item["id"]!r}: row has no whole number "sum"')
-    numbers = NUMBER.findall(item["completion"])
-    if len(numbers) != 1:
-        # Several would let a model say them all, or repeat the question.
-        return False, "several_numbers" if numbers else "no_number"
-    # As text: a number of a million digits takes long to compare.
-    return (True, "correct") if numbers[0] == str(wanted) else (False, "wrong_number")
+    # The whole answer: one that may stand anywhere would let a model say all that it can think of.
+    found = SUM.fullmatch(item["completion"].strip())
+    if found is None:
+        return False, "no_sum"
+    return (True, "correct") if int(found[1]) + int(found[2]) == wanted else (False, "wrong_sum")
 
 
 def verdicts(body: bytes) -> dict[str, Any]:

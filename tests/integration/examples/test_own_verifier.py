@@ -50,17 +50,24 @@ def test_the_readme_is_right(command, address: str) -> None:
     assert done.returncode == 0
 
 
-def test_the_resource_is_valid() -> None:
-    [resource] = load_resources(RESOURCE, local=False)
-    assert resource.spec.task.verifier.name == "container"
+def test_the_resource_asks_the_service_that_the_readme_starts() -> None:
+    [resource] = load_resources(RESOURCE, local=True)
+    assert resource.spec.task.verifier.words == "http://127.0.0.1:8080"
+    assert "PORT=8080 python service.py" in {fence.text.strip() for fence in fences(README)}
 
 
-def test_the_part_of_a_resource_in_the_readme_is_valid() -> None:
-    [part] = [fence.text for fence in fences(README) if fence.language == "yaml"]
+def test_the_parts_of_a_resource_in_the_readme_are_valid() -> None:
+    parts = [fence.text for fence in fences(README) if fence.language == "yaml"]
     whole = yaml.safe_load(RESOURCE.read_text())
-    whole["spec"]["task"]["verifier"] = yaml.safe_load(part)["spec"]["task"]["verifier"]
-    [resource] = load_resources(yaml.safe_dump(whole), local=False)
-    assert resource.spec.task.verifier.words == "https://sums.ml:8443"
+    spec = whole["spec"]
+    for place in (spec["model"], spec["task"]["prompts"], spec["storage"]):
+        place["uri"] = "s3://team/sums" + place["uri"].removeprefix("file://.").replace("/..", "")
+    found = []
+    for part in parts:
+        spec["task"]["verifier"] = yaml.safe_load(part)["spec"]["task"]["verifier"]
+        [resource] = load_resources(yaml.safe_dump(whole), local=False)
+        found.append(resource.spec.task.verifier.words)
+    assert found == ["registry.example/sums:1", "https://sums.ml:8443"]
 
 
 def test_it_is_what_the_openapi_file_describes(address: str, tmp_path: Path) -> None:
