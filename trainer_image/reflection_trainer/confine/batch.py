@@ -22,6 +22,8 @@ from .talk import Allowance, Refused, ask
 LATE, BROKEN = "late", "broken"
 """Instead of an answer: time ran out; the child ended."""
 
+CPU_SECONDS = 1.0
+"""Of a processor, for one question."""
 _QUESTIONS_PER_CHILD = 500
 """Then a fresh one takes over, so that what libraries remember does not grow."""
 _CPU_SECONDS_OF_A_LIFE = 3600
@@ -30,7 +32,7 @@ _CPU_SECONDS_OF_A_LIFE = 3600
 class Batch:
     """Asks the function `batch` of a module."""
 
-    def __init__(self, module: str, cpu_seconds: float) -> None:
+    def __init__(self, module: str, cpu_seconds: float = CPU_SECONDS) -> None:
         self._cells = Cells(module)
         self._allowance = Allowance.of(cpu_seconds)
 

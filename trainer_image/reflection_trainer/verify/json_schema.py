@@ -21,7 +21,6 @@ SCHEMA_MISMATCH = "schema_mismatch"
 TOO_LONG = "too_long"
 TOO_COMPLEX = "too_complex"
 
-CPU_SECONDS = 1.0
 _REMEDY = "write a JSON Schema of draft 2020-12 that refers to nothing outside of itself"
 
 
@@ -63,7 +62,7 @@ class JsonSchema:
     def __init__(self, options: JsonSchemaOptions | None = None) -> None:
         """Raises `InvalidVerifier` where the option `schema` is no schema."""
         self.options = options or JsonSchemaOptions()
-        self._batch = Batch(f"{__package__}.json_schema_cell", CPU_SECONDS)
+        self._batch = Batch(f"{__package__}.json_schema_cell")
         self._default: str | None = None
         if self.options.json_schema is not None:
             self.required_columns = ()

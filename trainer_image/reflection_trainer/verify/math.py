@@ -18,7 +18,6 @@ NO_ANSWER = "no_answer"
 WRONG_ANSWER = "wrong_answer"
 TOO_COMPLEX = "too_complex"
 
-CPU_SECONDS = 2.0
 WINDOW = 20_000
 """Characters at the end of a completion in which the answer is looked for."""
 MAX_ANSWER = 1000
@@ -41,7 +40,7 @@ class Math:
     **Equal.** As mathematics: `1/2` is `0.5` and `\frac{2}{4}`, `(x+1)^2` is `x^2+2x+1`, `x=3` is `3`, `50\%` is `0.5`, sets
     have no order. Decimals count as equal to six places after rounding. Units, text and signs of currency are left out.
 
-    **Where it runs.** In a locked-down process (see `code`) with 2 seconds of a processor for each completion. math-verify
+    **Where it runs.** In a locked-down process (see `code`) with 1 second of a processor for each completion. math-verify
     hands plain expressions to sympy's `parse_expr`, which executes what it reads; it lets only digits and operators through,
     and a check of our own stands between the parser and `eval`.
 
@@ -57,14 +56,14 @@ class Math:
         CORRECT: "The answer equals the row's.",
         NO_ANSWER: "Nothing that can be read as mathematics is found.",
         WRONG_ANSWER: "The answer is another one.",
-        TOO_COMPLEX: "Reading or comparing it took more than 2 seconds of a processor, or more memory than it may have.",
+        TOO_COMPLEX: "Reading or comparing it took more than 1 second of a processor, or more memory than it may have.",
     }
     reasons = tuple(meanings)
     required_columns = ("answer",)
 
     def __init__(self, options: MathOptions | None = None) -> None:
         self.options = options or MathOptions()
-        self._batch = Batch(f"{__package__}.math_cell", CPU_SECONDS)
+        self._batch = Batch(f"{__package__}.math_cell")
 
     def check_row(self, row: Row) -> None:
         """Raise `RowError` unless `answer` is text that is not empty, or a number."""

@@ -20,7 +20,6 @@ WRONG_ANSWER = "wrong_answer"
 TOO_LONG = "too_long"
 TOO_COMPLEX = "too_complex"
 
-CPU_SECONDS = 2.0
 MAX_ANSWER = 20_000
 """Characters of an answer: the largest board or text of the package has a tenth of it."""
 _OTHER_SOLUTIONS = ("example_correct_answer", "example_answer", "possible_answer")
@@ -66,14 +65,14 @@ class ReasoningGym:
         NO_ANSWER: "The answer is empty or only white space.",
         WRONG_ANSWER: "The scorer gives less, or cannot read the answer.",
         TOO_LONG: f"The answer has more than {MAX_ANSWER:,} characters.",
-        TOO_COMPLEX: "Scoring it took more than 2 seconds of a processor, or more memory than it may have.",
+        TOO_COMPLEX: "Scoring it took more than 1 second of a processor, or more memory than it may have.",
     }
     reasons = tuple(meanings)
     required_columns = ("entry",)
 
     def __init__(self, options: ReasoningGymOptions | None = None) -> None:
         self.options = options or ReasoningGymOptions()
-        self._batch = Batch(f"{__package__}.reasoning_gym_cell", CPU_SECONDS)
+        self._batch = Batch(f"{__package__}.reasoning_gym_cell")
 
     def check_row(self, row: Row) -> None:
         """Raise `RowError` unless `entry` is one of a dataset that is known."""
