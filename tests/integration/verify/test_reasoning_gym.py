@@ -8,9 +8,11 @@ import warnings
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from reflection_api.items import Item
 from reflection_trainer.verify import reasoning_gym_library
-from reflection_trainer.verify.reasoning_gym_library import EVALUATES_ANSWERS, UNSUPPORTED
+from reflection_trainer.verify.reasoning_gym_library import EVALUATES_ANSWERS, TOO_KIND, UNSUPPORTED
 from reflection_trainer.verify.registry import make_verifier
 from reflection_trainer.verify.verifier import RowError
 
@@ -78,7 +80,7 @@ def test_agrees_with_the_scorers_themselves(library, entries):
             answer = entry["answer"] if isinstance(entry["answer"], str) else "1"
             shifted = re.sub(r"\d", lambda digit: str((int(digit[0]) + 1) % 10), answer, count=1)
             for text in {answer, shifted, answer[:-1], f"{answer} 1", str(other["answer"]), "0", "x + 1"}:
-                if not text.strip() or name in {"arc_agi", "rearc"}:
+                if not text.strip() or name in {"arc_agi", "rearc", *TOO_KIND}:
                     continue
                 pairs.append((text, entry))
                 expected.append(own_score(scorer, text.strip(), entry) == 1)
@@ -92,11 +94,76 @@ def test_agrees_with_the_scorers_themselves(library, entries):
     assert 100 < sum(expected) < len(expected)
 
 
+@settings(max_examples=60)
+@given(data=st.data(), seed=st.integers(0, 2**31 - 1))
+def test_any_entry_is_judged_as_its_scorer_does(library, data, seed):
+    """A dataset, a seed and corruptions are drawn: gold passes, and on every other text the two verdicts are one."""
+    name = data.draw(st.sampled_from(sorted(set(VERIFIER._datasets) - NOT_MADE)), label="dataset")
+    made = library.create_dataset(name, seed=seed, size=1)[0]
+    entry = json.loads(json.dumps(made))
+    gold = VERIFIER.gold({"entry": entry})
+    answer = gold.removeprefix("<answer>").removesuffix("</answer>") if gold else "1"
+    texts = [answer, *(data.draw(corrupted(answer), label="corrupted") for _ in range(3)), "", " \n"]
+    scorer = library.create_dataset(name)
+    expected = [own_score(scorer, text.strip(), made) == 1 for text in texts]
+    found = reasons(*((text, entry) for text in texts))
+    right = [reason == "correct" for reason in found]
+    if name in TOO_KIND:
+        assert right[0]
+        assert all(theirs for ours, theirs in zip(right, expected, strict=True) if ours)
+    else:
+        assert right == expected
+    assert expected[0] or name in NO_SOLUTION, "the entry's own answer is right"
+    assert answer == "" or found[-2:] == ["no_answer", "no_answer"]
+
+
+def corrupted(answer):
+    """The answer with one change: a character less, another digit, something behind it, or its beginning alone."""
+    at = st.integers(0, max(0, len(answer) - 1))
+    return st.one_of(
+        at.map(lambda place: answer[:place] + answer[place + 1 :]),
+        at.map(lambda place: answer[:place] + "7" + answer[place + 1 :]),
+        at.map(lambda place: answer[:place]),
+        st.sampled_from([" 1", "\n0", "x", ")", "]", "."]).map(lambda more: answer + more),
+        st.just(answer.swapcase()),
+        st.just(answer[::-1]),
+    )
+
+
 def own_score(scorer, answer, entry):
     try:
         return scorer.score_answer(answer, entry)
     except Exception:
         return 0
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("coin_flip", "0"),
+        ("coin_flip", "0."),
+        ("complex_arithmetic", "nan"),
+        ("complex_arithmetic", "( NaN )"),
+        ("game_of_life_halting", "no idea"),
+        ("game_of_life_halting", "TrueFalse"),
+    ],
+)
+def test_wrong_answers_that_a_scorer_takes_for_right_are_wrong(library, entries, name, text):
+    made = entries[name]
+    assert [own_score(library.create_dataset(name), text, entry) for entry in made] == [1.0] * ENTRIES
+    assert set(reasons(*((text, entry) for entry in made))) == {"wrong_answer"}
+    assert set(reasons(*((entry["answer"], entry) for entry in made))) == {"correct"}
+
+
+def test_an_empty_answer_is_right_where_the_entry_s_own_is_empty(library):
+    dataset = library.create_dataset("ab", seed=11, size=12)
+    empty, other = (
+        next(entry for entry in dataset if (entry["answer"] == "") == wanted) for wanted in (True, False)
+    )
+    assert own_score(dataset, "", empty) == 1
+    texts = ("", "<answer> </answer>", "A#")
+    assert reasons(*((text, empty) for text in texts)) == ["correct", "correct", "wrong_answer"]
+    assert reasons((VERIFIER.gold({"entry": empty}), empty), ("", other)) == ["correct", "no_answer"]
 
 
 HOSTILE = [
@@ -137,6 +204,29 @@ def test_an_answer_that_would_run_code_does_nothing(entries, name):
 def test_an_answer_that_takes_forever_is_stopped(entries):
     entry = entries["puzzle24"][0]
     assert reasons(("9**9**9**9", entry), ("factorial(10**9)", entry)) == ["too_complex", "too_complex"]
+
+
+TO_ALL = {
+    "a tower": "9**9**9**9",
+    "parentheses": "(" * 9_000 + "1" + ")" * 9_000,
+    "lists": "[" * 9_000 + "]" * 9_000,
+    "one number": "9" * 20_000,
+    "many numbers": "1 " * 10_000,
+    "many lines": "1\n" * 10_000,
+    "many words": "a " * 10_000,
+    "commas": "," * 20_000,
+    "JSON": json.dumps({"answer": [[1] * 100] * 50}),
+}
+
+
+def test_no_scorer_takes_a_hostile_answer_for_right_or_stumbles(entries):
+    pairs = [(text, made[0]) for made in entries.values() for text in TO_ALL.values()]
+    found = reasons(*pairs)
+    right = [
+        pairs[at][1]["metadata"]["source_dataset"] for at, reason in enumerate(found) if reason == "correct"
+    ]
+    assert right == []
+    assert set(found) <= {"wrong_answer", "too_complex"}
 
 
 def test_without_the_lock_such_an_answer_runs(library, tmp_path):

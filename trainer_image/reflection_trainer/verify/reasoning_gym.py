@@ -44,16 +44,19 @@ class ReasoningGym:
     **Where the answer is.** The text of the last `<answer>...</answer>`; without such a pair the whole completion. White
     space at both ends is left out. At most 20,000 characters.
 
-    **Right.** A score of 1. Scorers give partial credit, some of it to anything at all: everything below 1 is wrong.
+    **Right.** A score of 1. Scorers give partial credit, some of it to anything at all: everything below 1 is wrong. Where the
+    entry's own answer is empty, as some of `ab` are, an empty answer is right and nothing else.
 
     **Where it runs.** In a locked-down process (see `code`), since several scorers execute the answer: four call `eval` on
     it, six give it to sympy's `parse_expr`, which does. Before that the text is looked at: `eval` reads literals only, and
     what the parser makes may only put together numbers, symbols and mathematical functions. So an answer can neither reach
     anything nor say that it is right.
 
-    **Differences from the package.** None for answers that are data or mathematics. Some scorers are looser than their
-    question: `puzzle24` takes any four numbers of the right size that make 24, not only those of the question. For Countdown
-    use `countdown`, which is exact.
+    **Differences from the package.** Three scorers give the full score to wrong answers, and a training would find out:
+    `coin_flip` to a beginning of the answer (`0`), `complex_arithmetic` to `nan`, `game_of_life_halting` to anything. Here the
+    first must be within 0.0001, the second a number, the third the entry's own word. Otherwise there is none for answers that
+    are data or mathematics. Some scorers are looser than their question: `puzzle24` takes any four numbers of the right size
+    that make 24, not only those of the question. For Countdown use `countdown`, which is exact.
 
     **Source.** reasoning-gym 0.1.25, `score_answer` of each dataset.
     """
@@ -62,7 +65,7 @@ class ReasoningGym:
     version = 1
     meanings: ClassVar[Mapping[str, str]] = {
         CORRECT: "The scorer gives the full score.",
-        NO_ANSWER: "The answer is empty or only white space.",
+        NO_ANSWER: "The answer is empty or only white space, and the entry's own is not.",
         WRONG_ANSWER: "The scorer gives less, or cannot read the answer.",
         TOO_LONG: f"The answer has more than {MAX_ANSWER:,} characters.",
         TOO_COMPLEX: "Scoring it took more than 1 second of a processor, or more memory than it may have.",
@@ -99,8 +102,8 @@ class ReasoningGym:
         """One verdict per item, in order."""
         entries = [self._entry(item.row) for item in items]
         answers = [_answer(item.completion) for item in items]
-        reasons = [_fault(answer) for answer in answers]
-        asked = [index for index, fault in enumerate(reasons) if not fault]
+        reasons = [_known(answer, entry) for answer, entry in zip(answers, entries, strict=True)]
+        asked = [index for index, reason in enumerate(reasons) if not reason]
         questions = [[entries[index].dataset, answers[index], entries[index].entry] for index in asked]
         for index, word in zip(asked, self._batch.ask(questions), strict=True):
             reasons[index] = TOO_COMPLEX if word in (LATE, BROKEN) else word
@@ -144,7 +147,11 @@ def _answer(completion: str) -> str:
     return (completion if tagged is None else tagged).strip()
 
 
-def _fault(answer: str) -> str:
+def _known(answer: str, entry: Entry) -> str:
+    """The reason that needs no scorer; empty where one has to be asked."""
+    own = entry.entry["answer"]
+    if isinstance(own, str) and not own.strip():
+        return WRONG_ANSWER if answer else CORRECT
     if not answer:
         return NO_ANSWER
     return TOO_LONG if len(answer) > MAX_ANSWER else ""

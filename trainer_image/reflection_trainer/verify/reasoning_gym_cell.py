@@ -36,7 +36,10 @@ def _judge(question: Any) -> str:
     name, answer, entry = question
     if name in reasoning_gym_library.NEED_TUPLES:
         entry["metadata"] = _with_tuples(entry["metadata"])
+    holds = reasoning_gym_library.TOO_KIND.get(name)
     try:
+        if holds and not holds(answer, entry):
+            return "wrong_answer"
         score = _SCORERS[name].score_answer(answer, entry)
     except MemoryError:
         return "too_complex"

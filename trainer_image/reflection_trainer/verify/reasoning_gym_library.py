@@ -6,7 +6,8 @@ import importlib
 import importlib.util
 import sys
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from fractions import Fraction
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
 from types import ModuleType
@@ -23,6 +24,17 @@ EVALUATES_ANSWERS = (
 """Modules whose scorers call `eval` on the answer, to give partial credit to a list. They get one that reads literals only."""
 NEED_TUPLES = ("arc_agi", "rearc")
 """Their scorers compare with tuples, which JSON does not have."""
+TOO_KIND: Mapping[str, Callable[[str, Mapping[str, Any]], bool]] = {
+    # The full score for a beginning of the answer, so that "0" is right wherever the probability is below 1.
+    "coin_flip": lambda answer, entry: abs(_number(answer) - _number(entry["answer"])) <= _NEAR,
+    # The full score for a distance that is no number.
+    "complex_arithmetic": lambda answer, _: "nan" not in answer.casefold(),
+    # Compares as Python's `bool` does, for which every text is true: anything is right.
+    "game_of_life_halting": lambda answer, entry: answer == entry["answer"],
+}
+"""Scorers that take wrong answers for right, with what has to hold besides for an answer and its entry."""
+_NEAR = 1e-4
+"""The scorer's own bound."""
 UNSUPPORTED = ("composite",)
 """A mixture of other datasets, which only its own configuration tells apart."""
 
@@ -59,3 +71,7 @@ def load() -> ModuleType:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # about the syntax of its dependencies
         return importlib.import_module("reasoning_gym")
+
+
+def _number(text: str) -> float:
+    return float(Fraction(text.replace(",", "")))
