@@ -114,17 +114,24 @@ def test_memory_that_cannot_be_had(config, log, capfd, error, words):
 
 
 @pytest.mark.parametrize(
-    ("error", "where"),
+    ("error", "where", "words"),
     [
-        (OSError(errno.ENOSPC, "No space left on device", "/work/shard.parquet"), " for /work/shard.parquet"),
-        (OSError(errno.EFBIG, "Error writing bytes to file"), ""),
+        (
+            OSError(errno.ENOSPC, "No space left", "/work/shard.parquet"),
+            " for /work/shard.parquet",
+            "No space left",
+        ),
+        (OSError(errno.EFBIG, "Error writing bytes to file"), "", "Error writing bytes to file"),
+        # As safetensors and torch say it.
+        (Exception("I/O error: No space left (os error 28)"), "", "I/O error: No space left (os error 28)"),
+        (RuntimeError("[...] unexpected pos 576 vs 534"), "", "[...] unexpected pos 576 vs 534"),
     ],
 )
-def test_a_full_scratch_folder(config, log, capfd, error, where):
+def test_a_full_scratch_folder(config, log, capfd, error, where, words):
     assert run_raising(config, error) == 75
     assert ended(log).reason == "StorageFull"
     assert ended(log).message == (
-        f"there is no room{where} on this machine or in this pod: {error.strerror}; free space below $REFLECT_WORKDIR, "
+        f"there is no room{where} on this machine or in this pod: {words}; free space below $REFLECT_WORKDIR, "
         "or raise ephemeral-storage in spec.pods"
     )
     assert "Traceback" not in capfd.readouterr().err

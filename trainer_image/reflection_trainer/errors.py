@@ -6,6 +6,7 @@ Whatever else is raised is a defect of ours: the harness logs its traceback and 
 from __future__ import annotations
 
 import errno
+import re
 
 from reflection_api.reasons import Reason
 from reflection_api.stages import ExitCode
@@ -13,6 +14,10 @@ from reflection_api.status import AuditStatus
 
 NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 """How the system says that there is no room for a file."""
+_NO_SPACE_WORDS = re.compile(
+    rf"\(os error ({'|'.join(map(str, NO_SPACE))})\)|PytorchStreamWriter failed writing|unexpected pos \d+ vs \d+"
+)
+"""The same from safetensors and from torch, whose errors are not the system's."""
 
 
 class StageFailure(Exception):
@@ -63,12 +68,14 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 def scratch_full(error: BaseException) -> DependencyAway | None:
     """The failure that an error is where there was no room for a file outside storage, whose own say so themselves."""
-    if not (isinstance(error, OSError) and error.errno in NO_SPACE):
+    where, words = "", first_line(error)
+    if isinstance(error, OSError) and error.errno in NO_SPACE:
+        where, words = f" for {error.filename}" if error.filename else "", error.strerror or words
+    elif not _NO_SPACE_WORDS.search(str(error)):
         return None
-    where = f" for {error.filename}" if error.filename else ""
     return DependencyAway(
-        f"there is no room{where} on this machine or in this pod: {error.strerror or error}; free space below "
-        "$REFLECT_WORKDIR, or raise ephemeral-storage in spec.pods",
+        f"there is no room{where} on this machine or in this pod: {words}; free space below $REFLECT_WORKDIR, or raise "
+        "ephemeral-storage in spec.pods",
         reason=Reason.STORAGE_FULL,
     )
 

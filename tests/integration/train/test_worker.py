@@ -144,6 +144,25 @@ def test_a_disk_that_is_full(tmp_path, model, monkeypatch):
     assert_failed(outcome(tmp_path, model), reason="StorageFull", exit_code=75, words=words)
 
 
+def test_a_disk_that_a_checkpoint_has_filled(tmp_path, model, monkeypatch):
+    """Without the last byte there would be no word of the outcome either."""
+    folder = tmp_path / "full"
+    folder.mkdir()
+
+    def broken(order):
+        for step, waits in ((1, True), (2, False)):
+            (order.output / f"checkpoint-{step}").mkdir(parents=True)
+            if waits:
+                order.ready.mkdir(parents=True, exist_ok=True)
+                (order.ready / f"checkpoint-{step}").touch()
+        raise RuntimeError("[enforce fail at inline_container.cc:672] . unexpected pos 576 vs 534")
+
+    monkeypatch.setattr(sessions, "train", broken)
+    found = outcome(folder, model)
+    assert_failed(found, reason="StorageFull", exit_code=75, words="there is no room on this machine")
+    assert [path.name for path in folder.rglob("checkpoint-*") if path.is_dir()] == ["checkpoint-1"]
+
+
 def test_not_every_error_is_one_of_memory():
     assert not is_out_of_memory(RuntimeError("shape mismatch"))
 

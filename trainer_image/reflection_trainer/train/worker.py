@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import os
+import shutil
 import sys
 import traceback
 from pathlib import Path
@@ -46,6 +47,7 @@ def run(order: WorkOrder) -> Outcome:
         if is_out_of_memory(error):
             return _out_of_memory(out_of_memory_words(error))
         if full := scratch_full(error):
+            _make_room(order)
             return _failed(full)
         traceback.print_exc()
         return Outcome(
@@ -53,6 +55,13 @@ def run(order: WorkOrder) -> Outcome:
             reason=Reason.TRAINER_CRASHED.value,
             message=f"{type(error).__name__}: {error}"[:1024],
         )
+
+
+def _make_room(order: WorkOrder) -> None:
+    """Remove the checkpoint that could not be finished: where it has taken the last byte, not even the outcome can be left."""
+    for unfinished in order.output.glob("checkpoint-*"):
+        if not (order.ready / unfinished.name).exists():
+            shutil.rmtree(unfinished, ignore_errors=True)
 
 
 def _failed(failure: StageFailure) -> Outcome:
