@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -34,6 +35,18 @@ def remove(name: str) -> None:
         if time.monotonic() > deadline:
             return
         time.sleep(0.05)
+
+
+def processes(name: str, part: str) -> set[int]:
+    """Processes in the groups below it that have this in their path, a pod's uid for example."""
+    found: set[int] = set()
+    for hierarchy in hierarchies():
+        for folder, _, files in os.walk(hierarchy / name):
+            if part in folder and "cgroup.procs" in files:
+                # A group may go while it is looked at.
+                with suppress(OSError):
+                    found |= {int(line) for line in (Path(folder) / "cgroup.procs").read_text().split()}
+    return found
 
 
 def hierarchies() -> list[Path]:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
+
+import httpx
 
 from ..control_plane import ControlPlane, flags
 from ..kubernetes_programs import NodePrograms, Programs
@@ -36,6 +39,12 @@ class ControlPlaneWithNodes(ControlPlane):
     def way_to(self, host: str, port: int) -> int:
         """A port here that leads to an address on the cluster's network, a pod's for example."""
         return relay(self._daemons, self.machine.pid, host, port)
+
+    def answers(self) -> bool:
+        """Whether the API server says that it is ready."""
+        with self.client() as client, suppress(httpx.TransportError):
+            return client.get("/readyz").is_success
+        return False
 
     def certificate_for(self, name: str, *places: str) -> tuple[Path, Path]:
         """Certificate and key of a server at these addresses and names."""

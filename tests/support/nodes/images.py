@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 import tempfile
+from functools import lru_cache
 from pathlib import Path
 
+from reflection_api.stages import RUN_STAGES
+
 from scripts.debian_base import base_layer
-from scripts.oci import LayerWriter, write_archive
+from scripts.oci import Layer, LayerWriter, write_archive
 
 from ..go_tools import go_tool
 from ..s3_server import PACKAGE
@@ -15,8 +19,21 @@ from ..s3_server import PACKAGE
 _LIBRARIES = ("libgomp1", "libnuma1", "libreadline8", "libtinfo6", "libncursesw6")
 """What packages of the environment link against, beside what Python does."""
 ROOT = Path(__file__).resolve().parents[3]
-ENVIRONMENT = (ROOT, Path(sys.base_prefix).resolve())
+_PACKAGES = Path(sys.prefix).resolve()
+ENVIRONMENT = (
+    ROOT,
+    Path(sys.base_prefix).resolve(),
+    # Unless it belongs to the checkout, where `make setup` puts it.
+    *([] if _PACKAGES.is_relative_to(ROOT) else [_PACKAGES]),
+)
 """Folders of this machine that a trainer's pod needs to run the code of this checkout."""
+
+
+def compile_environment() -> None:
+    """Have the stages' libraries compiled: pods cannot write beside them, and each would do it again for itself."""
+    stages = [f"reflection_trainer.{stage}.stage" for stage in RUN_STAGES]
+    modules = [*stages, "reflection_trainer.train.session", "accelerate.commands.launch"]
+    subprocess.run([sys.executable, "-c", f"import {', '.join(modules)}"], check=True)
 
 
 def pause_image(archive: Path, name: str) -> None:
@@ -28,10 +45,26 @@ def pause_image(archive: Path, name: str) -> None:
 
 def trainer_image(archive: Path, name: str) -> None:
     """What the environment of this checkout needs around it; the environment itself is mounted, for it is gigabytes."""
+    # Of whatever checkout the environment was made for, this one's code is run.
+    code = ":".join(str(ROOT / part) for part in ("crds", "trainer_image"))
+    variables = [f"PATH={Path(sys.prefix) / 'bin'}:/usr/bin", f"PYTHONPATH={code}"]
+    write_archive(archive, name, [_base()], {"Env": variables, "User": "1000:1000"})
+
+
+def verifier_image(archive: Path, name: str) -> None:
+    """A verifier of one's own for Countdown, as a service."""
+    layer = LayerWriter()
+    for file in (ROOT / "examples/own-verifier/service.py", Path(__file__).with_name("countdown_service.py")):
+        layer.file(f"verifier/{file.name}", file.read_bytes())
+    command = {"Entrypoint": ["/usr/bin/python3.11", "/verifier/countdown_service.py"]}
+    write_archive(archive, name, [_base(), layer.layer()], command | {"User": "1000:1000"})
+
+
+@lru_cache
+def _base() -> Layer:
+    """Debian's Python, and what the environment links against."""
     with tempfile.TemporaryDirectory() as folder:
-        base, _ = base_layer(Path(folder), _LIBRARIES)
-    path = f"{Path(sys.prefix) / 'bin'}:/usr/bin"
-    write_archive(archive, name, [base], {"Env": [f"PATH={path}"], "User": "1000:1000"})
+        return base_layer(Path(folder), _LIBRARIES)[0]
 
 
 def s3_image(archive: Path, name: str) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 import psutil
 
 from ..daemons import Daemons
+from .daemon import Daemon
 
 _NAMESPACES = ("--mount", "--net", "--uts", "--ipc", "--pid")
 _READY_LIMIT_S = 20
@@ -24,8 +25,9 @@ class Machine:
         """Make them; they end with the other processes of `daemons`."""
         self.name = name
         self._daemons = daemons
+        self._started: dict[str, Daemon] = {}
         log = daemons.log(name)
-        holder = daemons.start(
+        self._holder = daemons.start(
             name,
             [
                 "unshare",
@@ -40,10 +42,10 @@ class Machine:
         )
         deadline = time.monotonic() + _READY_LIMIT_S
         while "ready" not in log.read_text():
-            if holder.poll() is not None or time.monotonic() > deadline:
+            if self._holder.poll() is not None or time.monotonic() > deadline:
                 raise RuntimeError(f"{name} did not come up:\n{log.read_text()}")
             time.sleep(0.02)
-        (first,) = psutil.Process(holder.pid).children()
+        (first,) = psutil.Process(self._holder.pid).children()
         self.pid = first.pid
         """Of the first process, as it is called outside."""
         self.run("hostname", name)
@@ -52,9 +54,18 @@ class Machine:
         """The command that runs this one on the machine."""
         return ["nsenter", f"--target={self.pid}", *_NAMESPACES, *command]
 
-    def start(self, name: str, command: Sequence[str | Path]) -> subprocess.Popen[bytes]:
+    def start(self, name: str, command: Sequence[str | Path]) -> None:
         """Start a process that stays."""
-        return self._daemons.start(name, self.within(command))
+        self._started[name] = Daemon(lambda: self._daemons.start(name, self.within(command)))
+
+    def daemon(self, name: str) -> Daemon:
+        """What was started under that name."""
+        return self._started[name]
+
+    def switch_off(self) -> None:
+        """End everything on it at once and for good, as when the power fails."""
+        self._holder.kill()
+        self._holder.wait(timeout=_READY_LIMIT_S)
 
     def run(self, *command: str | Path) -> str:
         """Run a command to its end; what it prints.

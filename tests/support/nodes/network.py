@@ -31,7 +31,7 @@ def lay_out(control: Machine) -> None:
 
 def join(control: Machine, node: Machine, number: int, others: int) -> None:
     """Join a node, and lead to its pods from everywhere; `others` nodes, counted from 1, are there or will be."""
-    port = f"port{number}"
+    port = _port(number)
     control.network("link", "add", port, "type", "veth", "peer", "name", "eth0", "netns", str(node.pid))
     control.network("link", "set", port, "master", "segment", "up")
     control.network("route", "add", pods(number), "via", address(number))
@@ -42,3 +42,12 @@ def join(control: Machine, node: Machine, number: int, others: int) -> None:
     for other in range(1, others + 1):
         if other != number:
             node.network("route", "add", pods(other), "via", address(other))
+
+
+def plug(control: Machine, number: int, *, into: bool) -> None:
+    """Plug a node's cable into the segment, or pull it."""
+    control.network("link", "set", _port(number), "up" if into else "down")
+
+
+def _port(number: int) -> str:
+    return f"port{number}"

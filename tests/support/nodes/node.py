@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import json
 import time
+from contextlib import suppress
 from pathlib import Path
 
+import psutil
+
+from ..cluster import Obj
 from ..control_plane import flags
 from ..kubernetes_programs import NodePrograms
 from . import cgroups
 from .control import ControlPlaneWithNodes
+from .daemon import Daemon
 from .images import pause_image
 from .machine import Machine
-from .network import DNS_SERVICE, address, join, pods
+from .network import DNS_SERVICE, address, join, plug, pods
 
 PAUSE = "registry.k8s.io/pause:3.10"
 _SOCKET_LIMIT_S = 30
@@ -24,7 +29,7 @@ class Node:
     """One node, counted from 1."""
 
     def __init__(self, plane: ControlPlaneWithNodes, programs: NodePrograms, number: int, nodes: int) -> None:
-        """Start it; that it is ready is for the API server to say."""
+        """Start it, one of so many that there are or will be; that it is ready is for the API server to say."""
         self._plane, self._programs, self._number = plane, programs, number
         self.name = f"node-{number}"
         self.address = address(number)
@@ -41,9 +46,36 @@ class Node:
         self._start_kubelet()
         self._start_proxy()
 
+    @property
+    def kubelet(self) -> Daemon:
+        return self.machine.daemon(f"{self.name}-kubelet")
+
+    @property
+    def containerd(self) -> Daemon:
+        return self.machine.daemon(f"{self.name}-containerd")
+
     def images(self, archive: Path) -> None:
         """Take over the images of an OCI archive."""
         self._ctr("images", "import", str(archive))
+
+    def also_call(self, image: str, name: str) -> None:
+        """Give an image that is here a further name."""
+        self._ctr("images", "tag", image, name)
+
+    def processes(self, pod: Obj) -> list[psutil.Process]:
+        """What runs in the containers of a pod, as it is called outside of them."""
+        found = []
+        for pid in sorted(cgroups.processes(self._cgroup, pod["metadata"]["uid"])):
+            with suppress(psutil.NoSuchProcess):
+                found.append(psutil.Process(pid))
+        return found
+
+    def unplug(self) -> None:
+        """Cut it off from everything else."""
+        plug(self._plane.machine, self._number, into=False)
+
+    def plug_in(self) -> None:
+        plug(self._plane.machine, self._number, into=True)
 
     def _start_containerd(self) -> None:
         cni = self.folder / "cni"
@@ -139,6 +171,8 @@ disabled_plugins = ['io.containerd.snapshotter.v1.btrfs', 'io.containerd.snapsho
             "serializeImagePulls": False,
             "nodeStatusUpdateFrequency": "4s",
             "nodeLeaseDurationSeconds": 8,
+            # A Secret that is replaced is to reach the pods within a test's patience.
+            "syncFrequency": "10s",
             "volumePluginDir": str(self.folder / "plugins"),
         }
         config = self.folder / "kubelet.json"
