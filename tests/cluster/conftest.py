@@ -2,19 +2,50 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Generator, Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 from ..support.cluster import CORE, Cluster
+from ..support.helm import Helm
 from ..support.nodes.cluster import ClusterWithNodes, lacking
+from ..support.nodes.evidence import evidence
+from ..support.nodes.example import SYSTEM, install_operator, load_images, upload_inputs
+from ..support.nodes.rows import ROWS, forget, keep
+from ..support.nodes.s3 import S3InCluster
+from ..support.nodes.small_run import SmallRun
+
+_FAILED = pytest.StashKey[bool]()
+_LIMIT_S = 1500
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if item.path.is_relative_to(Path(__file__).parent):
+            item.add_marker(pytest.mark.timeout(_LIMIT_S, func_only=False))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Rows of the table of faults leave a record, unless they fail."""
+    report = yield
+    if report.failed:
+        item.stash[_FAILED] = True
+    if item.path.name.startswith(ROWS) and report.when == "call":
+        if report.passed:
+            keep(item, report)
+        else:
+            forget(item)
+    return report
 
 
 @pytest.fixture(scope="session")
 def nodes() -> Iterator[ClusterWithNodes]:
     if problem := lacking():
         pytest.skip(problem)
-    running = ClusterWithNodes(2)
+    running = ClusterWithNodes(2, later=1)
     yield running
     running.stop()
 
@@ -26,9 +57,75 @@ def cluster(nodes: ClusterWithNodes) -> Cluster:
 
 @pytest.fixture
 def namespace(cluster: Cluster, request: pytest.FixtureRequest) -> Iterator[str]:
-    """A namespace that enforces the restricted Pod Security Standard."""
+    """A namespace that enforces the restricted Pod Security Standard. What is in it is told when the test fails."""
     name = request.node.name.replace("_", "-")[:50].rstrip("-")
+    make_namespace(cluster, name)
+    yield name
+    if request.node.stash.get(_FAILED, False):
+        print(evidence(cluster, name, SYSTEM))
+    cluster.delete(f"{CORE}/namespaces/{name}")
+
+
+def make_namespace(cluster: Cluster, name: str) -> None:
     labels = {"pod-security.kubernetes.io/enforce": "restricted"}
     cluster.create(f"{CORE}/namespaces", {"metadata": {"name": name, "labels": labels}})
-    yield name
-    cluster.delete(f"{CORE}/namespaces/{name}")
+
+
+@pytest.fixture(scope="session")
+def loaded(nodes: ClusterWithNodes, tmp_path_factory: pytest.TempPathFactory) -> ClusterWithNodes:
+    """Nodes that have all images."""
+    load_images(nodes, tmp_path_factory.mktemp("images"))
+    return nodes
+
+
+@pytest.fixture(scope="session")
+def s3(loaded: ClusterWithNodes) -> S3InCluster:
+    """The storage, with the example's model and questions."""
+    server = S3InCluster(loaded)
+    upload_inputs(server)
+    return server
+
+
+@pytest.fixture(scope="session")
+def helm(loaded: ClusterWithNodes, tmp_path_factory: pytest.TempPathFactory) -> Helm:
+    """The operator is installed."""
+    helm = Helm(tmp_path_factory.mktemp("helm"), loaded.plane.kubeconfig)
+    install_operator(helm)
+    return helm
+
+
+@pytest.fixture
+def run(
+    helm: Helm,
+    nodes: ClusterWithNodes,
+    s3: S3InCluster,
+    namespace: str,
+    record_property: Callable[[str, object], None],
+) -> SmallRun:
+    """A run that is not started yet."""
+    return SmallRun(nodes, s3, namespace, record_property)
+
+
+@pytest.fixture(scope="session")
+def undisturbed(helm: Helm, nodes: ClusterWithNodes, s3: S3InCluster) -> str:
+    """The weights that the small run ends with when nothing happens."""
+    return _weights(nodes, s3, "undisturbed", {})
+
+
+@pytest.fixture(scope="session")
+def two_processes(helm: Helm, nodes: ClusterWithNodes, s3: S3InCluster) -> str:
+    """The same of a training with two processes in one pod."""
+    changes = {"training.processesPerNode": 2, "training.microBatchSize": 8}
+    return _weights(nodes, s3, "two-processes", changes)
+
+
+def _weights(nodes: ClusterWithNodes, s3: S3InCluster, namespace: str, changes: dict[str, Any]) -> str:
+    make_namespace(nodes.cluster, namespace)
+    run = SmallRun(nodes, s3, namespace)
+    run.start(changes)
+    try:
+        run.ends_well()
+    except AssertionError as error:
+        error.add_note(evidence(nodes.cluster, namespace, SYSTEM))
+        raise
+    return run.weights()

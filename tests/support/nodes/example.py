@@ -1,0 +1,91 @@
+"""The example of examples/countdown as it is on nodes: images, inputs in the S3 server of the cluster, the resource."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from scripts.image import build
+
+from ..cluster import Cluster, Obj
+from ..helm import CHART, Helm
+from . import images
+from .cluster import ClusterWithNodes
+from .s3 import ENDPOINT, NODE, S3InCluster
+from .s3 import IMAGE as S3_IMAGE
+from .volumes import environment, offer
+
+EXAMPLE = images.ROOT / "examples/countdown"
+REGISTRY = "reflect.test/ml"
+TRAINER_IMAGE = f"{REGISTRY}/reflect-trainer:0.1.0"
+VERIFIER_IMAGE = f"{REGISTRY}/verifier:1"
+BUCKET = "team"
+SYSTEM = "reflect-system"
+"""Namespace of the operator."""
+
+
+def load_images(nodes: ClusterWithNodes, folder: Path) -> None:
+    """Bring all images to the nodes, as an air-gapped cluster has them."""
+    images.compile_environment()
+    archives = [folder / name for name in ("operator.tar", "trainer.tar", "verifier.tar", "s3.tar")]
+    build(archives[0], f"{REGISTRY}/reflect-operator:0.1.0")
+    images.trainer_image(archives[1], TRAINER_IMAGE)
+    images.verifier_image(archives[2], VERIFIER_IMAGE)
+    images.s3_image(archives[3], S3_IMAGE)
+    for archive in archives:
+        nodes.load(archive)
+
+
+def upload_inputs(s3: S3InCluster) -> None:
+    """Make the bucket, with the model and the questions in it."""
+    client = s3.client()
+    client.create_bucket(Bucket=BUCKET)
+    for file in (*(EXAMPLE / "model").iterdir(), *(EXAMPLE / "prompts").iterdir()):
+        client.upload_file(str(file), BUCKET, f"inputs/{file.parent.name}/{file.name}")
+
+
+def install_operator(helm: Helm) -> None:
+    """Install it on the node where the storage is: tests take the other one away."""
+    words = ("install", "reflect-operator", CHART, "--namespace", SYSTEM, "--create-namespace", "--wait")
+    helm.did(*words, values={"imageRegistry": REGISTRY, "nodeSelector": {"kubernetes.io/hostname": NODE}})
+
+
+def prepare(cluster: Cluster, s3: S3InCluster, namespace: str) -> None:
+    """What a run needs in its namespace: the environment of this checkout as volumes, and the keys to the storage."""
+    for number, folder in enumerate(images.ENVIRONMENT):
+        offer(cluster, namespace, f"environment-{number}", folder)
+    s3.secrets(namespace)
+
+
+def countdown(namespace: str) -> Obj:
+    """The example, with its addresses changed and the environment of this checkout mounted."""
+    resource: Obj = yaml.safe_load((EXAMPLE / "reflectiontraining.yaml").read_text())
+    resource["metadata"]["namespace"] = namespace
+    settings = resource["spec"]
+    settings["model"]["uri"] = f"s3://{BUCKET}/inputs/model"
+    settings["task"]["prompts"]["uri"] = f"s3://{BUCKET}/inputs/prompts/train.jsonl"
+    settings["evaluation"]["prompts"]["uri"] = f"s3://{BUCKET}/inputs/prompts/heldout.jsonl"
+    settings["storage"] = {
+        "uri": f"s3://{BUCKET}/runs", "endpoint": ENDPOINT, "credentialsSecret": "s3", "caSecret": "s3-ca",
+    }  # fmt: skip
+    variables = {"OMP_NUM_THREADS": "1", "HOME": "/scratch"}
+    settings["pods"] = {
+        "common": environment(images.ENVIRONMENT)
+        | {"env": [{"name": name, "value": value} for name, value in variables.items()]}
+    }
+    return resource
+
+
+def change(spec: dict[str, Any], changes: dict[str, Any]) -> None:
+    """Lay changes over a spec; their keys are dotted paths. What is a mapping on both sides is merged; None takes away."""
+    for path, value in changes.items():
+        *parents, last = path.split(".")
+        place = spec
+        for name in parents:
+            place = place.setdefault(name, {})
+        old = place.get(last)
+        place[last] = old | value if isinstance(old, dict) and isinstance(value, dict) else value
+        if isinstance(place[last], dict):
+            place[last] = {name: each for name, each in place[last].items() if each is not None}

@@ -1,0 +1,57 @@
+"""The rows of the table of faults: a record of each that has passed, which bench/_faults_page.py makes a page of."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from bench._records import ROOT, machine
+
+ROWS = "test_faults_"
+"""How the files with rows begin."""
+RECORDS = ROOT / "build/cluster"
+
+
+def keep(item: pytest.Item, report: pytest.TestReport) -> None:
+    """Write down that a row has passed."""
+    where = machine()
+    changed = subprocess.run(
+        ["git", "status", "--porcelain", "--untracked-files=no"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    where["commit"] += "+" if changed.stdout else ""
+    record = {
+        "row": _name(item),
+        "group": item.path.stem.removeprefix(ROWS),
+        "title": _title(item),
+        "seconds": round(report.duration, 1),
+        "figures": dict(report.user_properties),
+        "machine": where,
+    }
+    RECORDS.mkdir(parents=True, exist_ok=True)
+    _file(item).write_text(json.dumps(record, indent=2) + "\n")
+
+
+def forget(item: pytest.Item) -> None:
+    """A row that does not pass any more has no record."""
+    _file(item).unlink(missing_ok=True)
+
+
+def _name(item: pytest.Item) -> str:
+    return item.name.removeprefix("test_")
+
+
+def _title(item: pytest.Item) -> str:
+    """The first line of its docstring."""
+    assert isinstance(item, pytest.Function)
+    return str(item.function.__doc__ or item.name).strip().splitlines()[0]
+
+
+def _file(item: pytest.Item) -> Path:
+    return RECORDS / f"{_name(item)}.json"
