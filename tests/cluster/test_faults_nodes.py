@@ -1,0 +1,89 @@
+"""Table of faults: nodes that are emptied, go silent, or lose their daemons. Operator and storage are on another one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from ..support.cluster import CORE, Obj, until
+from ..support.nodes.cluster import is_ready
+from ..support.nodes.node import Node
+from ..support.nodes.small_run import SmallRun
+
+NOTICED_LIMIT_S = 120
+EVICTED_AFTER_S = 5
+
+
+def trains_on(node: str, **more: Any) -> dict[str, Any]:
+    """The training is on a node as long as that takes pods."""
+    term = {"matchExpressions": [{"key": "kubernetes.io/hostname", "operator": "In", "values": [node]}]}
+    preferred = [{"weight": 100, "preference": term}]
+    affinity = {"nodeAffinity": {"preferredDuringSchedulingIgnoredDuringExecution": preferred}}
+    return {"pods.training": {"affinity": affinity, **more}}
+
+
+LEAVES_SOON = [
+    {
+        "key": f"node.kubernetes.io/{how}",
+        "operator": "Exists",
+        "effect": "NoExecute",
+        "tolerationSeconds": EVICTED_AFTER_S,
+    }
+    for how in ("unreachable", "not-ready")
+]
+"""By itself a pod waits five minutes for a node to come back."""
+
+
+@pytest.fixture
+def second(run: SmallRun) -> Iterator[Node]:
+    """The node that something happens to; it is well when the test has ended."""
+    node = run.nodes.node("node-2")
+    yield node
+    node.plug_in()
+    run.cluster.patch(f"{CORE}/nodes/{node.name}", {"spec": {"unschedulable": None}})
+    until(run.nodes.all_ready, "readiness of all nodes", patience=NOTICED_LIMIT_S)
+
+
+def test_node_lost_and_back(run: SmallRun, second: Node, undisturbed: str) -> None:
+    """Node lost (NotReady) in training, back after its pods were told to go"""
+    run.start(trains_on(second.name, tolerations=LEAVES_SOON))
+    saved = run.trains()
+    pod = run.pod("train")
+    assert pod["spec"]["nodeName"] == second.name
+    second.unplug()
+    until(lambda: not ready(run, second), "loss of the node", patience=NOTICED_LIMIT_S)
+    until(lambda: told_to_go(run, pod), "eviction", patience=NOTICED_LIMIT_S)
+    second.plug_in()
+    run.ends_well(restarts=1, weights=undisturbed)
+    assert run.resumed_from() >= saved
+
+
+def test_kubelet_killed(run: SmallRun, second: Node, undisturbed: str) -> None:
+    """Kubelet killed in training, back when the node counts as lost"""
+    run.start(trains_on(second.name))
+    run.trains()
+    second.kubelet.kill()
+    try:
+        until(lambda: not ready(run, second), "loss of the node", patience=NOTICED_LIMIT_S)
+    finally:
+        second.kubelet.start()
+    run.ends_well(weights=undisturbed)
+
+
+def test_containerd_killed(run: SmallRun, second: Node, undisturbed: str) -> None:
+    """containerd killed in training"""
+    run.start(trains_on(second.name))
+    run.trains()
+    second.containerd.kill()
+    second.containerd.start()
+    run.ends_well(weights=undisturbed)
+
+
+def ready(run: SmallRun, node: Node) -> bool:
+    return is_ready(run.cluster.get(f"{CORE}/nodes/{node.name}"))
+
+
+def told_to_go(run: SmallRun, pod: Obj) -> bool:
+    return "deletionTimestamp" in run.cluster.get(run.place(pod))["metadata"]

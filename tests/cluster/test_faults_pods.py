@@ -1,0 +1,61 @@
+"""Table of faults: pods that are taken away, or cannot start."""
+
+from __future__ import annotations
+
+from ..support.cluster import CORE, until
+from ..support.nodes.example import REGISTRY, TRAINER_IMAGE
+from ..support.nodes.small_run import SmallRun
+
+MISSING_IMAGE = f"{REGISTRY}/not-there-yet:1"
+
+
+def test_pod_deleted(run: SmallRun, undisturbed: str) -> None:
+    """Training pod deleted"""
+    run.start()
+    saved = run.trains()
+    run.cluster.delete(run.place(run.pod("train")))
+    run.ends_well(restarts=1, counted=1, weights=undisturbed)
+    assert run.resumed_from() >= saved
+
+
+def test_pod_evicted(run: SmallRun, undisturbed: str) -> None:
+    """Training pod evicted through the API"""
+    run.start()
+    saved = run.trains()
+    pod = run.pod("train")
+    run.cluster.create(
+        f"{run.place(pod)}/eviction",
+        {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": pod["metadata"]["name"]}},
+    )
+    status = run.ends_well(restarts=1, weights=undisturbed)
+    assert status["attempts"][0]["reason"] == "Disrupted"
+    assert run.resumed_from() >= saved
+
+
+def test_image_cannot_be_pulled(run: SmallRun, undisturbed: str) -> None:
+    """Image that cannot be pulled, and then can"""
+    run.start({"pods.training.image": MISSING_IMAGE})
+    run.waits_for("ImagePullFailed")
+    for node in run.nodes.nodes:
+        node.also_call(TRAINER_IMAGE, MISSING_IMAGE)
+    run.ends_well(weights=undisturbed)
+
+
+def test_quota_exceeded(run: SmallRun, undisturbed: str) -> None:
+    """Quota of the namespace exceeded for Jobs, then for pods, then raised"""
+    quotas = f"{CORE}/namespaces/{run.namespace}/resourcequotas"
+    hard = {"count/jobs.batch": "0", "pods": "0"}
+    run.cluster.create(quotas, {"metadata": {"name": "limits"}, "spec": {"hard": hard}})
+    until(lambda: run.cluster.get(f"{quotas}/limits").get("status", {}).get("hard"), "quota in force")
+    run.start()
+    run.waits_for("ChildRefused")
+    run.cluster.patch(f"{quotas}/limits", {"spec": {"hard": {"count/jobs.batch": "9"}}})
+    until(lambda: run.cluster.items(f"/apis/batch/v1/namespaces/{run.namespace}/jobs"), "Job", patience=120)
+    until(lambda: _refused_pods(run), "refusal of a pod")
+    run.cluster.patch(f"{quotas}/limits", {"spec": {"hard": {"pods": "9"}}})
+    run.ends_well(weights=undisturbed)
+
+
+def _refused_pods(run: SmallRun) -> bool:
+    events = run.cluster.items(f"{CORE}/namespaces/{run.namespace}/events")
+    return any("exceeded quota" in each["message"] and each["reason"] == "FailedCreate" for each in events)

@@ -1,0 +1,56 @@
+"""Table of faults: the storage is away, knows other keys, or has lost what it was given."""
+
+from __future__ import annotations
+
+import time
+
+from ..support.cluster import CORE, until
+from ..support.nodes.example import BUCKET
+from ..support.nodes.s3 import secret
+from ..support.nodes.small_run import EVERY, SmallRun
+from ..support.s3_server import Key
+
+AWAY_S = 60
+OLD, NEW = Key("AKIAOLDKEYOFTHETESTS", "soon-to-be-replaced"), Key("AKIANEWKEYOFTHETESTS", "the-one-after")
+
+
+def test_storage_away_in_training(run: SmallRun, undisturbed: str) -> None:
+    """S3 server away for 60 s in training"""
+    run.start()
+    run.trains()
+    with run.s3.away():
+        time.sleep(AWAY_S)
+    run.ends_well(weights=undisturbed)
+
+
+def test_keys_replaced(run: SmallRun, undisturbed: str) -> None:
+    """Keys of the storage replaced in training, and the old ones deleted"""
+    run.s3.let_in(BUCKET, OLD, NEW)
+    path = f"{CORE}/namespaces/{run.namespace}/secrets/s3"
+    run.cluster.patch(path, secret("s3", _bytes(OLD)))
+    run.start()
+    run.trains()
+    run.cluster.patch(path, secret("s3", _bytes(NEW)))
+    run.s3.lock_out(OLD)
+    run.ends_well(weights=undisturbed)
+    assert "credentials were refused" in run.log("train")
+
+
+def test_newest_checkpoint_damaged(run: SmallRun, undisturbed: str) -> None:
+    """Training killed, and its newest checkpoint damaged in the storage"""
+    run.start()
+    run.trains(3 * EVERY)
+    run.stage_process("train").kill()
+    until(lambda: run.status.get("restarts"), "end of the attempt", patience=60)
+    damaged = run.saved()
+    weights = run.newest_checkpoint() / "model.safetensors"
+    data = bytearray(weights.read_bytes())
+    data[-1] ^= 1
+    weights.write_bytes(data)
+    run.ends_well(restarts=1, counted=1, weights=undisturbed)
+    assert f"checkpoint of step {damaged} is skipped" in run.log("train", 2)
+    assert run.resumed_from() == damaged - EVERY
+
+
+def _bytes(key: Key) -> dict[str, bytes]:
+    return {name: value.encode() for name, value in key.environment.items()}
