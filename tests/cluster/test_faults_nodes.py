@@ -46,6 +46,21 @@ def second(run: SmallRun) -> Iterator[Node]:
     until(run.nodes.all_ready, "readiness of all nodes", patience=NOTICED_LIMIT_S)
 
 
+def test_node_drained(run: SmallRun, second: Node, undisturbed: str) -> None:
+    """Node drained"""
+    run.start(trains_on(second.name))
+    saved = run.trains()
+    assert run.pod("train")["spec"]["nodeName"] == second.name
+    drained = run.cluster.kubectl(
+        "drain", second.name, "--ignore-daemonsets", "--delete-emptydir-data", "--force", "--timeout=100s"
+    )
+    assert drained.returncode == 0, drained.stderr
+    status = run.ends_well(restarts=1, weights=undisturbed)
+    assert status["attempts"][0]["reason"] == "Disrupted"
+    assert run.pods("train", 2)[0]["spec"]["nodeName"] != second.name
+    assert run.resumed_from() >= saved
+
+
 def test_node_lost_and_back(run: SmallRun, second: Node, undisturbed: str) -> None:
     """Node lost (NotReady) in training, back after its pods were told to go"""
     run.start(trains_on(second.name, tolerations=LEAVES_SOON))

@@ -7,6 +7,8 @@ from ..support.nodes.example import REGISTRY, TRAINER_IMAGE
 from ..support.nodes.small_run import SmallRun
 
 MISSING_IMAGE = f"{REGISTRY}/not-there-yet:1"
+FULL = {"name": "work", "emptyDir": {"medium": "Memory", "sizeLimit": "8Mi"}}
+"""Room for the model, and not for a checkpoint beside it. In memory the limit is the file system's own."""
 
 
 def test_pod_deleted(run: SmallRun, undisturbed: str) -> None:
@@ -54,6 +56,17 @@ def test_quota_exceeded(run: SmallRun, undisturbed: str) -> None:
     until(lambda: _refused_pods(run), "refusal of a pod")
     run.cluster.patch(f"{quotas}/limits", {"spec": {"hard": {"pods": "9"}}})
     run.ends_well(weights=undisturbed)
+
+
+def test_disk_full(run: SmallRun, undisturbed: str) -> None:
+    """Disk full in a training pod (emptyDir with a limit), then given more"""
+    mount = {"name": "work", "mountPath": "/scratch"}
+    run.start({"pods.training": {"volumes": [FULL], "volumeMounts": [mount]}})
+    until(lambda: run.status.get("attempts"), "attempt that failed", patience=300)
+    room = {"name": "work", "emptyDir": {}}
+    run.change({"pods": {"training": {"volumes": [room], "volumeMounts": [mount]}}})
+    status = run.ends_well(restarts=1, counted=1, weights=undisturbed)
+    assert status["attempts"][0]["reason"] == "StorageFull"
 
 
 def _refused_pods(run: SmallRun) -> bool:

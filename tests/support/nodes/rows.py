@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,24 +16,29 @@ ROWS = "test_faults_"
 RECORDS = ROOT / "build/cluster"
 
 
-def keep(item: pytest.Item, report: pytest.TestReport) -> None:
-    """Write down that a row has passed."""
+def _where() -> dict[str, Any]:
+    """The machine, and the commit of what is run; a `+` stands for changes that are not committed."""
     where = machine()
     changed = subprocess.run(
-        ["git", "status", "--porcelain", "--untracked-files=no"],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
+        ["git", "status", "--porcelain"], cwd=ROOT, capture_output=True, text=True, check=False
     )
     where["commit"] += "+" if changed.stdout else ""
+    return where
+
+
+_WHERE = _where()
+"""As it is when the tests are read: somebody may commit while they run."""
+
+
+def keep(item: pytest.Item, report: pytest.TestReport) -> None:
+    """Write down that a row has passed."""
     record = {
         "row": _name(item),
         "group": item.path.stem.removeprefix(ROWS),
         "title": _title(item),
         "seconds": round(report.duration, 1),
         "figures": dict(report.user_properties),
-        "machine": where,
+        "machine": _WHERE,
     }
     RECORDS.mkdir(parents=True, exist_ok=True)
     _file(item).write_text(json.dumps(record, indent=2) + "\n")
