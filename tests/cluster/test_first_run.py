@@ -10,12 +10,13 @@ import yaml
 
 from ..support.cluster import CORE, RUNS, Cluster, Obj, until
 from ..support.helm import Helm
-from ..support.nodes.example import BUCKET, change, countdown, prepare
+from ..support.nodes.example import BUCKET, change, countdown, prepare, spread
 from ..support.nodes.s3 import S3InCluster
 
 RUN_LIMIT_S = 900
 SHORT = {
     "rollout": {"engine": "transformers", "workers": 2, "attemptsPerPrompt": 2},
+    "pods.rollout.topologySpreadConstraints": spread("rollout"),
     "task.prompts.limit": 200,
     "training.maxSteps": 4,
     "evaluation": {"attemptsPerPrompt": 1, "gates": {}},

@@ -78,6 +78,18 @@ def countdown(namespace: str) -> Obj:
     return resource
 
 
+def spread(stage: str) -> list[Obj]:
+    """Constraints of the pods of a stage: as many on one node as on the other."""
+    return [
+        {
+            "maxSkew": 1,
+            "topologyKey": "kubernetes.io/hostname",
+            "whenUnsatisfiable": "DoNotSchedule",
+            "labelSelector": {"matchLabels": {"reflection.training/stage": stage}},
+        }
+    ]
+
+
 def change(spec: dict[str, Any], changes: dict[str, Any]) -> None:
     """Lay changes over a spec; their keys are dotted paths. What is a mapping on both sides is merged; None takes away."""
     for path, value in changes.items():
