@@ -25,7 +25,7 @@ BIN = Path(sys.executable).parent
 RBAC = "/apis/rbac.authorization.k8s.io/v1"
 Reflect = Callable[..., subprocess.CompletedProcess[str]]
 PAGE = Path(__file__).parents[3] / "docs/on-a-cluster.md"
-(ROLE,) = (yaml.safe_load(fence.text) for fence in fences(PAGE) if fence.language == "yaml")
+(ROLE,) = (yaml.safe_load(each.text) for each in fences(PAGE) if "kind: Role" in each.text)
 """What the page says that a user needs."""
 
 
