@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -24,7 +25,7 @@ def limited_memory(name: str, limit: int) -> Iterator[list[str]]:
 
 def can_limit() -> bool:
     """Whether this user may do so on this machine."""
-    with suppress(OSError, ValueError), limited_memory("reflect-tests-try", 1 << 26):
+    with suppress(OSError, ValueError), limited_memory(f"reflect-tests-try-{os.getpid()}", 1 << 26):
         return True
     return False
 
