@@ -1,4 +1,6 @@
-"""The results page of the table of faults: `python bench/_faults_page.py docs/results/cluster-faults.md` writes build/cluster/.
+"""The results page of the table of faults: made of what build/cluster/ holds.
+
+    python bench/_faults_page.py docs/results/cluster-faults.md
 
 Only rows that have passed have a record there (tests/support/nodes/rows.py).
 """

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from ..support.own_verifier import EXAMPLE, own_verifier
 from ..support.pages import ROOT, fences
+from ..support.shell import in_shell
 
 PAGES = [ROOT / f"examples/{name}/README.md" for name in ("function-calling", "reasoning-gym", "smollm2")]
 ADDRESS = "http://127.0.0.1:8080"
@@ -20,17 +18,8 @@ COUNTDOWN = ROOT / "examples/countdown/reflectiontraining.yaml"
 
 
 def sh(words: str, folder: Path) -> str:
-    """What the words print; `reflect` and `python` are those of this environment."""
-    path = os.pathsep.join((str(Path(sys.executable).parent), os.environ["PATH"]))
-    done = subprocess.run(
-        ["bash", "-euc", words],
-        cwd=folder,
-        env=os.environ | {"PATH": path},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=False,
-    )
+    """What the words print, all of which must work."""
+    done = in_shell(f"set -eu\n{words}", folder)
     assert done.returncode == 0, done.stdout
     return done.stdout
 

@@ -6,15 +6,13 @@ with a file name after its language (`yaml own.yaml`) is a file; it is written b
 
 from __future__ import annotations
 
-import os
 import re
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 from ...support.pages import ROOT, fences
+from ...support.shell import in_shell
 
 HOME = "/home/me/task"
 """Where the pages play; here it is a temporary folder."""
@@ -80,16 +78,6 @@ def steady(line: str) -> str:
 def _printed(session: list[Command], folder: Path) -> list[list[str]]:
     """One shell for all commands, so that `$?` is the one before's exit code."""
     script = "".join(f"{command.words}\nstatus=$?; echo '{_DONE}'; (exit $status)\n" for command in session)
-    path = os.pathsep.join((str(Path(sys.executable).parent), os.environ["PATH"]))
-    done = subprocess.run(
-        ["bash"],
-        input=script,
-        cwd=folder,
-        env=os.environ | {"PATH": path},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=False,
-    )
+    done = in_shell(script, folder)
     parts = done.stdout.replace(str(folder), HOME).split(f"{_DONE}\n")
     return [part.splitlines() for part in parts[:-1]]

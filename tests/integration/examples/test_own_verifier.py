@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -15,6 +14,7 @@ from reflection_api.validation import load_resources
 
 from ...support.own_verifier import EXAMPLE, own_verifier
 from ...support.pages import fences
+from ...support.shell import in_shell
 from ..docs.sessions import commands
 
 README = EXAMPLE / "README.md"
@@ -30,22 +30,9 @@ def address() -> Iterator[str]:
         yield url
 
 
-def shell(words: str) -> subprocess.CompletedProcess[str]:
-    path = os.pathsep.join((str(Path(sys.executable).parent), os.environ["PATH"]))
-    return subprocess.run(
-        ["bash", "-c", words],
-        cwd=EXAMPLE,
-        env=os.environ | {"PATH": path},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=False,
-    )
-
-
 @pytest.mark.parametrize("command", SESSIONS, ids=lambda command: command.words.split()[1])
 def test_the_readme_is_right(command, address: str) -> None:
-    done = shell(command.words.replace("http://127.0.0.1:8080", address))
+    done = in_shell(command.words.replace("http://127.0.0.1:8080", address), EXAMPLE)
     assert done.stdout.splitlines() == command.output
     assert done.returncode == 0
 
@@ -93,7 +80,7 @@ def test_the_gold_answers_are_right(address: str) -> None:
         json.dumps({"id": str(number), "completion": row["gold"], "row": row})
         for number, row in enumerate(rows)
     )
-    done = shell(f"reflect verify --http {address} <<< '{items}'")
+    done = in_shell(f"reflect verify --http {address} <<< '{items}'", EXAMPLE)
     assert done.stdout.splitlines()[-1] == f"{len(rows)} items: correct {len(rows)} (100.0%)"
 
 

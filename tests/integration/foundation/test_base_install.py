@@ -105,7 +105,7 @@ def processor_seconds(*command: str | Path, cwd: Path) -> float:
 
 
 def test_help_is_quick(python: Path, tmp_path: Path, record_property: Callable[[str, object], None]) -> None:
-    """0.2 s of an idle processor; a busy one is slower, and `make bench ONLY=command_line` tells what a user waits."""
+    """Of a processor's time; `make bench ONLY=command_line` tells what a user waits."""
     seconds = processor_seconds(python.parent / "reflect", "--help", cwd=tmp_path)
     record_property("seconds", seconds)
     assert seconds < 1
