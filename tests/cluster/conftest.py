@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -45,7 +44,7 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
 def nodes() -> Iterator[ClusterWithNodes]:
     if problem := lacking():
         pytest.skip(problem)
-    running = ClusterWithNodes(2, later=1)
+    running = ClusterWithNodes(2)
     yield running
     running.stop()
 
@@ -109,20 +108,10 @@ def run(
 @pytest.fixture(scope="session")
 def undisturbed(helm: Helm, nodes: ClusterWithNodes, s3: S3InCluster) -> str:
     """The weights that the small run ends with when nothing happens."""
-    return _weights(nodes, s3, "undisturbed", {})
-
-
-@pytest.fixture(scope="session")
-def two_processes(helm: Helm, nodes: ClusterWithNodes, s3: S3InCluster) -> str:
-    """The same of a training with two processes in one pod."""
-    changes = {"training.processesPerNode": 2, "training.microBatchSize": 8}
-    return _weights(nodes, s3, "two-processes", changes)
-
-
-def _weights(nodes: ClusterWithNodes, s3: S3InCluster, namespace: str, changes: dict[str, Any]) -> str:
+    namespace = "undisturbed"
     make_namespace(nodes.cluster, namespace)
     run = SmallRun(nodes, s3, namespace)
-    run.start(changes)
+    run.start()
     try:
         run.ends_well()
     except AssertionError as error:

@@ -31,18 +31,17 @@ def lacking() -> str:
 class ClusterWithNodes:
     """Started by making it; `stop` leaves nothing behind, and where that is never called, the next one cleans up."""
 
-    def __init__(self, nodes: int = 2, *, later: int = 0) -> None:
-        """With so many nodes, and room for some that join later."""
-        programs, self._programs = find_programs(), find_node_programs()
-        self._most = nodes + later
-        self._archives: list[Path] = []
-        self.plane = ControlPlaneWithNodes(programs, self._programs)
+    def __init__(self, nodes: int = 2) -> None:
+        programs, node_programs = find_programs(), find_node_programs()
+        self.plane = ControlPlaneWithNodes(programs, node_programs)
         try:
             self.cluster = Cluster(self.plane, programs.kubectl)
             start_dns(self.plane, self.cluster)
             with ThreadPoolExecutor(nodes) as pool:
                 numbers = range(1, nodes + 1)
-                self.nodes = list(pool.map(self._node, numbers))
+                self.nodes = list(
+                    pool.map(lambda number: Node(self.plane, node_programs, number, nodes), numbers)
+                )
             until(self.all_ready, "readiness of all nodes", patience=_READY_LIMIT_S)
         except BaseException as error:
             error.add_note(self.plane.daemons.logs())
@@ -58,27 +57,9 @@ class ClusterWithNodes:
         return next(node for node in self.nodes if node.name == name)
 
     def load(self, archive: Path) -> None:
-        """Have every node take over the images of an archive, those that join later as well."""
-        self._archives.append(archive)
+        """Have every node take over the images of an archive."""
         for node in self.nodes:
             node.images(archive)
-
-    def join(self) -> Node:
-        """A further node, once it takes pods."""
-        node = self._node(len(self.nodes) + 1)
-        self.nodes.append(node)
-        for archive in self._archives:
-            node.images(archive)
-        until(self.all_ready, "readiness of the new node", patience=_READY_LIMIT_S)
-        return node
-
-    def forget(self, node: Node) -> None:
-        """A node is gone for good: it is switched off already, and the cluster is told."""
-        self.nodes.remove(node)
-        self.cluster.delete(f"{CORE}/nodes/{node.name}")
-
-    def _node(self, number: int) -> Node:
-        return Node(self.plane, self._programs, number, self._most)
 
     def stop(self) -> None:
         """Stop everything and undo what was changed."""

@@ -27,7 +27,7 @@ class Machine:
         self._daemons = daemons
         self._started: dict[str, Daemon] = {}
         log = daemons.log(name)
-        self._holder = daemons.start(
+        holder = daemons.start(
             name,
             [
                 "unshare",
@@ -42,10 +42,10 @@ class Machine:
         )
         deadline = time.monotonic() + _READY_LIMIT_S
         while "ready" not in log.read_text():
-            if self._holder.poll() is not None or time.monotonic() > deadline:
+            if holder.poll() is not None or time.monotonic() > deadline:
                 raise RuntimeError(f"{name} did not come up:\n{log.read_text()}")
             time.sleep(0.02)
-        (first,) = psutil.Process(self._holder.pid).children()
+        (first,) = psutil.Process(holder.pid).children()
         self.pid = first.pid
         """Of the first process, as it is called outside."""
         self.run("hostname", name)
@@ -61,11 +61,6 @@ class Machine:
     def daemon(self, name: str) -> Daemon:
         """What was started under that name."""
         return self._started[name]
-
-    def switch_off(self) -> None:
-        """End everything on it at once and for good, as when the power fails."""
-        self._holder.kill()
-        self._holder.wait(timeout=_READY_LIMIT_S)
 
     def run(self, *command: str | Path) -> str:
         """Run a command to its end; what it prints.

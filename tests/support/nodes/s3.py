@@ -94,21 +94,6 @@ class S3InCluster:
             self._scale(1)
             until(self._ready, "the S3 server", patience=_READY_LIMIT_S)
 
-    @contextmanager
-    def standing_still(self) -> Iterator[None]:
-        """It takes connections and says nothing, until the end of the block."""
-        (server,) = (
-            process
-            for pod in self._pods()
-            for process in self._node.processes(pod)
-            if "versitygw" in " ".join(process.cmdline())
-        )
-        server.suspend()
-        try:
-            yield
-        finally:
-            server.resume()
-
     def let_in(self, bucket: str, *keys: Key) -> None:
         """New users, who and nobody else but root may do everything in a bucket."""
         for key in keys:
