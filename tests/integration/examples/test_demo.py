@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[3]
 MIN_GAIN, MIN_BASE = 0.25, 0.2
 MAX_BYTES = 6e9
 COMPARISONS = ("firstTry", "secondTry", "retrySuccess", "freshTry", "shuffled")
-COMPARED = {"base", "trained", "change", "interval", "questions", "samples"}
+COMPARED = {"base", "trained", "change", "interval", "pValue", "questions", "samples"}
 
 pytestmark = [pytest.mark.slow, pytest.mark.vllm, pytest.mark.training, pytest.mark.timeout(1800)]
 
