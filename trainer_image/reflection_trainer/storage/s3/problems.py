@@ -66,6 +66,8 @@ class Asked(NamedTuple):
     """The access key, shortened, and where it is from."""
     worked: bool = True
     """Whether the storage has taken credentials of this process before."""
+    uri: str = ""
+    """The object that is read, if it is one."""
 
 
 def kind_of(error: Exception) -> Kind:
@@ -144,7 +146,8 @@ def explained(error: Exception, asked: Asked, *, tried: float = 0.0) -> StageFai
         )
     if isinstance(error, _DAMAGED):
         return CorruptArtifact(
-            f"{where}: what arrives does not match the checksum that it was stored with: delete it; it is then made again"
+            f"{asked.subject.field}: {asked.uri or asked.subject.uri}: what arrives does not match the checksum that it was "
+            f"stored with: {asked.subject.renew}"
         )
     if isinstance(error, _PASSING):
         return _away(asked, words(error), tried)
