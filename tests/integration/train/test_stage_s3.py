@@ -123,7 +123,7 @@ def test_the_newest_intact_checkpoint_is_gone_on_from(
 def test_where_the_disk_of_the_storage_decays_the_first_checkpoint_serves(
     prepared, stored, trained, forget, bucket, tmp_path
 ) -> None:
-    """Of the newest a file is damaged, of the one before the manifest: what the storage sends does not match its own checksum."""
+    """Of the newest a file is damaged, of the one before the manifest: what is sent does not match its own checksum."""
     settings = {"maxSteps": 3, "checkpoint": {"everySteps": 1, "keepLast": 3}}
     whole = run_stage(prepared(**settings), tmp_path / "1")
     assert whole.exit_code == 0, whole.stderr
