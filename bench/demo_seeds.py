@@ -33,7 +33,7 @@ CONTROLS = {
     "shuffled reflections": "reflectionAgainstShuffled",
     "being asked again": "reflectionAgainstPlain",
     "a general sentence": "reflectionAgainstGeneric",
-    "the base model's reflections": "reflectionAgainstSwapped",
+    "the base model's reflections": "reflectionAgainstBase",
 }
 
 
