@@ -34,6 +34,7 @@ CONTROLS = {
     "being asked again": "reflectionAgainstPlain",
     "a general sentence": "reflectionAgainstGeneric",
     "the base model's reflections": "reflectionAgainstBase",
+    "the base model's reflections, the base model retrying": "reflectionGivenToBase",
 }
 
 

@@ -60,6 +60,7 @@ def test_the_model_learns_to_reflect(shown: tuple[Path, str, dict[str, Any]]) ->
     for control in AGAINST:
         assert result[control]["reflection"] == pytest.approx(retry["trained"], abs=0.01)
         assert result[control]["interval"][0] > 0, control
+    assert result["reflectionGivenToBase"]["interval"][0] > 0, "whoever retries"
 
 
 def test_the_result_holds_what_it_promises(shown: tuple[Path, str, dict[str, Any]]) -> None:
