@@ -16,14 +16,14 @@ from markdown_it import MarkdownIt
 from reflection_trainer.report.markdown import render_markdown
 from reflection_trainer.report.safe_text import code, name
 
-from ...support.reports import HOSTILE, against, comparison, contrast, report
+from ...support.reports import HOSTILE, against, comparison, contrast, report, whole_report
 
 GOLDEN = Path(__file__).parent / "golden" / "report.md"
 PARSER = MarkdownIt("commonmark", {"html": True}).enable("table")
 
 
 def test_the_report_is_as_written_out():
-    text = render_markdown(report())
+    text = render_markdown(whole_report())
     if os.environ.get("UPDATE_GOLDEN"):
         GOLDEN.write_text(text)
     assert text == GOLDEN.read_text()
@@ -40,7 +40,7 @@ def shape(text):
     return [(token.type, token.tag) for token in tokens(text)]
 
 
-SHAPE = shape(render_markdown(report()))
+SHAPE = shape(render_markdown(whole_report()))
 
 
 def hostile():
@@ -72,7 +72,7 @@ def hostile():
 @example("`" * 500)
 @example(" ")
 def test_words_of_a_model_cannot_change_the_report_s_shape(text):
-    rendered = render_markdown(report(f"x{text}x"))
+    rendered = render_markdown(whole_report(f"x{text}x"))
     assert shape(rendered) == SHAPE
     assert not any(
         token.type in ("html_inline", "html_block", "image", "link_open") for token in tokens(rendered)
