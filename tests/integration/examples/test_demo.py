@@ -24,7 +24,7 @@ AGAINST = {
     "reflectionAgainstShuffled": "reflections on other questions",
     "reflectionAgainstPlain": "being asked again with as many tokens",
     "reflectionAgainstGeneric": "a general sentence",
-    "reflectionAgainstSwapped": "the base model's reflections",
+    "reflectionAgainstBase": "the base model's reflections",
 }
 """The controls, each of which the reflections must beat, and how the output names them."""
 COMPARED = {"base", "trained", "change", "interval", "pValue", "questions", "samples"}
