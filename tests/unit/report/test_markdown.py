@@ -109,6 +109,19 @@ def test_a_control_that_reflection_does_not_beat_is_not_called_a_success():
     assert "Can I trust it? Yes" in render_markdown(report())
 
 
+def test_a_gain_by_answers_that_were_given_away_is_not_called_a_success():
+    away = {"tokens": 4.1, "truncated": 0.0, "leaks": 0.9, "otherScript": 0.0}
+    none_left = comparison(0.274, 0.28, -0.03, 0.042, 190, 713, p=0.71)
+    text = render_markdown(report(withoutLeaks=none_left, reflectionsTrained=away))
+    assert "Can I trust it? Not shown" in text
+    assert (
+        "no: Retries are not shown to gain where answers that the reflection gave away count as wrong: "
+        "+0.006 [-0.030, +0.042] (n = 713, p = 0.710)." in text
+    )
+    honest = render_markdown(report(reflectionsTrained=away | {"leaks": 0.0}))
+    assert "gave away count as wrong:" not in honest
+
+
 def test_reflections_that_help_only_the_trained_model_are_told_but_have_beaten_the_controls():
     alone = contrast(0.29, 0.274, -0.02, 0.052, p=0.371)
     text = render_markdown(report(reflectionGivenToBase=alone))
