@@ -5,9 +5,13 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image, ImageChops, ImageStat
+
+from scripts.report_page import MAX_BYTES, with_a_palette
 
 from ...support.pages import ROOT
 
@@ -60,11 +64,29 @@ def test_what_the_words_say_holds() -> None:
     assert divide["right"] == 0
 
 
-@pytest.mark.parametrize(
-    "picture", sorted((ROOT / "docs/images").glob("report-*.png")), ids=lambda file: file.name
-)
-def test_pictures_are_small_and_without_paths(picture: Any) -> None:
-    assert picture.stat().st_size < 300_000
+PICTURES = {file.name: file for file in (ROOT / "docs/images").glob("report-*.png")}
+
+
+@pytest.mark.parametrize("name", sorted(PICTURES))
+def test_pictures_are_small(name: str) -> None:
+    assert PICTURES[name].stat().st_size <= MAX_BYTES
+
+
+def test_a_palette_makes_a_picture_small_and_leaves_it_as_it_looks(tmp_path: Path) -> None:
+    before = Image.open(PICTURES["report-dark.png"]).convert("RGB")
+    file = tmp_path / "picture.png"
+    before.save(file)
+    large = file.stat().st_size
+    with_a_palette(file)
+    after = Image.open(file).convert("RGB")
+    assert file.stat().st_size < large
+    assert after.size == before.size
+    assert max(ImageStat.Stat(ImageChops.difference(before, after)).mean) < 1
+
+
+def test_the_page_shows_every_picture_and_no_other() -> None:
+    assert set(re.findall(r"\(images/(report-\w+\.png)\)", PAGE)) == PICTURES.keys()
+    assert len(PICTURES) == 7
 
 
 def test_no_path_of_the_machine_is_among_the_figures() -> None:
