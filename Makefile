@@ -101,7 +101,7 @@ cluster-down: setup ## Stop every such cluster, and clean up after those that we
 	@$(BIN)/python -m tests.support.nodes --down
 
 .PHONY: soak
-soak: setup ## Long tests that `make test` leaves to this: all, or one: make soak ONLY=name; of ONLY=cluster one row: ROW=name
+soak: deps-system setup ## Long tests that `make test` leaves to this: all, or one: make soak ONLY=name; of ONLY=cluster one row: ROW=name
 	@$(BIN)/pytest $(if $(filter cluster,$(ONLY)),tests/cluster,$(if $(ONLY),tests/soak/test_$(ONLY).py,tests/soak tests/cluster)) \
 		$(if $(ROW),-k "$(ROW)")
 

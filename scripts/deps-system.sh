@@ -1,7 +1,7 @@
 #!/bin/sh
 # Installs the few system packages that are missing, where this user can; else says which ones and stops.
 # Silent and instant when nothing is missing. With the word `tests` it looks for what only some tests need, too: it is
-# installed where it can be, and without it those tests are left out.
+# installed where it can be, and without it those tests are left out. No service of a package is started.
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -37,6 +37,23 @@ fi
 if lacks_browser && can_install; then
     need chromium
 fi
+# Tests on a cluster run containers, as root alone can.
+nodes=""
+lacks_for_nodes() {
+    nodes="$nodes $1"
+}
+if [ "$tests" = tests ]; then
+    command -v containerd >/dev/null || lacks_for_nodes containerd
+    command -v runc >/dev/null || lacks_for_nodes runc
+    [ -d "${CNI_PATH:-/usr/lib/cni}" ] || lacks_for_nodes containernetworking-plugins
+    command -v iptables >/dev/null || lacks_for_nodes iptables
+    command -v ip >/dev/null || lacks_for_nodes iproute2
+fi
+if [ -n "$nodes" ] && can_install; then
+    need "${nodes# }"
+elif [ -n "$nodes" ]; then
+    echo "tests on a cluster with nodes are left out: they need root, and here also$nodes (Debian's names)" >&2
+fi
 
 if python=$(sh scripts/find-python.sh); then
     version=$("$python" -c 'import sys; print("python%d.%d" % sys.version_info[:2])')
@@ -67,6 +84,14 @@ if [ "$(id -u)" -ne 0 ]; then
 fi
 echo "system packages:$missing"
 export DEBIAN_FRONTEND=noninteractive
+# What is installed is for tests to start: as a service it would run on this machine for good.
+policy=${POLICY_RC_D:-/usr/sbin/policy-rc.d}
+if [ ! -e "$policy" ]; then
+    trap 'rm -f "$policy"' EXIT
+    trap 'exit 1' HUP INT TERM
+    printf '#!/bin/sh\nexit 101\n' >"$policy"
+    chmod 755 "$policy"
+fi
 apt-get update -qq
 # shellcheck disable=SC2086 # a list of words
 apt-get install -y -qq --no-install-recommends $missing >/dev/null

@@ -18,6 +18,8 @@ from ..support.nodes.small_run import SmallRun
 
 _FAILED = pytest.StashKey[bool]()
 _LIMIT_S = 1500
+_OTHERS_S = 600
+"""Seconds to wait for another cluster of this machine."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -44,7 +46,7 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
 def nodes() -> Iterator[ClusterWithNodes]:
     if problem := lacking():
         pytest.skip(problem)
-    running = ClusterWithNodes(2)
+    running = ClusterWithNodes(2, patience=_OTHERS_S)
     yield running
     running.stop()
 

@@ -11,6 +11,7 @@ from ..control_plane import keep
 from ..daemons import stop_all
 from .cluster import ClusterWithNodes, lacking
 from .control import ControlPlaneWithNodes
+from .turn import Occupied
 
 
 def main() -> None:
@@ -30,7 +31,10 @@ def main() -> None:
         return running.plane.kubeconfig, running.stop
 
     print("starting; the first time the programs are built, which takes minutes", file=sys.stderr)
-    keep(start)
+    try:
+        keep(start)
+    except Occupied as problem:
+        sys.exit(str(problem))
 
 
 if __name__ == "__main__":

@@ -9,10 +9,11 @@ from contextlib import closing
 from pathlib import Path
 
 from ..cluster import CORE, Cluster, Obj, until
-from ..kubernetes_programs import find_node_programs, find_programs
+from ..kubernetes_programs import NodePrograms, Programs, find_node_programs, find_programs
 from .control import ControlPlaneWithNodes
 from .dns import start_dns
 from .node import CNI, Node
+from .turn import take_turn
 
 _READY_LIMIT_S = 120
 _PROGRAMS = ("containerd", "runc", "ctr", "iptables", "ip", "nsenter", "unshare")
@@ -31,8 +32,17 @@ def lacking() -> str:
 class ClusterWithNodes:
     """Started by making it; `stop` leaves nothing behind, and where that is never called, the next one cleans up."""
 
-    def __init__(self, nodes: int = 2) -> None:
+    def __init__(self, nodes: int = 2, *, patience: float = 0) -> None:
+        """With so many nodes, after waiting so many seconds at most for another cluster of this machine to end."""
         programs, node_programs = find_programs(), find_node_programs()
+        self._turn = take_turn(patience)
+        try:
+            self._start(programs, node_programs, nodes)
+        except BaseException:
+            self._turn.close()
+            raise
+
+    def _start(self, programs: Programs, node_programs: NodePrograms, nodes: int) -> None:
         self.plane = ControlPlaneWithNodes(programs, node_programs)
         try:
             self.cluster = Cluster(self.plane, programs.kubectl)
@@ -63,7 +73,7 @@ class ClusterWithNodes:
 
     def stop(self) -> None:
         """Stop everything and undo what was changed."""
-        with closing(self.cluster):
+        with self._turn, closing(self.cluster):
             self.plane.stop()
 
 

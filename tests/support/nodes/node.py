@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -21,8 +22,8 @@ from .network import DNS_SERVICE, address, join, plug, pods
 
 PAUSE = "registry.k8s.io/pause:3.10"
 _SOCKET_LIMIT_S = 30
-CNI = Path("/usr/lib/cni")
-"""Where Debian has the programs that give pods their network."""
+CNI = Path(os.environ.get("CNI_PATH", "/usr/lib/cni"))
+"""The programs that give pods their network, unless told otherwise where Debian has them."""
 
 
 class Node:

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[3]
+NODES = ("containerd", "runc", "iptables", "ip")
 
 
 class Machine:
@@ -19,9 +20,12 @@ class Machine:
     def __init__(self, folder: Path) -> None:
         self.bin = folder / "bin"
         self.bin.mkdir()
-        for tool in ("sh", "dirname"):
+        for tool in ("sh", "dirname", "chmod", "rm"):
             (self.bin / tool).symlink_to(f"/bin/{tool}")
         self.log = folder / "apt.log"
+        self.policy = folder / "policy-rc.d"
+        """What decides whether services of packages are started."""
+        self.cni = folder / "cni"
         self.provide("id", "echo 0")
 
     def provide(self, name: str, body: str) -> None:
@@ -43,9 +47,16 @@ esac"""
     def provide_apt(self) -> None:
         self.provide("apt-get", f'echo "$@" >> {self.log}')
 
+    def provide_nodes(self) -> None:
+        """What a cluster with nodes is made of."""
+        for name in NODES:
+            self.provide(name, "true")
+        self.cni.mkdir()
+
     def run(self, script: str, *words: str, **env: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            ["/bin/sh", f"scripts/{script}", *words], cwd=ROOT, env={"PATH": str(self.bin), **env},
+            ["/bin/sh", f"scripts/{script}", *words], cwd=ROOT,
+            env={"PATH": str(self.bin), "POLICY_RC_D": str(self.policy), "CNI_PATH": str(self.cni), **env},
             text=True, capture_output=True, check=False,
         )  # fmt: skip
 
@@ -151,6 +162,7 @@ def with_go(machine: Machine) -> Machine:
     machine.provide_python("python3", "3.11")
     machine.provide("go", "echo go1.26")
     machine.provide_apt()
+    machine.provide_nodes()
     return machine
 
 
@@ -176,6 +188,43 @@ def test_another_browser_of_the_family_will_do(machine: Machine) -> None:
     with_go(machine).provide("google-chrome", "true")
     assert machine.run("find-chromium.sh").stdout == f"{machine.bin}/google-chrome\n"
     assert machine.run("deps-system.sh", "tests").stdout == ""
+
+
+def test_root_gets_what_nodes_consist_of_and_none_of_it_is_started(machine: Machine) -> None:
+    with_go(machine).provide("chromium", "true")
+    machine.provide(
+        "apt-get", f'echo "$@" >> {machine.log}; {machine.policy} >> {machine.log}; echo $? >> {machine.log}'
+    )
+    for name in ("containerd", "iptables"):
+        (machine.bin / name).unlink()
+    machine.cni.rmdir()
+    assert machine.run("deps-system.sh").stdout == ""
+    answer = machine.run("deps-system.sh", "tests")
+    packages = "containerd containernetworking-plugins iptables"
+    assert (answer.returncode, answer.stdout) == (0, f"system packages: {packages}\n"), answer.stderr
+    *_, installed, policy = machine.log.read_text().splitlines()
+    assert installed.endswith(packages)
+    assert policy == "101"
+    assert not machine.policy.exists()
+
+
+def test_a_policy_about_services_that_is_there_stays(machine: Machine) -> None:
+    with_go(machine).provide("chromium", "true")
+    machine.cni.rmdir()
+    machine.policy.write_text("#!/bin/sh\n")
+    assert machine.run("deps-system.sh", "tests").returncode == 0
+    assert machine.policy.read_text() == "#!/bin/sh\n"
+
+
+def test_others_are_told_what_nodes_consist_of_and_test_everything_else(machine: Machine) -> None:
+    with_go(machine).provide("chromium", "true")
+    machine.provide("id", "echo 1000")
+    (machine.bin / "runc").unlink()
+    answer = machine.run("deps-system.sh", "tests")
+    assert (answer.returncode, answer.stdout) == (0, "")
+    assert answer.stderr == (
+        "tests on a cluster with nodes are left out: they need root, and here also runc (Debian's names)\n"
+    )
 
 
 def test_the_real_machine_of_this_run_has_everything() -> None:
