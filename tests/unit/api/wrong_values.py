@@ -55,7 +55,7 @@ def _broken(schema: Schema) -> Iterator[tuple[str, Any, str]]:
     if kind := schema.get("type"):
         yield "type", _OF_ANOTHER_TYPE[kind], f"in body must be of type {kind}"
     if "enum" in schema:
-        yield "enum", "no-such-word", f'supported values: "{min(schema["enum"])}"'
+        yield "enum", "no-such-word", 'Unsupported value: "no-such-word": supported values: "'
     if "pattern" in schema:
         yield "pattern", _MATCHES_NO_PATTERN, f"in body should match '{schema['pattern']}'"
     for bound, make, words in _BOUNDS:
