@@ -23,13 +23,19 @@ TITLES = {
     "operator_burst": "A thousand runs at once",
     "operator_latency": "From Job to Job",
     "operator_idle": "A thousand runs that wait",
+    "operator_soak": "The operator in an outage",
 }
+COMMANDS = {"operator_soak": "make soak ONLY=operator"}
+"""What measures it, where that is not `make bench ONLY=<name>`."""
 NOTES = {
     "cold_demo": "Caches were empty. The set-up and its downloads depend on the line, and count by themselves.",
     "train_step": "transformers generates with the weights in training themselves. vLLM holds a copy of them, and a canary "
     "checks it after every update: the figure with vLLM counts what the canary takes of a step on top of all else of ours.",
     "checkpoint_upload": "The two uploads take turns, and so do trainings with checkpoints and without. A checkpoint of the "
     "example is small: a file of random bytes beside it makes it large enough to go up in parts.",
+    "operator_soak": "In the outage every request of the operator is answered with a reset and its connections are cut; "
+    "meanwhile a stage ends. The other replica is there when the leader is killed; the Lease has its usual times of 15, 10 and "
+    "2 s. Watches that fall silent are not cut: nothing is passed on any more.",
     "refill": "The options resume one checkpoint with equal weights, optimizer, learning rate and place among the failures; "
     "they are compared seed by seed. The failures are synthetic, one to each question.",
 }
@@ -46,6 +52,7 @@ BOUNDS = {
     "cores, and a client that writes the same objects without a thought is hardly faster.",
     "operator_latency": "",
     "operator_idle": "",
+    "operator_soak": "",
 }
 """What bounds it: on the page where an aim is missed, to be filled in from the profile."""
 
@@ -78,12 +85,12 @@ def misses(record: dict[str, Any]) -> bool:
 def section(title: str, record: dict[str, Any]) -> list[str]:
     """Title, origin, figures, and the sentences that belong to them."""
     name, where = record["name"], record["details"]["machine"]
+    command = COMMANDS.get(name, f"make bench ONLY={name}")
     lines = [
         "",
         f"## {title}",
         "",
-        f"`make bench ONLY={name}` on {where['date']} at commit {where['commit']}: {where['cores']} cores of "
-        f"{where['processor']}.",
+        f"`{command}` on {where['date']} at commit {where['commit']}: {where['cores']} cores of {where['processor']}.",
         "",
         *aims_table(record["metrics"]),
     ]
@@ -96,6 +103,8 @@ def section(title: str, record: dict[str, Any]) -> list[str]:
         ]
     if spent := record["details"].get("processorSeconds"):
         lines += ["", *shares_table(spent)]
+    if shares := record["details"].get("profile"):
+        lines += ["", *profile_table(shares)]
     for sentence in (NOTES.get(name), misses(record) and BOUNDS[name]):
         lines += ["", sentence] if sentence else []
     return lines
@@ -107,6 +116,12 @@ def shares_table(spent: dict[str, dict[str, float]]) -> list[str]:
     cells = [[f"{way.get(name, 0.0):.1f}" for way in spent.values()] for name in programs]
     lines = [f"| processor seconds | {' | '.join(spent)} |", f"|---|{'---:|' * len(spent)}"]
     return lines + [f"| {name} | {' | '.join(row)} |" for name, row in zip(programs, cells, strict=True)]
+
+
+def profile_table(shares: dict[str, float]) -> list[str]:
+    """What each package took of the time in which the program worked."""
+    rows = [f"| {package} | {share:.0%} |" for package, share in shares.items()]
+    return ["| of the operator's working time, under a profiler | share |", "|---|---:|", *rows]
 
 
 def _most(spent: dict[str, dict[str, float]], name: str) -> float:

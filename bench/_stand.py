@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 import httpx
 import psutil
 import yaml
+from _measured_operator import MeasuredOperator
 from _records import ROOT
 
 sys.path.insert(0, str(ROOT))
@@ -26,7 +27,6 @@ from tests.support.control_plane import start_control_plane
 from tests.support.crd import install_crd
 from tests.support.kubelet import NODE
 from tests.support.kubernetes_programs import find_programs
-from tests.support.operator_process import OperatorProcess
 
 NAMESPACE = "bench"
 USER = f"system:serviceaccount:{NAMESPACE}:reflect-operator"
@@ -40,12 +40,12 @@ class Stand(NamedTuple):
     """What is measured on."""
 
     cluster: Cluster
-    operator: OperatorProcess
+    operator: MeasuredOperator
 
 
 @contextmanager
-def stand() -> Iterator[Stand]:
-    """A control plane that knows our kind, and an operator for one namespace that leads."""
+def stand(profile: Path | None = None) -> Iterator[Stand]:
+    """A control plane that knows our kind, and an operator for one namespace that leads; with a profile of it, if wanted."""
     plane = start_control_plane()
     try:
         with (
@@ -55,7 +55,7 @@ def stand() -> Iterator[Stand]:
             install_crd(cluster)
             cluster.create(f"{CORE}/nodes", {"metadata": {"name": NODE}})
             cluster.create(f"{CORE}/namespaces", {"metadata": {"name": NAMESPACE}})
-            operator = OperatorProcess(cluster, NAMESPACE, Path(folder) / "operator.log")
+            operator = MeasuredOperator(cluster, NAMESPACE, Path(folder) / "operator.log", profile)
             try:
                 operator.start()
                 until(lambda: "leader since now" in operator.log(), "leader")

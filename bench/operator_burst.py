@@ -1,18 +1,23 @@
 """A thousand runs at once: how fast the operator takes them up, beside a bare client that writes the same objects.
 
-    make bench ONLY=operator_burst          about 3 minutes on two cores, beside building Kubernetes
+    make bench ONLY=operator_burst                     about 3 minutes on two cores, beside building Kubernetes
+    python bench/operator_burst.py --profile           and once more, for a profile of the operator
 
-Writes build/bench/operator_burst.json. API server, etcd, controllers, operator and clients share the machine's cores.
+Writes build/bench/operator_burst.json. API server, etcd, controllers, operator and clients share the machine's cores. The
+operator has the packages of its image. A profile slows it down, so that the figures are those of the run without.
 """
 
 from __future__ import annotations
 
 import argparse
 import sys
+import tempfile
 from collections import Counter
 from functools import partial
+from pathlib import Path
 
 import httpx
+from _measured_operator import shares_of_packages
 from _records import metric, write
 from _stand import (
     CORE,
@@ -46,7 +51,11 @@ def main() -> int:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--runs", type=int, default=1000)
-    count: int = parser.parse_args().runs
+    parser.add_argument(
+        "--profile", action="store_true", help="also write down what the operator is busy with"
+    )
+    arguments = parser.parse_args()
+    count: int = arguments.runs
     with stand() as where:
         with Watched(where.operator.pid) as watched, Shares() as shares:
             taken = burst(where, count)
@@ -71,9 +80,20 @@ def main() -> int:
             "bareSeconds": bare,
             "processorSeconds": {"operator": shares.seconds, "bare client": bare_shares.seconds},
             "requests": dict(kinds.most_common()),
-        },
+        }
+        | ({"profile": profile(count)} if arguments.profile else {}),
     )
     return 0
+
+
+def profile(count: int) -> dict[str, float]:
+    """What each package takes of the operator's working time in such a burst."""
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "profile"
+        with stand(file) as where:
+            burst(where, count)
+            where.operator.stop()
+            return shares_of_packages(file, where.operator.site)
 
 
 def burst(where: Stand, count: int) -> float:

@@ -36,8 +36,8 @@ SETTINGS = {
 }
 
 
-def packages_layer(folder: Path) -> Layer:
-    """The locked packages and this project, without the programs that they bring."""
+def site_packages(folder: Path) -> Path:
+    """A folder in `folder` with what the operator in the image can import: the locked packages and this project."""
     site = folder / "site"
     version = ".".join(map(str, VERSION))
     into = (
@@ -52,6 +52,12 @@ def packages_layer(folder: Path) -> Layer:
     _uv("pip", "install", *into, "--only-binary", ":all:", "--require-hashes", "-r", LOCK)
     _uv("build", "--wheel", "--no-build-isolation", "--python", sys.executable, "--out-dir", folder / "dist")
     _uv("pip", "install", *into, *(folder / "dist").glob("*.whl"))
+    return site
+
+
+def packages_layer(folder: Path) -> Layer:
+    """The same as a layer, without the programs that the packages bring."""
+    site = site_packages(folder)
     if sys.version_info[:2] == VERSION:
         # A root file system that is read-only keeps no compiled code; by time they would all be stale.
         compiled = ("-m", "compileall", "-q", "-j", "0", "--invalidation-mode", "unchecked-hash")

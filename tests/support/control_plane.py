@@ -139,6 +139,8 @@ class ControlPlane(Access):
             "service-account-issuer": "https://kubernetes.default.svc",
             "service-cluster-ip-range": "10.96.0.0/16",
             "authorization-mode": "RBAC",
+            # Some clusters have it: who blocks the deletion of an owner must be allowed to.
+            "enable-admission-plugins": "OwnerReferencesPermissionEnforcement",
             "audit-policy-file": policy,
             "audit-log-path": self.audit_log,
             # Many clients of a test run share one machine.

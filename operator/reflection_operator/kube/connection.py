@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +53,17 @@ def own_namespace() -> str:
         return "default"
 
 
+async def _anew_where_it_expired(
+    request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
+) -> aiohttp.ClientResponse:
+    """A page that has expired ends kopf's watch for good; after an answer that breaks off it lists anew."""
+    response = await handler(request)
+    if response.status == HTTPStatus.GONE and request.url.query.get("watch") != "true":
+        response.close()
+        raise aiohttp.ClientPayloadError(f"a page of {request.url.path} has expired")
+    return response
+
+
 def watching_session(info: kopf.ConnectionInfo, trace: aiohttp.TraceConfig) -> kopf.AiohttpSession:
     """A connection for kopf that can be listened to."""
     session = aiohttp.ClientSession(
@@ -59,6 +71,7 @@ def watching_session(info: kopf.ConnectionInfo, trace: aiohttp.TraceConfig) -> k
         headers=info.as_http_headers(),
         proxy=info.proxy_url,
         trace_configs=[trace],
+        middlewares=[_anew_where_it_expired],
     )
     return kopf.AiohttpSession(
         server=info.server,

@@ -79,8 +79,10 @@ class Controller:
             try:
                 await self._list_all()
             except (ApiError, *TRANSPORT_ERRORS) as error:
-                _log.warning("%s; trying again in %.0f s", _in_words(error), _LIST_AGAIN_SECONDS)
-                await asyncio.sleep(_LIST_AGAIN_SECONDS)
+                asked = (error.retry_after if isinstance(error, ApiError) else None) or 0.0
+                wait = max(_LIST_AGAIN_SECONDS, asked)
+                _log.warning("%s; trying again in %.0f s", _in_words(error), wait)
+                await asyncio.sleep(wait)
             else:
                 level = logging.DEBUG if self._listed else logging.INFO
                 _log.log(level, "found %d runs", len(self.store.keys()))

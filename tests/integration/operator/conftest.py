@@ -14,6 +14,7 @@ import pytest
 from ...support.cluster import CORE, RUNS, Cluster, Obj, until
 from ...support.control_plane import ControlPlane, start_control_plane
 from ...support.crd import install_crd
+from ...support.fault_proxy import FaultProxy
 from ...support.given_control_plane import GivenControlPlane, given_kubeconfig
 from ...support.kubelet import NODE, Kubelet
 from ...support.kubernetes_programs import find_programs
@@ -79,6 +80,13 @@ def operator(cluster: Cluster, namespace: str, tmp_path: Path) -> Iterator[Opera
     yield process
     process.end()
     print(process.log())
+
+
+@pytest.fixture
+def proxy(cluster: Cluster) -> Iterator[FaultProxy]:
+    """A way to the API server on which harm can be done."""
+    with FaultProxy(cluster.plane.port, cluster.plane.trusting()) as found:
+        yield found
 
 
 @pytest.fixture

@@ -6,13 +6,16 @@ import json
 from typing import Any
 
 import pytest
+import yaml
 
 from ...support.cluster import RUNS, Cluster, Obj
 from ...support.crd import CRD
 from ...unit.api.resources import resource
 from ...unit.api.rule_cases import ALLOWED_CHANGES, CHANGES, CREATION, Case
+from ...unit.api.wrong_values import wrong_values
 from .conftest import Run
 
+WRONG = list(wrong_values(yaml.safe_load(CRD.read_text())))
 _CLIENT_SIDE_APPLY_BYTES = 200_000
 
 
@@ -45,6 +48,18 @@ def test_a_rule_accepts_and_refuses(cluster: Cluster, namespace: str, case: Case
     assert field == case.field
     assert message.startswith("Invalid value: ")
     assert message.endswith(without_value(case.message))
+
+
+@pytest.mark.parametrize("bound", sorted({wrong.bound for wrong in WRONG}))
+def test_each_bound_of_the_schema_is_kept(cluster: Cluster, bound: str) -> None:
+    """One request for each bound of each field; the refusal names the field, and the bound or the type that it should have."""
+    let_pass = []
+    for wrong in (wrong for wrong in WRONG if wrong.bound == bound):
+        answer = cluster.try_to_create(collection("default"), wrong.resource, dryRun="All")
+        said = causes(answer) if answer["kind"] == "Status" else []
+        if not any(field == wrong.field and wrong.words in message for field, message in said):
+            let_pass.append((wrong.field, wrong.words, said))
+    assert let_pass == []
 
 
 @pytest.mark.parametrize("case", CHANGES, ids=lambda case: case.field)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -10,10 +11,18 @@ from pathlib import Path
 
 import pytest
 
-from ...support.cluster import Cluster, Obj, until
+from ...support.cluster import BATCH, Cluster, Obj, until
+from ...support.fault_proxy import FaultProxy
+from ...support.faults import Exchange
 from ...support.kubelet import End, Kubelet, attempt_of, stage_of
 from ...support.operator_process import OperatorProcess
 from .conftest import SHORT_LEASE, Run
+
+SLOWER_LEASE = (
+    "--lease-duration-seconds", "10", "--lease-renew-deadline-seconds", "8", "--lease-retry-seconds", "0.5",
+)  # fmt: skip
+NEWS_LIMIT_S = 60
+"""A guard: the answers come when all else has been heard of."""
 
 
 def writes(
@@ -33,15 +42,25 @@ def writes(
     return found
 
 
-def attempts_to_write(cluster: Cluster, namespace: str) -> int:
+def attempts_to_write(cluster: Cluster, namespace: str) -> list[str]:
     """Requests to change anything but the Lease, whatever came of them."""
     user = f"system:serviceaccount:{namespace}:reflect-operator"
     entries = [json.loads(line) for line in cluster.plane.audit_log.read_text().splitlines()]
-    return sum(
-        entry["user"].get("username") == user
+    return [
+        f"{entry['verb']} {entry['objectRef']['resource']} {entry['objectRef'].get('name', '')}"
+        for entry in entries
+        if entry["user"].get("username") == user
         and entry["verb"] in ("create", "update", "patch", "delete")
         and entry["objectRef"]["resource"] != "leases"
-        for entry in entries
+    ]
+
+
+def listed_twice(run: Run, cluster: Cluster) -> None:
+    """Wait until the operator has looked at everything twice more."""
+    lists = writes(cluster, run.namespace, verbs=("list",))["list jobs"]
+    until(
+        lambda: writes(cluster, run.namespace, verbs=("list",))["list jobs"] >= lists + 2,
+        "two lists of everything",
     )
 
 
@@ -95,12 +114,42 @@ def test_nothing_is_written_when_nothing_happens(
     run.apply()
     until(lambda: run.is_now("Succeeded", "True"), "end of the run", meanwhile=kubelet.tick)
     version = run.get()["metadata"]["resourceVersion"]
-    lists = writes(cluster, run.namespace, verbs=("list",))["list jobs"]
-    until(
-        lambda: writes(cluster, run.namespace, verbs=("list",))["list jobs"] >= lists + 2,
-        "two lists of everything",
-    )
+    listed_twice(run, cluster)
     assert run.get()["metadata"]["resourceVersion"] == version
+
+
+def test_a_job_that_a_queue_holds_is_not_written_to(
+    run: Run, operator: OperatorProcess, kubelet: Kubelet, cluster: Cluster
+) -> None:
+    """Kueue's hold is lifted by Kueue alone, however often the operator looks at it. The test is Kueue."""
+    kubelet.script = lambda _: None
+    operator.start("--resync-seconds", "1")
+    run.apply(metadata__labels={"kueue.x-k8s.io/queue-name": "team-a"})
+    until(lambda: run.status.get("phase") == "Rollout", "rollout", meanwhile=kubelet.tick)
+    run.told("RolloutJobCreated")
+    (job,) = run.jobs()
+    cluster.patch(job_path(run, job), {"spec": {"suspend": True}})
+    until(lambda: run.is_now("Queued", "True", "QuotaWait"), "queued", meanwhile=kubelet.tick)
+    until(lambda: is_held(cluster.get(job_path(run, job))), "end of its pods", meanwhile=kubelet.tick)
+    # What follows from that is written by now.
+    listed_twice(run, cluster)
+    version, before = run.get()["metadata"]["resourceVersion"], attempts_to_write(cluster, run.namespace)
+    listed_twice(run, cluster)
+    assert attempts_to_write(cluster, run.namespace) == before
+    assert run.get()["metadata"]["resourceVersion"] == version
+    assert [each for each in before if " jobs " in each] == [f"create jobs {job['metadata']['name']}"]
+    assert cluster.get(job_path(run, job))["spec"]["suspend"] is True
+
+
+def job_path(run: Run, job: Obj) -> str:
+    return f"{BATCH}/namespaces/{run.namespace}/jobs/{job['metadata']['name']}"
+
+
+def is_held(job: Obj) -> bool:
+    """Whether the Job controller has deleted its pods and says so."""
+    status = job["status"]
+    held = any(each["type"] == "Suspended" and each["status"] == "True" for each in status["conditions"])
+    return held and not status.get("active") and not status.get("terminating")
 
 
 @pytest.fixture
@@ -163,3 +212,43 @@ def test_a_leader_that_slept_does_not_write(
     assert until(lambda: operator.exit_code(), "end of the first replica") == 1
     assert attempts_to_write(cluster, run.namespace) == before
     assert "no longer the leader" in operator.log()
+
+
+def test_a_leader_that_slept_does_not_do_what_has_become_due(
+    run: Run, proxy: FaultProxy, kubelet: Kubelet, cluster: Cluster, tmp_path: Path
+) -> None:
+    """Its Lease has gone to another replica, which sleeps, too: all is left for it to do, and it hears of that first."""
+    kubelet.script = lambda _: None
+    first = OperatorProcess(cluster, run.namespace, tmp_path / "first.log", server=proxy.endpoint)
+    second, told = first.replica(tmp_path / "second.log"), threading.Event()
+
+    def late(exchange: Exchange) -> None:
+        """The news of the Lease comes after all other."""
+        told.wait(NEWS_LIMIT_S)
+        exchange.answer(exchange.forward())
+
+    try:
+        first.start(*SLOWER_LEASE, "--identity", "first")
+        run.apply()
+        until(lambda: run.status.get("phase") == "Rollout", "rollout", meanwhile=kubelet.tick)
+        run.told("RolloutJobCreated")
+        second.start(*SLOWER_LEASE, "--identity", "second")
+        second.probe("/readyz")
+        first.pause()
+        until(lambda: leader_of(cluster, run.namespace) == "second", "second leader")
+        second.pause()
+        kubelet.script = lambda _: End()
+        until(lambda: run.jobs()[0]["status"].get("succeeded"), "end of the Job", meanwhile=kubelet.tick)
+        before = attempts_to_write(cluster, run.namespace)
+        proxy.inject(late, target="/leases", times=100)
+        first.wake()
+        until(lambda: "no longer sure to be the leader" in first.log(), "something that it would do")
+        told.set()
+        assert until(first.exit_code, "end of the first replica") == 1
+        assert attempts_to_write(cluster, run.namespace) == before
+        second.wake()
+        until(lambda: run.is_now("Succeeded", "True"), "end of the run", meanwhile=kubelet.tick)
+    finally:
+        for each in (first, second):
+            each.end()
+            print(each.log())

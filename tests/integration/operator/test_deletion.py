@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from ...support.cluster import BATCH, CORE, Cluster, Obj, until
-from ...support.crd import CRDS, install_crd
+from ...support.crd import CRDS, install_crd, wait_for_the_collector
 from ...support.kubelet import End, Kubelet, Wait, failed, stage_of
 from ...support.operator_process import OperatorProcess
 from ...support.s3_server import ROOT, S3Server
@@ -207,10 +207,16 @@ def test_without_the_operator_the_finalizer_can_be_taken_off_as_the_guide_says(
     nothing_is_left(cluster, run.namespace, kubelet)
 
 
+@pytest.fixture
+def kind(bare: Cluster) -> None:
+    """The kind is there, again where a test has deleted it, and whoever collects garbage knows it."""
+    install_crd(bare)
+    wait_for_the_collector(bare)
+
+
 @pytest.fixture(scope="module")
 def everywhere(bare: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[OperatorProcess]:
     """An operator for a whole cluster, which outlives the namespaces that it works in; not started yet."""
-    install_crd(bare)
     bare.create(f"{CORE}/namespaces", {"metadata": {"name": "ops"}})
     process = OperatorProcess(bare, "ops", tmp_path_factory.mktemp("ops") / "operator.log", everywhere=True)
     yield process
@@ -225,6 +231,7 @@ def somewhere(bare: Cluster, policy: str) -> tuple[Run, Kubelet]:
 
 
 @pytest.mark.parametrize("policy", ["Retain", "Delete"])
+@pytest.mark.usefixtures("kind")
 @pytest.mark.parametrize("there", [True, False], ids=["operator up", "operator down"])
 def test_a_namespace_does_not_wait_for_artefacts(
     bare: Cluster, everywhere: OperatorProcess, policy: str, there: bool
@@ -246,6 +253,7 @@ def test_a_namespace_does_not_wait_for_artefacts(
     assert (f"they stay in s3://team/runs/{run.namespace}/" in everywhere.log()) is (policy == "Delete")
 
 
+@pytest.mark.usefixtures("kind")
 def test_the_kind_goes_with_all_runs_of_either_policy(bare: Cluster, everywhere: OperatorProcess) -> None:
     runs = [somewhere(bare, policy) for policy in ("Retain", "Delete")]
 
@@ -267,8 +275,8 @@ def test_the_kind_goes_with_all_runs_of_either_policy(bare: Cluster, everywhere:
         nothing_is_left(bare, run.namespace, kubelet)
 
 
+@pytest.mark.usefixtures("kind")
 def test_the_kind_goes_while_no_operator_is_there(bare: Cluster, everywhere: OperatorProcess) -> None:
-    install_crd(bare)
     run, kubelet = somewhere(bare, "Retain")
     start(run, everywhere, kubelet)
     everywhere.kill()
@@ -276,10 +284,10 @@ def test_the_kind_goes_while_no_operator_is_there(bare: Cluster, everywhere: Ope
     nothing_is_left(bare, run.namespace, kubelet)
 
 
+@pytest.mark.usefixtures("kind")
 def test_the_kind_waits_for_runs_whose_artefacts_go_until_an_operator_is_there(
     bare: Cluster, everywhere: OperatorProcess
 ) -> None:
-    install_crd(bare)
     run, kubelet = somewhere(bare, "Delete")
     start(run, everywhere, kubelet, spec__deletionPolicy="Delete")
     everywhere.kill()

@@ -177,6 +177,31 @@ def test_a_status_that_was_wiped_is_found_again(
     assert sorted(training.job_names()) == ["evaluate-1", "report-1", "rollout-1", "train-1", "verify-1"]
 
 
+FORGED: dict[str, Obj] = {
+    "a report that is under way": {"current": {"round": 1, "stage": "report", "attempt": 1}},
+    "a clean-up": {"current": {"round": 1, "stage": "cleanup", "attempt": 1}},
+    "a phase": {"phase": "Succeeded"},
+    "no stage that there is": {"current": {"stage": "dreaming"}},
+}
+"""What somebody writes into the status of a training that is at work."""
+
+
+@pytest.mark.parametrize("what", FORGED)
+def test_a_stage_that_somebody_has_written_by_hand_is_not_believed(
+    training: Run, cluster: Cluster, kubelet: Kubelet, what: str
+) -> None:
+    answer = cluster.try_to_patch(f"{training.path}/status", {"status": FORGED[what]})
+    if what == "no stage that there is":
+        assert 'status.current.stage: Unsupported value: "dreaming"' in answer["message"]
+    else:
+        assert answer["kind"] == "ReflectionTraining", answer
+        until(lambda: training.status.get("phase") == "Training", "status", meanwhile=kubelet.tick)
+        until(lambda: training.status["current"]["stage"] == "train", "stage", meanwhile=kubelet.tick)
+    finish(training, kubelet)
+    assert sorted(training.job_names()) == ["evaluate-1", "report-1", "rollout-1", "train-1", "verify-1"]
+    assert training.status["restarts"] == 0
+
+
 def test_an_end_that_somebody_has_written_by_hand_is_none(
     training: Run, cluster: Cluster, kubelet: Kubelet
 ) -> None:

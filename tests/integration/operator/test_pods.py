@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from ...support.cluster import Obj, until
+from ...support.cluster import CORE, Cluster, Obj, until
 from ...support.kubelet import End, Kubelet, attempt_of, index_of, run_on, stage_of
 from ...support.operator_process import OperatorProcess
 from .conftest import Run
@@ -78,3 +78,23 @@ def test_a_shard_whose_pod_is_taken_away_gets_another_one_in_the_same_job(
     assert run.status["restarts"] == 0
     assert run.job_names().count("rollout-1") == 1
     assert seen == {0: 2, 1: 2}
+
+
+def test_a_pod_that_is_evicted_by_the_api_is_not_counted_as_a_failure(
+    run: Run, operator: OperatorProcess, kubelet: Kubelet, cluster: Cluster
+) -> None:
+    """As `kubectl drain` does it: the API server itself writes down that it was a disruption."""
+    kubelet.script = lambda pod: None if (stage_of(pod), attempt_of(pod)) == ("train", 1) else End()
+    operator.start()
+    run.apply(spec__failurePolicy={"maxRestarts": 0})
+    until(lambda: running(kubelet), "training pod", meanwhile=kubelet.tick)
+    (pod,) = running(kubelet)
+    metadata = {name: pod["metadata"][name] for name in ("name", "namespace")}
+    eviction = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": metadata}
+    path = f"{CORE}/namespaces/{run.namespace}/pods/{metadata['name']}/eviction"
+    cluster.create(path, eviction)
+    until(lambda: run.is_now("Succeeded", "True"), "end of the run", meanwhile=kubelet.tick)
+    (attempt,) = run.status["attempts"]
+    assert (attempt["stage"], attempt["reason"], attempt["counted"]) == ("train", "Disrupted", False)
+    assert run.status["restarts"] == 1
+    assert [name for name in run.job_names() if name.startswith("train")] == ["train-1", "train-2"]

@@ -22,7 +22,7 @@ from ...support.cluster import CORE, Cluster, Obj, until
 from ...support.kubelet import End, Kubelet, run_on, stage_of
 from ...support.operator_process import OperatorProcess
 from .conftest import SHORT_LEASE, Run
-from .test_running import requests
+from .test_permissions import requests
 
 REPORTER = """
 import sys, time

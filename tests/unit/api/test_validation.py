@@ -6,13 +6,12 @@ from typing import Any
 
 import pytest
 import yaml
+from reflection_api.crd import custom_resource_definition
 from reflection_api.resource import ReflectionTraining
-from reflection_api.validation import (
-    Checked,
-    check_text,
-)
+from reflection_api.validation import Checked, check_text, dotted, refusals
 
 from .resources import resource
+from .wrong_values import wrong_values
 
 GOOD = """\
 apiVersion: reflection.training/v1alpha1
@@ -245,3 +244,15 @@ def test_what_a_cluster_printed_can_be_checked_again() -> None:
     (found,) = check(yaml.safe_dump(printed)).resources
     assert found.status is None
     assert found.metadata.name == "countdown"
+
+
+def test_each_bound_of_the_schema_is_checked_before_a_cluster_does_it() -> None:
+    """The API server says the same fields (tests/integration/operator/test_api.py)."""
+    wrong = list(wrong_values(custom_resource_definition()))
+    assert len(wrong) > 500
+    unsaid = [
+        f"{each.field}: {each.bound}"
+        for each in wrong
+        if each.field not in {dotted(found.path) for found in refusals(each.resource, local=False)}
+    ]
+    assert unsaid == []

@@ -52,3 +52,13 @@ def test_a_missed_aim_without_a_reason_is_said(written, monkeypatch, capsys) -> 
     assert code == 1
     assert "| it | 0.5 ratio | >= 1 | no |" in page
     assert "refill misses an aim" in capsys.readouterr().err
+
+
+def test_a_soak_is_called_by_its_own_name(written) -> None:
+    _, page = written("operator_soak", 1)
+    assert "`make soak ONLY=operator` on 2026-01-01" in page
+    assert "`make bench ONLY=refill` on 2026-01-01" in written("refill", 1)[1]
+
+
+def test_a_profile_is_shown() -> None:
+    assert _page.profile_table({"aiohttp": 0.251, "json": 0.1})[2:] == ["| aiohttp | 25% |", "| json | 10% |"]

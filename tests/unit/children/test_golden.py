@@ -11,14 +11,20 @@ import pytest
 from reflection_api.stages import Stage
 from reflection_api.validation import load_resources
 from reflection_operator.children.build import build
+from reflection_operator.children.progress_place import ProgressPlace
 from reflection_operator.children.text import to_yaml
 from reflection_operator.settings import OperatorSettings
 
 from .resources import GOLDEN, golden_resource
 
 SETTINGS = OperatorSettings(trainer_image="registry.example/reflect-trainer:test")
+PLACE = ProgressPlace(
+    "https://reflect-operator-progress.reflect-system.svc:8443/v1alpha1/progress",
+    "-----BEGIN CERTIFICATE-----\nthe operator's own\n-----END CERTIFICATE-----\n",
+)
 CASES = {
     "minimal": {"round_number": 1, "attempt": 1, "restarts": 0},
+    "progress": {"round_number": 1, "attempt": 1, "restarts": 0, "progress": PLACE},
     "everything": {"round_number": 2, "attempt": 3, "restarts": 1},
     "container-verifier": {"round_number": 1, "attempt": 1, "restarts": 0},
 }

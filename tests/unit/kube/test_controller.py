@@ -30,6 +30,28 @@ def test_a_run_about_which_nothing_could_be_sent_is_looked_at_again() -> None:
     assert 0 < in_no_time(play()) < 5
 
 
+class Busy:
+    """An API server that wants to be left alone once."""
+
+    def __init__(self) -> None:
+        self.asked: list[float] = []
+
+    async def pages(
+        self, _: Kind, __: str | None, ___: str
+    ) -> AsyncIterator[tuple[list[dict[str, object]], int]]:
+        self.asked.append(asyncio.get_running_loop().time())
+        if len(self.asked) == 1:
+            raise ApiError("list", 429, b"{}", {"Retry-After": "30"})
+        yield [], 7
+
+
+def test_a_list_comes_again_when_the_server_wants_it() -> None:
+    server = Busy()
+    controller = Controller(server, Metrics(), Options(_cli_parse_args=[]), lambda: None)
+    in_no_time(controller.fill())
+    assert server.asked[1] - server.asked[0] == pytest.approx(30, abs=0.1)
+
+
 class Places:
     """An API server with one run in each namespace that may be read."""
 
