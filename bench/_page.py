@@ -96,11 +96,6 @@ def section(title: str, record: dict[str, Any]) -> list[str]:
         ]
     if spent := record["details"].get("processorSeconds"):
         lines += ["", *shares_table(spent)]
-    if share := record["details"].get("withSeeds"):
-        lines += [
-            "",
-            f"With a seed for each answer bare vLLM makes {share:.4g} of the tokens per second that it makes without.",
-        ]
     for sentence in (NOTES.get(name), misses(record) and BOUNDS[name]):
         lines += ["", sentence] if sentence else []
     return lines

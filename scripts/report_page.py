@@ -41,6 +41,11 @@ OF_TRAINING = (
 )
 """What the page may quote: no path of this machine is among it."""
 MARGIN = 24
+IN_PAGE = """element => {
+  const {x, y, width, height} = element.getBoundingClientRect();
+  return {x: x + scrollX, y: y + scrollY, width, height};
+}"""
+"""A part's place in the whole page: typing into a field may have scrolled to it."""
 MAX_BYTES = 300_000
 
 
@@ -134,8 +139,7 @@ def save(name: str, shown: Page, part: str | None = None, *, tallest: int = 2000
     """A picture of what is in view, or of one part."""
     file = IMAGES / f"report-{name}.png"
     if part:
-        box = shown.locator(part).bounding_box()
-        assert box is not None
+        box = shown.locator(part).evaluate(IN_PAGE)
         clip = {
             "x": box["x"] - MARGIN,
             "y": box["y"] - MARGIN,

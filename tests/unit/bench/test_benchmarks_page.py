@@ -21,7 +21,7 @@ def written(tmp_path, monkeypatch) -> Any:
         record = {
             "name": name,
             "metrics": [metric("it", value, "ratio", ">=", 1)],
-            "details": {"machine": MACHINE, "withSeeds": 0.875},
+            "details": {"machine": MACHINE},
         }
         (tmp_path / f"{name}.json").write_text(json.dumps(record))
         monkeypatch.setattr("sys.argv", ["_page.py", str(tmp_path / "page.md")])
@@ -40,7 +40,6 @@ def test_what_bounds_it_stands_where_an_aim_is_missed(written, monkeypatch) -> N
     code, page = written("refill", 0.5)
     assert code == 0
     assert "Bound by the moon." in page
-    assert "bare vLLM makes 0.875 of the tokens per second" in page
     code, page = written("refill", 1.5)
     assert code == 0
     assert "Bound by the moon." not in page
