@@ -10,8 +10,10 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from reflection_api.items import Item
+from reflection_api.items import Item, Message
+from reflection_api.spec import AuditSpec
 from reflection_trainer.verify import reasoning_gym_library
+from reflection_trainer.verify.audit import audit
 from reflection_trainer.verify.reasoning_gym_library import EVALUATES_ANSWERS, TOO_KIND, UNSUPPORTED
 from reflection_trainer.verify.registry import make_verifier
 from reflection_trainer.verify.verifier import RowError
@@ -164,6 +166,22 @@ def test_an_empty_answer_is_right_where_the_entry_s_own_is_empty(library):
     texts = ("", "<answer> </answer>", "A#")
     assert reasons(*((text, empty) for text in texts)) == ["correct", "correct", "wrong_answer"]
     assert reasons((VERIFIER.gold({"entry": empty}), empty), ("", other)) == ["correct", "no_answer"]
+
+
+@pytest.mark.parametrize("name", ["puzzle24", "propositional_logic", "n_queens"])
+def test_a_puzzle_with_many_right_answers_passes_its_audit(library, name):
+    """What is right for another entry may be right here, too: that is no way to cheat."""
+    sample = [
+        Item(
+            id=str(n),
+            messages=[Message(role="user", content=made["question"])],
+            completion="hm",
+            row={"entry": made},
+        )
+        for n, made in enumerate(json.loads(json.dumps(list(library.create_dataset(name, seed=3, size=8)))))
+    ]
+    found = audit(VERIFIER, VERIFIER.verify, sample, AuditSpec())
+    assert (found.gold, found.gold_refused, found.canaries_accepted) == (8, 0, 0)
 
 
 HOSTILE = [

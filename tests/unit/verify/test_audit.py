@@ -161,6 +161,8 @@ def test_a_question_that_equals_its_answer_is_no_canary_for_math() -> None:
         ("<answer>7</answer>", "7.0"),
         ("$3$", "3"),
         ("1,000", "1000"),
+        ("\\boxed{-\\frac{1}{2}}", "-0.5"),
+        ("$\\dfrac{3}{4}$", "3/4"),
     ],
 )
 def test_what_may_be_the_same_answer(one: str, other: str) -> None:
@@ -171,6 +173,17 @@ def test_what_may_be_the_same_answer(one: str, other: str) -> None:
 @pytest.mark.parametrize(("one", "other"), [("7", "8"), ("a", ""), ("1/0", "1"), ("1e999999999", "2")])
 def test_what_is_another_answer(one: str, other: str) -> None:
     assert not alike(one, other)
+
+
+def test_where_many_answers_are_right_that_to_another_question_is_no_canary() -> None:
+    class Puzzles(Exact):
+        name = "reasoning_gym"
+
+    kinds = {
+        verifier.name: {canary.kind for canary in canaries(rows(40), verifier)}
+        for verifier in (Exact(), Puzzles())
+    }
+    assert kinds["exact"] - kinds["reasoning_gym"] == {"the right answer to another question"}
 
 
 def test_a_canary_that_may_be_right_is_left_out() -> None:

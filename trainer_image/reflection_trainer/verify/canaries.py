@@ -29,7 +29,13 @@ MAY_HOLD_AN_ANSWER = ("json_schema", "math")
 """Verifiers whose questions are no canaries: "Compute $3+4$" is equal to 7, and a question may show JSON of the wanted shape.
 By their rules that is right."""
 
+MANY_RIGHT_ANSWERS = ("reasoning_gym",)
+"""Verifiers that may take the right answer to another question for right: with `puzzle24` any expression that makes 24 is, with
+`propositional_logic` any conclusion."""
+
 _DRESS = re.compile(r"</?answer>|\\boxed|[{}$\s]")
+
+_FRACTION = re.compile(r"\\[dt]?frac\{([0-9]{1,20})\}\{([0-9]{1,20})\}")
 
 
 class Canary(NamedTuple):
@@ -65,7 +71,7 @@ def _kinds(
     question = items[number].messages[-1].content if items[number].messages else ""
     if question.strip() and verifier not in MAY_HOLD_AN_ANSWER:
         yield "the question itself", question
-    own = golds[number]
+    own = None if verifier in MANY_RIGHT_ANSWERS else golds[number]
     turned = (*golds[number + 1 :], *golds[:number])
     other = next((gold for gold in turned if own and gold and not alike(gold, own)), None)
     if other:
@@ -76,7 +82,7 @@ def _kinds(
 
 def alike(one: str, other: str) -> bool:
     """Whether two answers may well be the same one: equal but for case, white space and dress, or as numbers."""
-    bare = [_DRESS.sub("", text).casefold() for text in (one, other)]
+    bare = [_DRESS.sub("", _FRACTION.sub(r"\1/\2", text)).casefold() for text in (one, other)]
     return bare[0] == bare[1] or (
         None not in (values := [_number(text) for text in bare]) and values[0] == values[1]
     )
