@@ -12,7 +12,7 @@ from ..support.helm import Helm
 from ..support.nodes.cluster import ClusterWithNodes, lacking
 from ..support.nodes.evidence import evidence
 from ..support.nodes.example import SYSTEM, install_operator, load_images, upload_inputs
-from ..support.nodes.rows import ROWS, forget, keep
+from ..support.nodes.rows import ROWS, keep
 from ..support.nodes.s3 import S3InCluster
 from ..support.nodes.small_run import SmallRun
 
@@ -30,15 +30,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Rows of the table of faults leave a record, unless they fail."""
+    """Rows of the table of faults leave a record."""
     report = yield
     if report.failed:
         item.stash[_FAILED] = True
     if item.path.name.startswith(ROWS) and report.when == "call":
-        if report.passed:
-            keep(item, report)
-        else:
-            forget(item)
+        keep(item, report)
     return report
 
 

@@ -38,7 +38,9 @@ def test_whoever_waits_has_the_next_turn_also_after_one_that_was_killed() -> Non
     with subprocess.Popen([sys.executable, "-c", HOLDS], cwd=ROOT, stdout=subprocess.PIPE) as holder:
         assert holder.stdout is not None
         holder.stdout.readline()
-        with pytest.raises(Occupied, match=f"process {holder.pid},"):
-            take_turn(0)
-        holder.kill()
+        try:
+            with pytest.raises(Occupied, match=f"process {holder.pid},"):
+                take_turn(0)
+        finally:
+            holder.kill()
         take_turn(60).close()
