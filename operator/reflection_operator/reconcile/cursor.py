@@ -67,8 +67,8 @@ class Here:
 def locate(run: Observed, status: ReflectionTrainingStatus) -> Here:
     """Find where a run is."""
     jobs = own_jobs(run)
-    # Nothing of ours puts a run there otherwise: somebody edited the status, and it counts as lost.
-    remembered = status.current if status.current and _can_have_reached(run, status, status.current) else None
+    # Nothing of ours puts a run that is not deleted there: somebody edited the status, and it counts as lost.
+    remembered = status.current if status.current and _can_be_at(run, status.current.stage) else None
     cursor = _greater(remembered, max(jobs, key=position, default=None)) or _START
     job = next((job for job in jobs if position(job) == position(cursor)), None)
     pods = pods_of(run, job) if job else ()
@@ -126,11 +126,6 @@ def first_attempt(round_number: int, stage: Stage) -> Cursor:
 
 def _can_be_at(run: Observed, stage: Stage) -> bool:
     return stage in RUN_STAGES or run.resource.metadata.deletion_timestamp is not None
-
-
-def _can_have_reached(run: Observed, status: ReflectionTrainingStatus, at: Cursor) -> bool:
-    """A run comes to its report together with the verdict, and to its clean-up by being deleted."""
-    return _can_be_at(run, at.stage) and (at.stage is not Stage.REPORT or status.verdict is not None)
 
 
 def _greater(remembered: Cursor | None, newest: ObservedJob | None) -> Cursor | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from reflection_api.stages import Stage
-from reflection_api.status import ReflectionTrainingStatus, Verdict
+from reflection_api.status import ReflectionTrainingStatus
 from reflection_operator.reconcile.cursor import locate, position
 
 from .builders import UID, complete, failed, job, look, pod, resource, status_at
@@ -19,7 +19,6 @@ STEPS = [
     (2, Stage.ROLLOUT, 1),
     (2, Stage.REPORT, 1),
 ]
-VERDICT = Verdict(succeeded=True, reason="Completed", message="second try 0.4 -> 0.6")
 
 
 def test_positions_are_ordered_as_a_run_goes():
@@ -30,7 +29,7 @@ def test_positions_are_ordered_as_a_run_goes():
 @pytest.mark.parametrize("remembered", STEPS)
 @pytest.mark.parametrize("shown", STEPS)
 def test_the_greater_of_status_and_jobs_wins(remembered, shown):
-    status = status_at(remembered[1], remembered[2], round_number=remembered[0], verdict=VERDICT)
+    status = status_at(remembered[1], remembered[2], round_number=remembered[0])
     newest = job(shown[1], shown[2], round_number=shown[0])
     here = locate(look(resource(rounds=2), [newest]), status)
     found = here.cursor.round, here.cursor.stage, here.cursor.attempt
@@ -51,14 +50,6 @@ def test_the_greater_of_status_and_jobs_wins(remembered, shown):
 def test_a_lost_status_is_found_again_in_the_jobs(jobs, expected):
     cursor = locate(look(resource(), jobs), ReflectionTrainingStatus()).cursor
     assert (cursor.round, cursor.stage, cursor.attempt, cursor.restarts) == expected
-
-
-def test_a_report_without_a_verdict_was_not_remembered_by_us():
-    """Else whoever writes that into the status would have a success for a training that never was."""
-    at_work = job(Stage.TRAIN)
-    forged = status_at(Stage.TRAIN).model_copy(update={"current": status_at(Stage.REPORT).current})
-    here = locate(look(resource(), [at_work], [pod(at_work)]), forged)
-    assert (here.cursor.stage, here.superseded) == (Stage.TRAIN, ())
 
 
 def test_the_start_of_a_stage_survives_a_stale_status():
