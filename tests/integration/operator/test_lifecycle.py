@@ -178,7 +178,6 @@ def test_a_status_that_was_wiped_is_found_again(
 
 
 FORGED: dict[str, Obj] = {
-    "a report that is under way": {"current": {"round": 1, "stage": "report", "attempt": 1}},
     "a clean-up": {"current": {"round": 1, "stage": "cleanup", "attempt": 1}},
     "a phase": {"phase": "Succeeded"},
     "no stage that there is": {"current": {"stage": "dreaming"}},
