@@ -32,12 +32,12 @@ def test_a_stage_that_fails_is_told_and_the_corrected_run_goes_on_from_what_was_
     said = " ".join((failed.stdout + failed.stderr).split())
     assert "spec.training.lora.targetModules: q_porj: the model has no linear layer of that name" in said
     assert "Traceback" not in said
-    made = wrong.finished()
+    made = wrong.work_done()
     assert any("/verify/" in path for path in made)
     right = loop_with_adapters(tmp_path, "q_proj")
     done = right.run()
     assert done.returncode == 0, done.stdout + done.stderr
-    left = right.finished()
+    left = right.work_done()
     assert {path: left[path] for path in made} == made, "what was there was made again"
     assert right.file("round-1/train/model/manifest.json").is_file()
 
