@@ -213,6 +213,14 @@ class Cluster:
                 self.delete_job(job.name)
         self.kept()
 
+    def end_orphans(self) -> None:
+        """Pods that were left alone by `--cascade=orphan` end when they have done their work: nobody stops them."""
+        uids = {job.uid for job in self.jobs.values()}
+        for pod in self.unended_pods():
+            if pod.job_uid not in uids:
+                self._end(pod, PodPhase.FAILED, Terminated(1, "Error", "", self.now))
+        self.kept()
+
     def delete_job(self, name: str, *, how: str = "background") -> None:
         """Delete a Job as `kubectl delete --cascade` does: background, foreground or orphan."""
         job = self.jobs[name]

@@ -157,10 +157,11 @@ class Machine(RuleBasedStateMachine):
             self.cluster.change_spec(suspend=False)
 
     def comes_to_rest(self):
-        """Nothing has to succeed for that: pods only have to stop when they are told to."""
+        """Nothing has to succeed for that: pods only have to stop when they are told to, and orphans by themselves."""
         for _ in range(4):
             self.look(0, 0, 0, 4)
             self.cluster.end_stopped_pods()
+            self.cluster.end_orphans()
         assert not self.cluster.live_jobs()
         assert not self.cluster.unended_pods()
         conditions = self.cluster.resource.status.conditions
