@@ -2,12 +2,14 @@
 
     python bench/_faults_page.py docs/results/cluster-faults.md
 
-Only rows that have passed have a record there (tests/support/nodes/rows.py).
+Rows that were run have a record there (tests/support/nodes/rows.py). Those without one keep their line on the page; those that
+did not pass lose it.
 """
 
 from __future__ import annotations
 
 import json
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -22,6 +24,10 @@ GROUPS = {
     "control_plane": "Control plane",
     "storage": "Storage",
 }
+TABLE = [
+    "| row | fault | restarts (counted) | same weights | seconds | date | commit | machine |",
+    f"|{'---|' * 8}",
+]
 HEAD = """# Faults on a cluster
 
 Each row is a test on two real nodes of one machine, with the operator installed by Helm and S3 over TLS in the cluster: a small
@@ -32,35 +38,51 @@ last bit.
 
 `make soak ONLY=cluster ROW=<row>` runs one; `python bench/_faults_page.py docs/results/cluster-faults.md` writes this page.
 A `+` behind a commit stands for changes that were not committed yet.
+
+Not among them: a pod whose clock is wrong. Pods of one machine share its clock, and libfaketime, which would show another
+one to a process, does not work with these programs.
 """
+_LINE = re.compile(r"^\| `(\w+)` \|")
+_HEADING = re.compile(r"^## (.+)$")
 
 
 def main() -> int:
     """Write the page from the records that are there."""
     (target,) = map(Path, sys.argv[1:])
-    records = [json.loads(file.read_text()) for file in sorted(RECORDS.glob("*.json"))]
+    rows = written(target)
+    for record in (json.loads(file.read_text()) for file in RECORDS.glob("*.json")):
+        of_group = rows[GROUPS[record["group"]]]
+        of_group.pop(record["row"], None)
+        if record["passed"]:
+            of_group[record["row"]] = line(record)
     lines = [HEAD.rstrip()]
-    for group, title in GROUPS.items():
-        if rows := [record for record in records if record["group"] == group]:
-            lines += ["", f"## {title}", "", *table(rows)]
+    for title, of_group in rows.items():
+        if of_group:
+            lines += ["", f"## {title}", "", *TABLE, *(of_group[row] for row in sorted(of_group))]
     write_page(target, "\n".join(lines) + "\n")
     return 0
 
 
-def table(records: list[dict[str, Any]]) -> list[str]:
-    """A line for each row."""
-    lines = [
-        "| row | fault | restarts (counted) | same weights | seconds | date | commit | machine |",
-        f"|{'---|' * 8}",
-    ]
-    for record in records:
-        figures, where = record["figures"], record["machine"]
-        lines.append(
-            f"| `{record['row']}` | {record['title']} | {figures['restarts']} ({figures['counted']}) | "
-            f"{figures.get('same weights', 'not compared')} | {record['seconds']:.0f} | {where['date']} | {where['commit']} | "
-            f"{where['cores']} cores of {where['processor']} |"
-        )
-    return lines
+def written(page: Path) -> dict[str, dict[str, str]]:
+    """The lines that are on the page, by title of their group and name of their row."""
+    rows: dict[str, dict[str, str]] = {title: {} for title in GROUPS.values()}
+    title = ""
+    for text in page.read_text().splitlines() if page.exists() else ():
+        if heading := _HEADING.match(text):
+            title = heading[1]
+        elif found := _LINE.match(text):
+            rows[title][found[1]] = text
+    return rows
+
+
+def line(record: dict[str, Any]) -> str:
+    """What the page says of a row that has passed."""
+    figures, where = record["figures"], record["machine"]
+    return (
+        f"| `{record['row']}` | {record['title']} | {figures['restarts']} ({figures['counted']}) | "
+        f"{figures.get('same weights', 'not compared')} | {record['seconds']:.0f} | {where['date']} | {where['commit']} | "
+        f"{where['cores']} cores of {where['processor']} |"
+    )
 
 
 if __name__ == "__main__":

@@ -12,7 +12,9 @@ from ..support.helm import Helm
 from ..support.nodes.cluster import ClusterWithNodes, lacking
 from ..support.nodes.evidence import evidence
 from ..support.nodes.example import RESTRICTED, SYSTEM, install_operator, load_images, upload_inputs
-from ..support.nodes.rows import ROWS, forget, keep
+from ..support.nodes.gate import Gate
+from ..support.nodes.node import Node
+from ..support.nodes.rows import ROWS, keep
 from ..support.nodes.s3 import S3InCluster
 from ..support.nodes.small_run import SmallRun
 
@@ -30,15 +32,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Rows of the table of faults leave a record, unless they fail."""
+    """Rows of the table of faults leave a record."""
     report = yield
     if report.failed:
         item.stash[_FAILED] = True
     if item.path.name.startswith(ROWS) and report.when == "call":
-        if report.passed:
-            keep(item, report)
-        else:
-            forget(item)
+        keep(item, report)
     return report
 
 
@@ -96,6 +95,12 @@ def s3(loaded: ClusterWithNodes) -> S3InCluster:
 
 
 @pytest.fixture(scope="session")
+def gate(nodes: ClusterWithNodes, s3: S3InCluster) -> Gate:
+    """A way to the storage that tests may make a bad one."""
+    return Gate(nodes, s3)
+
+
+@pytest.fixture(scope="session")
 def admin(loaded: ClusterWithNodes, tmp_path_factory: pytest.TempPathFactory) -> Helm:
     """Helm as an administrator of the cluster has it."""
     return Helm(tmp_path_factory.mktemp("helm"), loaded.plane.kubeconfig)
@@ -118,6 +123,14 @@ def run(
 ) -> SmallRun:
     """A run that is not started yet."""
     return SmallRun(nodes, s3, namespace, record_property)
+
+
+@pytest.fixture
+def second(nodes: ClusterWithNodes, run: SmallRun) -> Iterator[Node]:
+    """The node where neither operator nor storage is, for something to happen to; it is well when the test has ended."""
+    node = nodes.node("node-2")
+    yield node
+    nodes.mend(node)
 
 
 @pytest.fixture(scope="session")

@@ -1,10 +1,9 @@
-"""The rows of the table of faults: a record of each that has passed, which bench/_faults_page.py makes a page of."""
+"""The rows of the table of faults: a record of each that was run, which bench/_faults_page.py makes a page of."""
 
 from __future__ import annotations
 
 import json
 import subprocess
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -31,9 +30,10 @@ _WHERE = _where()
 
 
 def keep(item: pytest.Item, report: pytest.TestReport) -> None:
-    """Write down that a row has passed."""
+    """Write down how a row was passed, or that it was not."""
     record = {
-        "row": _name(item),
+        "row": item.name.removeprefix("test_"),
+        "passed": report.passed,
         "group": item.path.stem.removeprefix(ROWS),
         "title": _title(item),
         "seconds": round(report.duration, 1),
@@ -41,23 +41,10 @@ def keep(item: pytest.Item, report: pytest.TestReport) -> None:
         "machine": _WHERE,
     }
     RECORDS.mkdir(parents=True, exist_ok=True)
-    _file(item).write_text(json.dumps(record, indent=2) + "\n")
-
-
-def forget(item: pytest.Item) -> None:
-    """A row that does not pass any more has no record."""
-    _file(item).unlink(missing_ok=True)
-
-
-def _name(item: pytest.Item) -> str:
-    return item.name.removeprefix("test_")
+    (RECORDS / f"{record['row']}.json").write_text(json.dumps(record, indent=2) + "\n")
 
 
 def _title(item: pytest.Item) -> str:
     """The first line of its docstring."""
     assert isinstance(item, pytest.Function)
     return str(item.function.__doc__ or item.name).strip().splitlines()[0]
-
-
-def _file(item: pytest.Item) -> Path:
-    return RECORDS / f"{_name(item)}.json"

@@ -1,36 +1,58 @@
-"""The page of the table of faults: a line for each row that has left a record."""
+"""The page of the table of faults: a line for each row that has passed when it was run last."""
 
 from __future__ import annotations
 
 import json
+from pathlib import Path
+from typing import Any
 
 import _faults_page
+import pytest
 
 MACHINE = {"date": "2026-01-01", "commit": "abc", "cores": 2, "processor": "a processor"}
 
 
-def test_rows_stand_in_their_groups(tmp_path, monkeypatch) -> None:
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(_faults_page, "RECORDS", tmp_path)
-    for row, group, figures in (
-        ("node_drained", "nodes", {"restarts": 1, "counted": 0, "same weights": "yes"}),
-        ("pod_deleted", "pods", {"restarts": 1, "counted": 1}),
-    ):
-        record = {
-            "row": row,
-            "group": group,
-            "title": row,
-            "seconds": 61.7,
-            "figures": figures,
-            "machine": MACHINE,
-        }
-        (tmp_path / f"{row}.json").write_text(json.dumps(record))
     monkeypatch.setattr("sys.argv", ["_faults_page.py", str(tmp_path / "page.md")])
+    return tmp_path
+
+
+def record(folder: Path, row: str, group: str, *, passed: bool = True, **figures: Any) -> None:
+    whole = {
+        "row": row, "passed": passed, "group": group, "title": row, "seconds": 61.7, "figures": figures, "machine": MACHINE,
+    }  # fmt: skip
+    (folder / f"{row}.json").write_text(json.dumps(whole))
+
+
+def page(folder: Path) -> str:
     assert _faults_page.main() == 0
-    page = (tmp_path / "page.md").read_text()
-    first, second = page.index("## Pods"), page.index("## Nodes")
-    assert "| `pod_deleted` | pod_deleted | 1 (1) | not compared | 62 |" in page[first:second]
+    return (folder / "page.md").read_text()
+
+
+def test_rows_stand_in_their_groups(folder: Path) -> None:
+    record(folder, "node_drained", "nodes", **{"restarts": 1, "counted": 0, "same weights": "yes"})
+    record(folder, "pod_deleted", "pods", restarts=1, counted=1)
+    text = page(folder)
+    first, second = text.index("## Pods"), text.index("## Nodes")
+    assert "| `pod_deleted` | pod_deleted | 1 (1) | not compared | 62 |" in text[first:second]
     assert (
         "| `node_drained` | node_drained | 1 (0) | yes | 62 | 2026-01-01 | abc | 2 cores of a processor |"
-        in page[second:]
+        in text[second:]
     )
-    assert "## Storage" not in page
+    assert "## Storage" not in text
+
+
+def test_rows_that_are_not_run_again_stay_and_those_that_fail_go(folder: Path) -> None:
+    for row in ("first", "second", "third"):
+        record(folder, row, "pods", restarts=0, counted=0)
+    before = page(folder)
+    (folder / "first.json").unlink()
+    record(folder, "second", "pods", restarts=3, counted=2)
+    record(folder, "third", "pods", passed=False)
+    after = page(folder)
+    assert "| `first` |" in after
+    assert "| `first` | first | 0 (0) |" in before
+    assert "| `second` | second | 3 (2) |" in after
+    assert "`third`" not in after
