@@ -13,6 +13,7 @@ from typing import Any
 from _records import WORK, aims_table, write_page
 
 TITLES = {
+    "cold_demo": "The demo in a fresh clone",
     "command_line": "The command line",
     "train_step": "A training step beside TRL's own pieces",
     "rollout": "Answers per second beside bare vLLM",
@@ -24,6 +25,7 @@ TITLES = {
     "operator_idle": "A thousand runs that wait",
 }
 NOTES = {
+    "cold_demo": "Caches were empty. The set-up and its downloads depend on the line, and count by themselves.",
     "train_step": "transformers generates with the weights in training themselves. vLLM holds a copy of them, and a canary "
     "checks it after every update: the figure with vLLM counts what the canary takes of a step on top of all else of ours.",
     "checkpoint_upload": "The two uploads take turns, and so do trainings with checkpoints and without. A checkpoint of the "
@@ -33,6 +35,7 @@ NOTES = {
 }
 """What a reader should know of how it was measured; no figures."""
 BOUNDS = {
+    "cold_demo": "",
     "command_line": "",
     "train_step": "",
     "rollout": "",
@@ -84,6 +87,13 @@ def section(title: str, record: dict[str, Any]) -> list[str]:
         "",
         *aims_table(record["metrics"]),
     ]
+    if stated := record["details"].get("stated"):
+        lines += [
+            "",
+            "| without an aim | |",
+            "|---|---:|",
+            *(f"| {what} | {value} |" for what, value in stated.items()),
+        ]
     if spent := record["details"].get("processorSeconds"):
         lines += ["", *shares_table(spent)]
     for sentence in (NOTES.get(name), misses(record) and BOUNDS[name]):

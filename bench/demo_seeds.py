@@ -23,7 +23,17 @@ FIGURES = {
     "second try (cumulative)": "secondTry",
     "retry after reflection, fixed failures": "retrySuccess",
     "control: fresh try instead": "freshTry",
-    "control: reflection of another question": "shuffled",
+    "control: reflection on another question": "shuffled",
+    "control: asked again, no reflection": "plainRetry",
+    "control: a general sentence": "genericReflection",
+    "control: the other model's reflection": "swappedReflection",
+}
+CONTROLS = {
+    "a fresh try": "reflectionAgainstFresh",
+    "shuffled reflections": "reflectionAgainstShuffled",
+    "being asked again": "reflectionAgainstPlain",
+    "a general sentence": "reflectionAgainstGeneric",
+    "the base model's reflections": "reflectionAgainstSwapped",
 }
 
 
@@ -58,10 +68,7 @@ def summarise(seeds: list[int], results: list[dict[str, Any]]) -> dict[str, Any]
         metric("seconds, slowest seed", max(seconds), "s", "<=", 900),
         metric("peak memory", max(memory), "GB", "<=", 6),
     ]
-    for name, key in (
-        ("a fresh try", "reflectionAgainstFresh"),
-        ("shuffled reflections", "reflectionAgainstShuffled"),
-    ):
+    for name, key in CONTROLS.items():
         low = min(result[key]["interval"][0] for result in results)
         metrics.append(
             metric(f"reflection minus {name}, lowest end of a seed's interval", low, "fraction", ">", 0)

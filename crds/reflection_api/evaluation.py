@@ -27,7 +27,7 @@ class PairedComparison(Comparison, Paired):
 
 
 class Contrast(Paired):
-    """The trained model's retry success with its own reflections against a control, on the same failures. Fractions."""
+    """One model's retry success with the trained model's reflections against a control, on the same failures. Fractions."""
 
     reflection: float = Field(
         description="Retry success after the trained model's reflection on this failure."
@@ -166,8 +166,12 @@ class EvaluationResult(ApiModel):
     reflection_against_generic: Contrast | None = Field(
         None, description="Trained: its reflections against one general sentence."
     )
-    reflection_against_swapped: Contrast | None = Field(
+    reflection_against_base: Contrast | None = Field(
         None, description="Trained: its reflections against the base model's, with its own retry after both."
+    )
+    reflection_given_to_base: Contrast | None = Field(
+        None,
+        description="The trained model's reflections against the base model's; the base model retries after both.",
     )
     compared: ThirdModel | None = Field(None, description="The third model, where one was asked for.")
     regression: list[RegressionScore] = Field(

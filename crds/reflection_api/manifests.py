@@ -58,14 +58,27 @@ class Provenance(ApiModel):
         The same bytes are the same from wherever they came: a place counts only where the hashes differ or one is not known.
         """
         mine, theirs = self.to_dict(), other.to_dict()
-        found = {}
+        found: dict[str, tuple[Any, Any]] = {}
         for part in sorted(mine.keys() | theirs.keys()):
             ours, others = mine.get(part, {}), theirs.get(part, {})
             same_bytes = ours.get("sha256") is not None and ours.get("sha256") == others.get("sha256")
-            for key in sorted(ours.keys() | others.keys()):
-                if ours.get(key) != others.get(key) and not (same_bytes and key in _PLACE):
-                    found[f"{part}.{key}"] = (ours.get(key), others.get(key))
+            counts = (ours.keys() | others.keys()) - (set(_PLACE) if same_bytes else set())
+            for key in sorted(counts):
+                found |= _differing(f"{part}.{key}", ours.get(key), others.get(key))
         return found
+
+
+def _differing(path: str, mine: Any, theirs: Any) -> dict[str, tuple[Any, Any]]:
+    """What differs at and below a path: of nested settings each by its own name."""
+    if not any(isinstance(value, dict) and value for value in (mine, theirs)):
+        return {} if mine == theirs else {path: (mine, theirs)}
+    if not all(value is None or isinstance(value, dict) for value in (mine, theirs)):
+        return {path: (mine, theirs)}
+    ours, others = mine or {}, theirs or {}
+    found: dict[str, tuple[Any, Any]] = {}
+    for key in sorted(ours.keys() | others.keys()):
+        found |= _differing(f"{path}.{key}", ours.get(key), others.get(key))
+    return found
 
 
 class Manifest(ApiModel):

@@ -16,10 +16,11 @@ import time
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
 import psutil
 import pyarrow.parquet as pq
+from reflection_api.evaluation import Contrast, EvaluationResult
+from reflection_trainer.report.comparisons import contrasts
 from reflection_trainer.train.family import dying_with_this_process
 
 HERE = Path(__file__).resolve().parent
@@ -116,7 +117,8 @@ def add_up(workdir: Path, seconds: float, peak: int) -> dict[str, float]:
 def conclude(workdir: Path, seed: int, used: dict[str, float]) -> None:
     """Write build/demo/result.json and print what the reflections say before and after."""
     evaluation = next(workdir.glob("storage/*/*/round-1/evaluate"))
-    result = json.loads((evaluation / "result.json").read_text())
+    evaluated = (evaluation / "result.json").read_bytes()
+    result = json.loads(evaluated)
     result |= {
         "seeds": [seed],
         "seconds": round(used["seconds"], 1),
@@ -128,11 +130,8 @@ def conclude(workdir: Path, seed: int, used: dict[str, float]) -> None:
     print("\nWhat changed: the most common reflection")
     for who in ("base", "trained"):
         print(f"  {who:<8} {most_common(evaluation.glob(f'{who}-second-*.parquet'))}")
-    for name, control in (
-        ("a fresh try", "reflectionAgainstFresh"),
-        ("a shuffled reflection", "reflectionAgainstShuffled"),
-    ):
-        print(f"  The trained reflections against {name}: {words(result[control])}")
+    for name, figures in contrasts(EvaluationResult.model_validate_json(evaluated)):
+        print(f"  The trained reflections against {name}: {words(figures)}")
     print(
         f"{used['seconds'] / 60:.1f} minutes, {used['peakMemoryBytes'] / 1e9:.1f} GB at most. Figures: {target}\n"
         "Again, on a cluster: the same file with other URIs, see docs/on-a-cluster.md"
@@ -153,12 +152,12 @@ def most_common(transcripts: Iterable[Path]) -> str:
     return f'"{text}" ({count:,} of {len(rows):,} reflections, {right / count:.0%} right after it)'
 
 
-def words(contrast: dict[str, Any]) -> str:
+def words(contrast: Contrast) -> str:
     """A contrast as text."""
-    low, high = contrast["interval"]
+    low, high = contrast.interval
     return (
-        f"{contrast['reflection']:.3f} to {contrast['control']:.3f}, {contrast['difference']:+.3f} "
-        f"[{low:+.3f}, {high:+.3f}], n = {contrast['samples']:,}"
+        f"{contrast.reflection:.3f} to {contrast.control:.3f}, {contrast.difference:+.3f} "
+        f"[{low:+.3f}, {high:+.3f}], n = {contrast.samples:,}"
     )
 
 

@@ -104,14 +104,14 @@ class LocalRun:
         return status is not None and status.phase in (Phase.SUCCEEDED, Phase.FAILED)
 
     def _step(self) -> Decision:
-        """One look: observe, decide, act."""
+        """One look: observe, decide, act in the order that reconcile/decision.py demands: the status is the memory."""
         decision = decide(self._observe())
+        self._save(decision.status)
         for name in decision.delete:
             self._cluster.delete(name, grace=_GRACE_SECONDS)
         for attempt in decision.create:
             with self._records.writing():
                 self._cluster.create(self._manifests(attempt))
-        self._save(decision.status)
         for event in decision.events:
             self._publish(event.type, event.reason, event.message)
         return decision

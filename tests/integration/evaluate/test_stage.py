@@ -127,8 +127,8 @@ def test_every_control(tmp_path: Path, other_model: Path, monkeypatch: pytest.Mo
     result = result_in(folder)
     for name in ("plain_retry", "generic_reflection", "swapped_reflection"):
         assert getattr(result, name).samples > result.fixed_failures / 2, name
-    for name in ("plain", "generic", "swapped"):
-        assert getattr(result, f"reflection_against_{name}").samples > result.fixed_failures / 2, name
+    for name in ("against_plain", "against_generic", "against_base", "given_to_base"):
+        assert getattr(result, f"reflection_{name}").samples > result.fixed_failures / 2, name
     base, trained, crossed = (
         rows(folder, f"{who}-second-*.parquet") for who in ("base", "trained", "crossed")
     )

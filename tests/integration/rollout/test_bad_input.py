@@ -132,6 +132,19 @@ def test_a_storage_on_a_disk_that_is_full(folder):
     assert left <= {"attempts-00000-of-00002.parquet"}
 
 
+def test_a_storage_that_is_mounted_read_only(folder):
+    runs = folder / "runs"
+    runs.mkdir()
+    wrapper = mounting('mount -t tmpfs -o ro none "$0" && "$@"', runs)
+    run = run_stage(config(folder, {}), folder / "scratch", wrapper=wrapper)
+    assert (run.exit_code, run.result.reason) == (78, "StorageDenied"), run.stderr
+    assert run.result.message.startswith(f"storage: cannot write {runs.as_uri()}/default/tiny-")
+    assert run.result.message.endswith(
+        ": Read-only file system; spec.storage.uri must be a folder that this user can write"
+    )
+    assert "Traceback" not in run.stderr
+
+
 def test_a_scratch_folder_that_is_full(folder):
     """The shard is the first file that is larger than the shell's limit of one block."""
     wrapper = ("bash", "-c", 'ulimit -f 2; exec "$@"', "limited")

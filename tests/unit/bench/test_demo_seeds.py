@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, get_args
 
 import demo_seeds
 import pytest
+from reflection_api.evaluation import Contrast, EvaluationResult, PairedComparison
 
 
 def result(seed: int, change: float, *, failures: str = "a") -> dict[str, Any]:
@@ -13,8 +14,7 @@ def result(seed: int, change: float, *, failures: str = "a") -> dict[str, Any]:
     contrast = {"interval": [change - 0.1, change + 0.1]}
     return {
         **dict.fromkeys(demo_seeds.FIGURES.values(), comparison),
-        "reflectionAgainstFresh": contrast,
-        "reflectionAgainstShuffled": contrast,
+        **dict.fromkeys(demo_seeds.CONTROLS.values(), contrast),
         "seeds": [seed],
         "seconds": 100.0 + seed,
         "peakMemoryBytes": 2_000_000_000,
@@ -40,9 +40,24 @@ def test_aims_are_met_or_not() -> None:
     missed = {metric["name"] for metric in bad["metrics"] if not metric["meets"]}
     assert missed == {
         "retry success gain, worst seed",
-        "reflection minus a fresh try, lowest end of a seed's interval",
-        "reflection minus shuffled reflections, lowest end of a seed's interval",
+        *(f"reflection minus {name}, lowest end of a seed's interval" for name in demo_seeds.CONTROLS),
     }
+
+
+def test_every_comparison_of_the_example_is_among_the_figures() -> None:
+    """A control that the evaluation adds, or renames, is not to be missed here."""
+    fields = {
+        (field.alias or name): field.annotation for name, field in EvaluationResult.model_fields.items()
+    }
+    assert {*demo_seeds.FIGURES.values(), "withoutLeaks"} == {
+        n for n, kind in fields.items() if is_a(PairedComparison, kind)
+    }
+    assert set(demo_seeds.CONTROLS.values()) == {n for n, kind in fields.items() if is_a(Contrast, kind)}
+
+
+def is_a(wanted: type, annotation: Any) -> bool:
+    """Whether a field holds such a value, or may be absent and holds one otherwise."""
+    return wanted in (annotation, *get_args(annotation))
 
 
 def test_different_failures_are_no_seeds_of_the_same() -> None:

@@ -44,7 +44,10 @@ def refused(*arguments: str | Path) -> str:
             {"training": {"method": {"numGenerations": 1}}},
             "spec.training.method.numGenerations: 1 is too small; expected a whole number from 2 to 64",
         ),
-        ({"training": {"processesPerNode": 2, "failuresPerStep": 3}}, "spec.training.failuresPerStep: "),
+        (
+            {"training": {"processesPerNode": 2, "failuresPerStep": 3}},
+            "spec.training.failuresPerStep: 3 cannot be shared by 2 processes (nodes 1): use a multiple of 2, ",
+        ),
         ({"trainig": {}}, "spec.trainig: unknown field; did you mean spec.training?"),
     ],
     ids=["numGenerations", "failuresPerStep", "unknown field"],

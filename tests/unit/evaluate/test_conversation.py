@@ -7,7 +7,6 @@ from hypothesis import strategies as st
 from reflection_api.contract import TemplatesSettings
 from reflection_trainer.conversation import Conversation
 from reflection_trainer.seeds import derived_seed
-from reflection_trainer.verify.leak import leaks
 
 MESSAGES = [
     {"role": "system", "content": "be brief"},
@@ -60,20 +59,3 @@ def test_seeds_of_other_purposes_are_others():
     assert len({derived_seed(*purpose) for purpose in purposes}) == len(purposes)
     # Known once and for all: a change would make every repeated shard another one.
     assert derived_seed(0, "rollout", "q", 1) == 123513339
-
-
-def test_a_leak_is_the_retry_s_answer_in_the_reflection():
-    assert leaks("use <b>3 + 4</b> next time", "I say <answer>3+4</answer>")
-    assert leaks("the answer is 3  +\n4", "3 + 4")
-    assert leaks("say alpha", "thinking\n\nalpha\n")
-    assert not leaks("use addition", "<answer>3 + 4</answer>")
-    assert not leaks("7 is near", "7")  # too short to tell
-    assert not leaks("anything", "")
-    assert not leaks("", "alpha")
-
-
-@given(st.text(), st.text())
-def test_a_leak_is_decided_for_any_text(reflection, retry):
-    assert leaks(reflection, retry) in (True, False)
-    if leaks(reflection, retry):
-        assert leaks(f"before {reflection} after", retry)

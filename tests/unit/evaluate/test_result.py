@@ -41,7 +41,7 @@ def second(question, attempt, retry, *, fixed, fresh=None, shuffled=None, **othe
     return Transcript(**(values | others))
 
 
-def tallies():
+def tallies(crossed=()):
     """Two questions, two answers each.
 
     base:    a right, wrong; b wrong, wrong. Its retries on these three failures: right, wrong, wrong.
@@ -56,6 +56,7 @@ def tallies():
             second("b", 0, False, fixed=True, fresh=True, shuffled=False),
             second("b", 1, False, fixed=True, fresh=False, shuffled=None),
         ],
+        crossed,
     )
     trained = Tally(own_are_fixed=False)
     trained.add(
@@ -224,12 +225,13 @@ def test_questions_of_training():
 
 
 def test_controls_that_were_asked_for():
-    """On three failures of two questions: trained 2 of 3 after its own reflections."""
-    base, trained = tallies()
+    """On three failures of two questions: base 1 of 3 after its own reflections, 2 of 3 after the trained model's.
+
+    Trained is right after 2 of 3 of its own, and after 2 of 3 of the base model's.
+    """
     crossed = [CrossedRetry("a", "text of a", 1, "r", "x", True, "correct")]
     crossed += [CrossedRetry("b", "text of b", n, "r", "x", n == 1, "?") for n in (0, 1)]
-    crossed.append(CrossedRetry("b", "text of b", 2, "", "", False, TOO_LONG))
-    base.add_crossed(crossed)
+    base, trained = tallies(crossed)
     for question, right, own in (("a", True, True), ("b", False, True), ("b", False, False)):
         for name, correct in (("plain", right), ("generic", False), ("swapped", not right)):
             getattr(trained, name).add(question, correct)
@@ -241,8 +243,18 @@ def test_controls_that_were_asked_for():
     assert result.plain_retry is None, "the base model was not asked"
     assert result.reflection_against_plain.difference == pytest.approx(1 / 3)
     assert result.reflection_against_generic.control == 0
-    assert result.reflection_against_swapped.difference == pytest.approx(0)
-    assert build_result(*tallies()).reflection_against_plain is None
+    assert result.reflection_against_base.difference == pytest.approx(0)
+    given = result.reflection_given_to_base
+    assert (given.control, given.reflection, given.samples) == pytest.approx((1 / 3, 2 / 3, 3))
+    without = build_result(*tallies())
+    assert (without.reflection_against_plain, without.reflection_given_to_base) == (None, None)
+
+
+def test_a_crossed_retry_without_room_leaves_its_failure_out_on_both_sides():
+    crossed = [CrossedRetry("a", "text of a", 1, "", "", False, TOO_LONG)]
+    crossed += [CrossedRetry("b", "text of b", n, "r", "x", True, "correct") for n in (0, 1)]
+    given = build_result(*tallies(crossed)).reflection_given_to_base
+    assert (given.control, given.reflection, given.samples, given.questions) == (0, 1, 2, 1)
 
 
 def test_rows_written_before_there_were_more_controls_are_read(tmp_path):

@@ -60,6 +60,17 @@ def test_make_has_the_target_and_what_it_calls_exists(command: list[str]) -> Non
     assert [name for name in called if not (ROOT / name).exists()] == []
 
 
+@pytest.mark.parametrize(
+    ("target", "program"), [("demo", "examples/countdown/demo.py"), ("test", "scripts/check.py")]
+)
+def test_the_two_commands_that_a_newcomer_types(target: str, program: str) -> None:
+    """They set the machine up, and then run what tests/integration/examples and continuous integration run."""
+    assert ["make", target] in commands(ROOT / "README.md")
+    *before, last = run("make", "--dry-run", "--no-print-directory", target).stdout.splitlines()
+    assert last == f".venv/bin/python {program}"
+    assert any("scripts/set_up.py" in line for line in before)
+
+
 @pytest.mark.parametrize("command", of(".venv/bin/reflect"), ids=" ".join)
 def test_reflect_understands_the_command(command: list[str]) -> None:
     _, *words = command

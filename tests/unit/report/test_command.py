@@ -19,7 +19,7 @@ PROVENANCE = Provenance(
     prompts={"uri": "file:///data/train.jsonl", "seed": 7, "limit": None, "sha256": "0" * 64, "columns": {}},
     sampling={"engine": "vllm", "attemptsPerPrompt": 4, "temperature": 0.9},
     verifier={"name": "countdown", "version": 1, "options": {}, "deduplicate": False},
-    training={"failures": "0" * 64, "failuresPerStep": 16, "method.numGenerations": 8, "method.beta": 0.001},
+    training={"failures": "0" * 64, "failuresPerStep": 16, "method": {"numGenerations": 8, "beta": 0.001}},
 )
 
 

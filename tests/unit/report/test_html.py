@@ -175,7 +175,7 @@ def test_every_share_has_an_interval_or_a_count_beside_it():
         text,
         re.M,
     )
-    assert len(rows) == 14
+    assert len(rows) == 22
     for change, interval, test, questions, answers in rows:
         assert re.fullmatch(r"[+-]\d\.\d{3}", change)
         assert re.fullmatch(r"\[[+-]\d\.\d{3}, [+-]\d\.\d{3}\]", interval)

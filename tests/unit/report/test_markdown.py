@@ -109,6 +109,16 @@ def test_a_control_that_reflection_does_not_beat_is_not_called_a_success():
     assert "Can I trust it? Yes" in render_markdown(report())
 
 
+def test_reflections_that_help_only_the_trained_model_are_told_but_have_beaten_the_controls():
+    alone = contrast(0.29, 0.274, -0.02, 0.052, p=0.371)
+    text = render_markdown(report(reflectionGivenToBase=alone))
+    assert "Can I trust it? Yes, every control is beaten" in text
+    assert (
+        "note: The base model is not shown to retry better after the trained model's reflections than after its own: "
+        "+0.016 [-0.020, +0.052] (n = 713, p = 0.371)." in text
+    )
+
+
 def test_a_loss_is_called_a_loss():
     text = render_markdown(report(firstTry=comparison(0.4, 0.3, -0.15, -0.05)))
     assert "The first try fell: 0.400 to 0.300, -0.100 [-0.150, -0.050] on 214 questions, p < 0.001." in text
@@ -138,7 +148,7 @@ def test_every_line_with_a_figure_has_an_interval_or_a_count():
             assert "n = " in line, line
     held_out = rest.partition("### Held-out questions")[2].splitlines()
     shares = [line for line in held_out if re.search(r"\| 0\.\d{3} \|", line)]
-    assert len(shares) == 13
+    assert len(shares) == 23
     for line in shares:
         assert re.search(
             r"\[[+-]\d\.\d{3}, [+-]\d\.\d{3}\]( \| (-|p [<=] \d\.\d{3}))?( \| [\d,]+){1,2} \|$", line

@@ -12,6 +12,7 @@ from reflection_api.reasons import Reason
 from reflection_trainer.errors import BadConfig
 from reflection_trainer.provenance import dataset_provenance, refuse_other_provenance
 from reflection_trainer.verify.configured import task_verifier
+from reflection_trainer.verify.countdown import Countdown
 
 from ...support.stage_runs import countdown_rows, stage_config, write_prompts
 
@@ -72,9 +73,14 @@ def test_the_same_things_give_the_same_provenance(tmp_path: Path, model: Path, p
         ("rollout.engine", "vllm", "sampling.engine: 'transformers', not 'vllm'"),
         ("task.prompts.limit", 2, "prompts.limit: None, not 2"),
         ("task.prompts.seed", 2, "prompts.seed: 0, not 2"),
-        ("task.columns", {"target": "answer"}, "prompts.columns: {}, not {'target': 'answer'}"),
+        ("task.columns", {"target": "answer"}, "prompts.columns.target: None, not 'answer'"),
         ("task.failures.deduplicate", True, "verifier.deduplicate: False, not True"),
-        ("task.verifier", {"builtin": {"name": "exact"}}, "verifier.name: 'countdown', not 'exact'"),
+        (
+            "task.verifier",
+            {"builtin": {"name": "exact"}},
+            "verifier.name: 'countdown', not 'exact'; verifier.options.ignoreCase: None, not False; "
+            "verifier.options.strip: None, not True; ",
+        ),
         ("task.templates.reflection", "why", "templates.reflection: '"),
         ("task.templates.system", "be brief", "templates.system: None, not '"),
         ("evaluation.prompts", {"uri": "file:///held.jsonl"}, "prompts.heldOutShare: 0.1, not 0"),
@@ -87,6 +93,46 @@ def test_every_setting_that_matters_is_named(
     message = difference(before, after)
     assert message.startswith(f"storage: file:///runs/x was made with other settings: {named}")
     assert message.endswith("use another name or spec.storage.uri, or delete the folder it is in")
+
+
+@pytest.mark.parametrize(
+    ("made", "wanted", "named"),
+    [
+        (
+            {"builtin": {"name": "exact"}},
+            {"builtin": {"name": "exact", "options": {"strip": False}}},
+            "verifier.options.strip: True, not False",
+        ),
+        (
+            {"http": {"url": "http://127.0.0.1:8080"}},
+            {"http": {"url": "http://127.0.0.1:8081"}},
+            "verifier.options.url: 'http://127.0.0.1:8080', not 'http://127.0.0.1:8081'",
+        ),
+        (
+            {"container": {"image": "rules:1"}},
+            {"container": {"image": "rules:2"}},
+            "verifier.options.image: 'rules:1', not 'rules:2'",
+        ),
+    ],
+)
+def test_an_option_of_the_verifier_is_named(
+    tmp_path: Path, model: Path, prompts: Path, made: Any, wanted: Any, named: str
+) -> None:
+    before, after = (
+        provenance(tmp_path, model, prompts, {"task.verifier": verifier}) for verifier in (made, wanted)
+    )
+    assert f"made with other settings: {named}; use another name" in difference(before, after)
+
+
+def test_the_version_of_the_verifiers_rule_is_part_of_it(
+    tmp_path: Path, model: Path, prompts: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = provenance(tmp_path, model, prompts)
+    monkeypatch.setattr(Countdown, "version", Countdown.version + 1)
+    message = difference(before, provenance(tmp_path, model, prompts))
+    assert (
+        f": verifier.version: {Countdown.version - 1}, not {Countdown.version}; use another name" in message
+    )
 
 
 @pytest.mark.parametrize(

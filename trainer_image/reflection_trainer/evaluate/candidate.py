@@ -100,7 +100,11 @@ class Candidate:
         controls = [Controls()] * len(failures)
         if fixed:
             controls = self._fixed_controls(failures, asks, reflections, others)
-        rows = zip(failures, reflections, retries, controls, strict=True)
+        given_away = [
+            reflection is not None and leaks(reflection.text, retry.text, self._verifier)
+            for reflection, retry in zip(reflections, retries, strict=True)
+        ]
+        rows = zip(failures, reflections, retries, given_away, controls, strict=True)
         return [_transcript(*row, fixed=fixed) for row in rows]
 
     def retries_after(self, failures: Sequence[Failure], others: Sequence[str | None]) -> list[Judged]:
@@ -257,7 +261,13 @@ def _texts(completions: Sequence[Completion | None]) -> list[str | None]:
 
 
 def _transcript(
-    failure: Failure, reflection: Completion | None, retry: Judged, controls: Controls, *, fixed: bool
+    failure: Failure,
+    reflection: Completion | None,
+    retry: Judged,
+    leak: bool,
+    controls: Controls,
+    *,
+    fixed: bool,
 ) -> Transcript:
     answer = failure.answer
     fresh, shuffled_, plain = controls.fresh, controls.shuffled, controls.plain
@@ -275,7 +285,7 @@ def _transcript(
         retry=retry.text,
         retry_correct=retry.correct,
         retry_reason=retry.reason,
-        leak=reflection is not None and leaks(reflection.text, retry.text),
+        leak=leak,
         fresh=fresh.text if fresh else None,
         fresh_correct=fresh.correct if fresh else None,
         shuffled_retry=shuffled_.text if shuffled_ else None,

@@ -93,7 +93,8 @@ def _on_fixed_failures(base: Tally, trained: Tally) -> dict[str, Any]:
         "reflection_against_shuffled": _against_where_any(trained.unshuffled, trained.shuffled),
         "reflection_against_plain": _against_where_any(trained.paired["plain"], trained.plain),
         "reflection_against_generic": _against_where_any(trained.paired["generic"], trained.generic),
-        "reflection_against_swapped": _against_where_any(trained.paired["swapped"], trained.swapped),
+        "reflection_against_base": _against_where_any(trained.paired["swapped"], trained.swapped),
+        "reflection_given_to_base": _against_where_any(base.swapped, base.paired["swapped"]),
         "reflections_base": base.reflections.means(),
         "reflections_trained": trained.reflections.means(),
     }

@@ -203,9 +203,8 @@ class Evaluation:
         """The counts of one model's answers."""
         tally = Tally(own_are_fixed=part.who == BASE)
         for shard in part.shards:
-            tally.add(part.first_answers(shard), part.transcripts(shard))
-            if crossed is not None:
-                tally.add_crossed(crossed.crossed(shard))
+            retries = crossed.crossed(shard) if crossed else ()
+            tally.add(part.first_answers(shard), part.transcripts(shard), retries)
         return tally
 
     def _origin(self, model: ModelSpec, folder: Path, asked: QuestionSet, base: Part | None) -> Provenance:

@@ -74,8 +74,19 @@ class Tally:
     too_long: int = 0
     """Second tries for which the conversation left no room."""
 
-    def add(self, first: Iterable[FirstAnswer], second: Iterable[Transcript]) -> None:
-        """Count the answers to some questions, all that there are to each of them."""
+    def add(
+        self,
+        first: Iterable[FirstAnswer],
+        second: Iterable[Transcript],
+        crossed: Iterable[CrossedRetry] = (),
+    ) -> None:
+        """Count the answers to some questions, all that there are to each of them.
+
+        Args:
+            first: the first answers.
+            second: what came after failures.
+            crossed: the base model's own retries after the trained model's reflections.
+        """
         own = {}
         for row in second:
             self.second_tries += 1
@@ -88,12 +99,10 @@ class Tally:
             self.classes[answer.reason] += 1
             self.first.add(answer.question_id, answer.correct)
             self.second.add(answer.question_id, answer.correct or own[answer.question_id, answer.attempt])
-
-    def add_crossed(self, rows: Iterable[CrossedRetry]) -> None:
-        """Count the base model's retries after the trained model's reflections."""
-        for row in rows:
-            if row.retry_reason != TOO_LONG:
-                self.swapped.add(row.question_id, row.retry_correct)
+        for retry in crossed:
+            if retry.retry_reason != TOO_LONG:
+                self.swapped.add(retry.question_id, retry.retry_correct)
+                self.paired["swapped"].add(retry.question_id, own[retry.question_id, retry.attempt])
 
     def _add_fixed(self, row: Transcript) -> None:
         self.retry.add(row.question_id, row.retry_correct)

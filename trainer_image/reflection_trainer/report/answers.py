@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from reflection_api.evaluation import EvaluationResult, Paired, PairedComparison
+from reflection_api.evaluation import Contrast, EvaluationResult, Paired, PairedComparison
 
 from .comparisons import contrasts, p_words
 from .content import Cost, Report, Round
@@ -120,13 +120,24 @@ def _sentence(row: PairedComparison, what: str) -> str:
     )
 
 
+def _difference(row: Contrast) -> str:
+    low, high = row.interval
+    return f"{row.difference:+.3f} [{low:+.3f}, {high:+.3f}] (n = {row.samples:,}{_test(row)})"
+
+
 def _test(row: Paired) -> str:
     words = p_words(row)
     return f", {words}" if words else ""
 
 
 def _trust(report: Report, final: Round, result: EvaluationResult) -> Answer:
-    checks = (*_controls(result), *_caveats(result), *_gates(report, final), _ONE_TRAINING)
+    checks = (
+        *_controls(result),
+        *_given_to_base(result),
+        *_caveats(result),
+        *_gates(report, final),
+        _ONE_TRAINING,
+    )
     if not contrasts(result):
         word, tone = "Not shown", Tone.OPEN
         text = "There were no failures to reflect on, so nothing shows that the reflections did it."
@@ -145,16 +156,26 @@ def _trust(report: Report, final: Round, result: EvaluationResult) -> Answer:
 
 def _controls(result: EvaluationResult) -> Iterator[Check]:
     for name, contrast in contrasts(result):
-        low, high = contrast.interval
-        tone = Tone.GOOD if low > 0 else Tone.BAD
-        words = "Better than" if low > 0 else "Not shown to be better than"
+        better = contrast.interval[0] > 0
+        words = "Better than" if better else "Not shown to be better than"
         yield Check(
-            tone,
-            f"{words} {name}: {contrast.difference:+.3f} [{low:+.3f}, {high:+.3f}] (n = {contrast.samples:,}"
-            f"{_test(contrast)}).",
+            Tone.GOOD if better else Tone.BAD,
+            f"{words} {name}: {_difference(contrast)}.",
         )
     if result.retry_success is not None and result.shuffled is None:
         yield Check(Tone.OPEN, "There was no other question to shuffle reflections with.")
+
+
+def _given_to_base(result: EvaluationResult) -> Iterator[Check]:
+    """No control: reflections that help only the model that was trained with them have still helped it."""
+    given = result.reflection_given_to_base
+    if given is not None:
+        helped = given.interval[0] > 0
+        words = "The base model, too, retries" if helped else "The base model is not shown to retry"
+        yield Check(
+            Tone.GOOD if helped else Tone.OPEN,
+            f"{words} better after the trained model's reflections than after its own: {_difference(given)}.",
+        )
 
 
 def _caveats(result: EvaluationResult) -> Iterator[Check]:

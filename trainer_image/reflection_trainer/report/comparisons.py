@@ -27,7 +27,7 @@ _NAMES = {
     "reflection_against_shuffled": "reflections on other questions",
     "reflection_against_plain": "being asked again with as many tokens",
     "reflection_against_generic": "a general sentence",
-    "reflection_against_swapped": "the base model's reflections",
+    "reflection_against_base": "the base model's reflections",
 }
 """Short names; a field without one goes by its description."""
 _SMALLEST = 0.001
@@ -65,8 +65,18 @@ def comparisons(result: EvaluationResult) -> list[Named]:
 
 
 def contrasts(result: EvaluationResult) -> list[Against]:
-    """Every control that the trained model's reflections were held against, in order."""
-    return [Against(name, figures) for name, figures in _named(result, Contrast)]
+    """Every control that the trained model's reflections were held against, in order; the trained model retries."""
+    given = result.reflection_given_to_base
+    return [Against(name, figures) for name, figures in _named(result, Contrast) if figures is not given]
+
+
+def whose_part(result: EvaluationResult) -> list[Against]:
+    """Both models' reflections on the same failures, by the model that retries after both: whose part was the gain?"""
+    rows = (
+        ("the base model retries", result.reflection_given_to_base),
+        ("the trained model retries", result.reflection_against_base),
+    )
+    return [Against(name, figures) for name, figures in rows if figures is not None]
 
 
 def against_third(third: ThirdModel) -> list[tuple[str, ModelContrast]]:

@@ -19,7 +19,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from .answers import answers
 from .audited import audited
 from .charts import PLOT, charts
-from .comparisons import against_third, comparisons, contrasts, p_words
+from .comparisons import against_third, comparisons, contrasts, p_words, whose_part
 from .content import Report, Round, Transcript
 from .funnel import funnel
 from .safe_text import visible
@@ -76,6 +76,7 @@ def _environment() -> Environment:
         "comparisons": comparisons,
         "contrasts": contrasts,
         "p_words": p_words,
+        "whose_part": whose_part,
         "audited": audited,
         "funnel": funnel,
         "classes": _classes,

@@ -4,11 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from reflection_api.evaluation import EvaluationResult, ModelContrast, PairedComparison, RegressionScore
+from reflection_api.evaluation import (
+    Contrast,
+    EvaluationResult,
+    ModelContrast,
+    PairedComparison,
+    RegressionScore,
+)
 
 from .answers import answers
 from .audited import audited
-from .comparisons import against_third, comparisons, p_words
+from .comparisons import Against, against_third, comparisons, contrasts, p_words, whose_part
 from .content import Cost, Report, Round, Training, Transcript
 from .safe_text import code, name
 from .settings import trained_on, verifier_name
@@ -118,6 +124,16 @@ def _evaluation(result: EvaluationResult) -> Iterator[str]:
         yield ""
         rows = [_elsewhere(row) for row in result.regression]
         yield from _table(["", "base", "trained", "change [95%]", "samples"], rows)
+    yield from _held_against(
+        "The trained model on the fixed failures, with its own reflection or something else in its place:",
+        ("its reflection against", "control", "own"),
+        contrasts(result),
+    )
+    yield from _held_against(
+        "One model's retries after both models' reflections on the fixed failures:",
+        ("after the reflections of", "base", "trained"),
+        whose_part(result),
+    )
     yield from _classes(result)
     yield from _reflections(result)
 
@@ -140,7 +156,21 @@ def _against(label: str, row: ModelContrast) -> list[str]:
     ]
 
 
-def _test(row: PairedComparison | ModelContrast) -> list[str]:
+def _held_against(about: str, head: Sequence[str], held: Sequence[Against]) -> Iterator[str]:
+    if held:
+        yield about
+        yield ""
+        rows = [_contrast(*row) for row in held]
+        yield from _table([*head, "difference [95%]", "paired test", "questions", "samples"], rows)
+
+
+def _contrast(label: str, row: Contrast) -> list[str]:
+    low, high = row.interval
+    difference = f"{row.difference:+.3f} [{low:+.3f}, {high:+.3f}]"
+    return [label, f"{row.control:.3f}", f"{row.reflection:.3f}", difference, *_test(row)]
+
+
+def _test(row: PairedComparison | ModelContrast | Contrast) -> list[str]:
     return [p_words(row) or "-", f"{row.questions:,}", f"{row.samples:,}"]
 
 

@@ -68,7 +68,7 @@ def _from_manifests(artifacts: Artifacts, rounds: int) -> Settings:
             **{name: made.sampling[name] for name in _BESIDES_SAMPLING if name in made.sampling},
             "sampling": _without(made.sampling, *_BESIDES_SAMPLING),
         },
-        training=_nested(_without(made.training, "failures")),
+        training=_without(made.training, "failures"),
         evaluation={},
         planned_rounds=rounds,
     )
@@ -112,15 +112,3 @@ def verifier_name(task: Mapping[str, Any]) -> str:
 
 def _without(values: Mapping[str, Any], *names: str) -> dict[str, Any]:
     return {name: value for name, value in values.items() if name not in names and value is not None}
-
-
-def _nested(values: Mapping[str, Any]) -> dict[str, Any]:
-    """`{"method.beta": 0.1}` as `{"method": {"beta": 0.1}}`."""
-    found: dict[str, Any] = {}
-    for path, value in values.items():
-        *folders, name = path.split(".")
-        place = found
-        for folder in folders:
-            place = place.setdefault(folder, {})
-        place[name] = value
-    return found

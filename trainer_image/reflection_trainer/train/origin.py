@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from reflection_api.contract import StageConfig
 from reflection_api.manifests import Manifest, Provenance
@@ -32,15 +30,4 @@ def training_origin(config: StageConfig, dataset: Provenance, dataset_sha256: st
     settings = {
         name: value for name, value in config.training.to_dict().items() if name not in _WITHOUT_EFFECT
     }
-    return dataset.model_copy(update={"training": {"failures": dataset_sha256, **_flat(settings)}})
-
-
-def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Nested settings by their dotted names, so that a difference names one field."""
-    flat: dict[str, Any] = {}
-    for name, value in values.items():
-        if isinstance(value, Mapping):
-            flat |= _flat(value, f"{prefix}{name}.")
-        else:
-            flat[f"{prefix}{name}"] = value
-    return flat
+    return dataset.model_copy(update={"training": {"failures": dataset_sha256, **settings}})

@@ -45,7 +45,7 @@ class RetryReward:
         right = [fmean(float(next(verdicts).correct) for _ in samples) for samples in retries]
         self._meter.count_leaks(
             sum(
-                any(leaks(reflection.text, retry.text) for retry in samples)
+                any(leaks(reflection.text, retry.text, self._verifier) for retry in samples)
                 for reflection, samples in zip(reflections, retries, strict=True)
             )
         )

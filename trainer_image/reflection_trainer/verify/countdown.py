@@ -12,6 +12,7 @@ from reflection_api.verifiers import CountdownOptions
 from .answers import lines_from_end, tagged_answer
 from .expression import Postfix, evaluate, numbers, parse_equation
 from .rows import column, is_integer, kind, shown
+from .same_expression import holds_expression
 from .verifier import CORRECT, Row, RowError
 
 NO_EQUATION = "no_equation"
@@ -93,6 +94,11 @@ class Countdown:
     def gold(self, _row: Row, /) -> str | None:
         """None: a row holds no solution."""
         return None
+
+    def holds(self, text: str, completion: str) -> bool:
+        """Whether the text has the completion's expression, in any order of terms and factors."""
+        expression, fault = _read(completion)
+        return not fault and holds_expression(text, expression)
 
     def verify(self, items: Sequence[Item]) -> list[Verdict]:
         """One verdict per item, in order."""

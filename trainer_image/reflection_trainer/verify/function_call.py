@@ -102,6 +102,13 @@ class FunctionCall:
             wanted = [Call(call.name, _first(call.arguments)) for call in wanted]
         return json.dumps([call._asdict() for call in wanted])
 
+    def holds(self, text: str, completion: str) -> bool:
+        """Whether the text has the completion's calls, in any of the shapes that calls may have."""
+        if max(len(text), len(completion)) > MAX_CHARACTERS:
+            return False
+        (calls, *_), known = find_calls(completion).sets or [[]], find_calls(text).sets
+        return bool(calls) and any(self._is_same_answer(calls, other) for other in known)
+
     def verify(self, items: Sequence[Item]) -> list[Verdict]:
         """One verdict per item, in order."""
         reasons = (self._judge(item) for item in items)

@@ -33,6 +33,14 @@ class Remembering(Protocol):
         """The same as `verify`, judged anew."""
 
 
+@runtime_checkable
+class Recognising(Protocol):
+    """A verifier that knows an answer again where it is written in another way."""
+
+    def holds(self, text: str, completion: str) -> bool:
+        """Whether the text holds the answer of the completion, right or wrong. Never raises, however hostile both are."""
+
+
 class Verifier(Protocol):
     """Judges completions. It is pure: the same item always gets the same verdict, whoever else is in the batch."""
 
