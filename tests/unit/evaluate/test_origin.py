@@ -53,7 +53,7 @@ def origin(tmp_path):
         ({"task.templates.retry": "other {{ question }}"}, "templates.retry"),
         (
             {"task.verifier": {"builtin": {"name": "exact", "options": {"ignoreCase": True}}}},
-            "verifier.options",
+            "verifier.options.ignoreCase",
         ),
     ],
 )
