@@ -56,3 +56,13 @@ def test_an_overlay_changes_both_images(empty_cluster: Cluster) -> None:
     assert container(objects)["image"] == "registry.example.com/ml/reflect-operator:0.1.0"
     assert environment(objects)["REFLECT_TRAINER_IMAGE"] == "registry.example.com/ml/reflect-trainer:0.1.0"
     assert environment(objects)["REFLECT_IMAGE_PULL_POLICY"] == "IfNotPresent"
+
+
+def test_the_example_has_everything_in_the_bucket(applied: Cluster) -> None:
+    until(lambda: applied.answers(f"{RUNS}/reflectiontrainings"), "API for ReflectionTrainings")
+    done = applied.kubectl("apply", "--dry-run=server", "--output=yaml", "-k", ROOT / "examples/countdown")
+    assert done.returncode == 0, done.stderr
+    spec = yaml.safe_load(done.stdout)["spec"]
+    places = [spec["model"], spec["task"]["prompts"], spec["evaluation"]["prompts"], spec["storage"]]
+    assert all(place["uri"].startswith("s3://team/") for place in places)
+    assert spec["storage"]["credentialsSecret"]
