@@ -33,7 +33,8 @@ CONTROLS = {
     "shuffled reflections": "reflectionAgainstShuffled",
     "being asked again": "reflectionAgainstPlain",
     "a general sentence": "reflectionAgainstGeneric",
-    "the base model's reflections": "reflectionAgainstSwapped",
+    "the base model's reflections": "reflectionAgainstBase",
+    "the base model's reflections, the base model retrying": "reflectionGivenToBase",
 }
 
 

@@ -1,12 +1,16 @@
 """Make the tiny Countdown model, its tokenizer and its prompt files: a few minutes on one core, nothing downloaded.
 
-Two runs with the same seed on the same machine write the same bytes.
+Two runs with the same seed on the same machine write the same bytes. Other processors round differently, which a training
+carries on: made_with.json says how the training began, how well the model ended, and which libraries made it.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
+import platform
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
 import torch
@@ -15,14 +19,17 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
 from transformers.utils import logging as transformers_logging
 from vocabulary import build_tokenizer
-from warm_start import WarmStart, build_model, train
+from warm_start import WarmStart, build_model, loss_of, train
 
 HERE = Path(__file__).resolve().parent
+RECORD = "made_with.json"
+LIBRARIES = ("safetensors", "tokenizers", "torch", "transformers")
+FIRST_STEPS = 10
 LAST_STEPS = 50
 
 
 def make(settings: WarmStart, out: Path) -> list[float]:
-    """Writes ``out/prompts`` and ``out/model``; returns the loss of every step."""
+    """Writes ``out/prompts``, ``out/model`` and ``out/made_with.json``; returns the loss of every step."""
     torch.set_num_threads(1)  # more threads add in another order, which gives other bytes
     tokenizer = build_tokenizer()
     model = build_model(tokenizer, settings.seed)
@@ -30,7 +37,23 @@ def make(settings: WarmStart, out: Path) -> list[float]:
     write_prompts(out / "prompts")
     model.save_pretrained(out / "model")
     build_tokenizer().save_pretrained(out / "model")  # the one that padded batches would save that, too
+    record = made_with(settings, losses, loss_of(model.eval(), tokenizer))
+    (out / RECORD).write_text(json.dumps(record, indent=2) + "\n")
     return losses
+
+
+def made_with(settings: WarmStart, losses: list[float], loss: float) -> dict[str, object]:
+    """What a model that is made again can be compared with."""
+    return {
+        "steps": settings.steps,
+        "seed": settings.seed,
+        "firstLosses": [round(value, 4) for value in losses[:FIRST_STEPS]],
+        "loss": round(loss, 4),
+        "versions": {
+            "python": platform.python_version(),
+            **{library: version(library) for library in LIBRARIES},
+        },
+    }
 
 
 def _train_with_progress_bar(
@@ -42,12 +65,9 @@ def _train_with_progress_bar(
         text, BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), disable=not sys.stdout.isatty()
     ) as bar:
         task = bar.add_task("", total=settings.steps, loss=float("nan"))
-
-        def on_step(loss: float) -> None:
+        for loss in train(model, tokenizer, settings):
             losses.append(loss)
             bar.update(task, advance=1, loss=loss)
-
-        train(model, tokenizer, settings, on_step)
     return losses
 
 
@@ -56,7 +76,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--out", type=Path, default=HERE, help="where model/ and prompts/ go (default: here)")
+    parser.add_argument("--out", type=Path, default=HERE, help="where all of it goes (default: here)")
     parser.add_argument("--steps", type=_positive, default=WarmStart.steps, help="default: %(default)s")
     parser.add_argument(
         "--seed", type=int, default=WarmStart.seed, help="of weights and data; default: %(default)s"

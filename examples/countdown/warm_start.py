@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator
+import statistics
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import torch
@@ -14,6 +15,8 @@ from vocabulary import CONTEXT_LENGTH, LINE_BREAK, TURN_END, TURN_START
 
 IGNORED_LABEL = -100
 """What transformers leaves out of the loss."""
+_BATCHES_OF_A_LOSS = 20
+_SEED_OF_A_LOSS = 1_000_003
 
 
 @dataclass(frozen=True)
@@ -53,36 +56,42 @@ def build_model(tokenizer: PreTrainedTokenizerFast, seed: int) -> LlamaForCausal
 
 
 def train(
-    model: LlamaForCausalLM,
-    tokenizer: PreTrainedTokenizerFast,
-    settings: WarmStart,
-    on_step: Callable[[float], None],
-) -> None:
-    """Trains the model in place; ``on_step`` is told the loss of every step."""
+    model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast, settings: WarmStart
+) -> Iterator[float]:
+    """Trains the model in place, one step for each loss that is taken."""
     optimizer = torch.optim.AdamW(
         model.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay
     )
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimizer, settings.learning_rate, total_steps=settings.steps, pct_start=settings.warmup_share
     )
-    for batch in batches(tokenizer, settings):
+    for batch in batches(tokenizer, settings, settings.seed):
         loss = model(**batch).loss
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), settings.max_grad_norm)
         optimizer.step()
         schedule.step()
         optimizer.zero_grad()
-        on_step(loss.item())
+        yield loss.item()
 
 
-def batches(tokenizer: PreTrainedTokenizerFast, settings: WarmStart) -> Iterator[dict[str, torch.Tensor]]:
+@torch.inference_mode()
+def loss_of(model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast) -> float:
+    """Mean loss over conversations that are the same for every model, drawn otherwise than those of a training."""
+    drawn = batches(tokenizer, WarmStart(steps=_BATCHES_OF_A_LOSS), _SEED_OF_A_LOSS)
+    return statistics.mean(model(**batch).loss.item() for batch in drawn)
+
+
+def batches(
+    tokenizer: PreTrainedTokenizerFast, settings: WarmStart, seed: int
+) -> Iterator[dict[str, torch.Tensor]]:
     """One batch per step: ids, mask and labels, each ``(batch_size, longest)``, padded on the right.
 
     Operators are drawn evenly, because there are far fewer divisions than multiplications.
     """
     train_questions, _ = split_questions()
     by_operator = {op: [q for q in train_questions if q.operator == op] for op in OPERATORS}
-    rng = random.Random(settings.seed)
+    rng = random.Random(seed)
     for _ in range(settings.steps):
         questions = [rng.choice(by_operator[rng.choice(OPERATORS)]) for _ in range(settings.batch_size)]
         batch = tokenizer.apply_chat_template(

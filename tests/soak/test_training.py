@@ -1,11 +1,12 @@
 """A training on S3 that is killed again and again, over a connection that fails: `make soak ONLY=training`.
 
-SOAK_KILLS sets another number than fifty.
+SOAK_KILLS sets another number than fifty. Where it passes it leaves build/soak/training.json: what was done to it.
 """
 
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import random
 import subprocess
@@ -29,6 +30,8 @@ from ..support.stage_runs import run_stage, start_stage
 KILLS = int(os.environ.get("SOAK_KILLS", "50"))
 GUARD_SECONDS = 600
 SHARE_OF_FAULTS = 0.02
+KINDS_OF_HARM = 6
+RECORD = Path(__file__).parents[2] / "build" / "soak" / "training.json"
 FOLDER = "default/tiny-01234567/round-1/train"
 EVERY = 2
 STEPS_PER_KILL = 6
@@ -83,8 +86,8 @@ def newest(folder: Path) -> int:
     return max(found, default=0)
 
 
-def kill_at(process: subprocess.Popen[str], scratch: Path, step: int, delay: float) -> None:
-    """Kill it `delay` seconds after a step is done."""
+def kill_at(process: subprocess.Popen[str], scratch: Path, step: int, delay: float) -> bool:
+    """Kill it `delay` seconds after a step is done; whether it was alive until then."""
     deadline = time.monotonic() + GUARD_SECONDS
     while steps_done(scratch) < step:
         if process.poll() is not None:  # the storage was away for too long
@@ -96,6 +99,7 @@ def kill_at(process: subprocess.Popen[str], scratch: Path, step: int, delay: flo
     process.kill()
     _, log = process.communicate()
     assert process.returncode in (-9, 75), log
+    return process.returncode == -9
 
 
 @pytest.mark.timeout(6 * 3600)
@@ -114,24 +118,48 @@ def test_it_ends_with_the_same_weights_and_leaves_nothing_behind(
     config = prepared(tmp_path / "broken", model, buckets[1], direct, s3_proxy.endpoint)
     s3_proxy.chaos = Chaos(random.Random(seed), SHARE_OF_FAULTS)
     stored = s3_server.objects / buckets[1] / "runs" / FOLDER
-    for number in range(KILLS):
-        scratch = tmp_path / "broken" / f"attempt-{number}"
+    kills, attempts, own_steps = 0, 0, []
+    while kills < KILLS:
+        attempts += 1
+        assert attempts < 2 * KILLS + 10, "the storage is away too often"
+        scratch = tmp_path / "broken" / f"attempt-{attempts}"
         # Anywhere: before the first step, within one, while a checkpoint is made or on its way.
-        steps = newest(stored) + rng.randrange(STEPS_PER_KILL)
-        kill_at(start_stage(config, scratch), scratch, steps, rng.uniform(0, 2 * step_seconds))
+        begun = newest(stored)
+        steps = begun + rng.randrange(STEPS_PER_KILL)
+        if kill_at(start_stage(config, scratch), scratch, steps, rng.uniform(0, 2 * step_seconds)):
+            kills += 1
+            own_steps.append(max(0, steps_done(scratch) - begun))
     assert newest(stored) > EVERY, "no attempt went on from the one before"
+    assert sum(steps > 0 for steps in own_steps) >= KILLS // 2, "it was rarely training when it was killed"
     last = run_stage(config, tmp_path / "broken" / "last", timeout=3600)
     assert last.exit_code == 0, last.stderr
     assert "going on from checkpoint-" in last.stderr
-    s3_proxy.chaos = None
+    harm, s3_proxy.chaos = s3_proxy.chaos.done, None
     parts = sum("partNumber=" in request for request in s3_proxy.requests)
-    print(f"{KILLS} kills, {len(s3_proxy.requests)} requests, {parts} of them parts of an upload")
     assert parts > KILLS
+    assert harm.total() >= len(s3_proxy.requests) * SHARE_OF_FAULTS / 2 - 3, "less than chance has it"
+    assert len(harm) == KINDS_OF_HARM or harm.total() < 10 * KINDS_OF_HARM, (
+        f"of some kind there was none: {harm}"
+    )
     assert weights(s3_server, buckets[1]) == weights(s3_server, buckets[0])
     assert_whole(
         config.model_copy(update={"storage": StorageSpec(uri=config.storage.uri, endpoint=direct)}), tmp_path
     )
     assert "Uploads" not in s3_server.client().list_multipart_uploads(Bucket=buckets[1])
+    record = {
+        "seed": seed,
+        "kills": kills,
+        "attemptsThatTheStorageEnded": attempts - kills,
+        "stepsOfEachBeforeItWasKilled": own_steps,
+        "steps": SETTINGS["maxSteps"],
+        "requests": len(s3_proxy.requests),
+        "partsOfUploads": parts,
+        "harm": dict(harm),
+        "weights": weights(s3_server, buckets[1]),
+    }
+    RECORD.parent.mkdir(parents=True, exist_ok=True)
+    RECORD.write_text(json.dumps(record, indent=2) + "\n")
+    print(json.dumps(record))
 
 
 def weights(s3_server: Any, bucket: str) -> str:

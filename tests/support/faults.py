@@ -10,6 +10,7 @@ import json
 import random
 import re
 import socket
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -158,6 +159,16 @@ class Fault:
         return True
 
 
+_BY_CHANCE: dict[str, Act] = {
+    "slow down": error_answer(503, "SlowDown"),
+    "internal error": error_answer(500, "InternalError"),
+    "request lost": reset_before,
+    "answer lost": lose_answer,
+    "half a request": cut_request,
+    "half an answer": cut_answer,
+}
+
+
 @dataclass
 class Chaos:
     """Harm by chance."""
@@ -165,15 +176,15 @@ class Chaos:
     rng: random.Random
     share: float
     """Of the requests."""
-    acts: list[Act] = field(
-        default_factory=lambda: [
-            error_answer(503, "SlowDown"), error_answer(500, "InternalError"), reset_before, lose_answer, cut_request,
-            cut_answer,
-        ]
-    )  # fmt: skip
+    done: Counter[str] = field(default_factory=Counter)
+    """How often each kind of harm was done so far."""
 
     def act(self) -> Act | None:
-        return self.rng.choice(self.acts) if self.rng.random() < self.share else None
+        if self.rng.random() >= self.share:
+            return None
+        name = self.rng.choice(list(_BY_CHANCE))
+        self.done[name] += 1
+        return _BY_CHANCE[name]
 
 
 def _answer(status: int, body: bytes) -> Message:

@@ -15,6 +15,7 @@ def test_both_generate_the_same(tmp_path, monkeypatch):
     assert ours["tokens"] == bare["tokens"] > 20
     assert 0.05 < ours["rate"] / bare["rate"] < 5
     assert list(tmp_path.rglob("*.parquet")), "ours stores what it samples"
+    assert 0.05 < rollout.with_seeds(found) < 5
 
     generate = rollout.generate
     monkeypatch.setattr(rollout, "generate", lambda *args: generate(*args) - 1)

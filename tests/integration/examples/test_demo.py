@@ -24,7 +24,7 @@ AGAINST = {
     "reflectionAgainstShuffled": "reflections on other questions",
     "reflectionAgainstPlain": "being asked again with as many tokens",
     "reflectionAgainstGeneric": "a general sentence",
-    "reflectionAgainstSwapped": "the base model's reflections",
+    "reflectionAgainstBase": "the base model's reflections",
 }
 """The controls, each of which the reflections must beat, and how the output names them."""
 COMPARED = {"base", "trained", "change", "interval", "pValue", "questions", "samples"}
@@ -60,6 +60,7 @@ def test_the_model_learns_to_reflect(shown: tuple[Path, str, dict[str, Any]]) ->
     for control in AGAINST:
         assert result[control]["reflection"] == pytest.approx(retry["trained"], abs=0.01)
         assert result[control]["interval"][0] > 0, control
+    assert result["reflectionGivenToBase"]["interval"][0] > 0, "whoever retries"
 
 
 def test_the_result_holds_what_it_promises(shown: tuple[Path, str, dict[str, Any]]) -> None:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import subprocess
 import sys
 from datetime import datetime
 from itertools import pairwise
 from pathlib import Path
+
+from reflection_api.manifests import Claim
 
 ROOT = Path(__file__).resolve().parents[3]
 EXAMPLE = ROOT / "examples/countdown/reflectiontraining.yaml"
@@ -27,6 +30,9 @@ SMALL = {
     "spec.training.maxSteps": 8,
     "spec.training.checkpoint.everySteps": 2,
 }
+
+SHARD = ".parquet.manifest.json"
+MODEL = "/train/model/manifest.json"
 
 BEGINS = {
     "RolloutJobCreated": "rollout",
@@ -116,12 +122,20 @@ class Loop:
             if path.is_file()
         }
 
-    def finished(self) -> dict[str, int]:
-        """The manifest of every complete artefact, with its inode: what is written again gets another one."""
-        return {
-            path.relative_to(self.storage).as_posix(): path.stat().st_ino
-            for path in self.storage.rglob("*manifest.json")
-        }
+    def finished(self) -> dict[str, tuple[int, int]]:
+        """The manifest of every complete artefact, with inode and time: what is written again gets others."""
+        found = {}
+        for path in self.storage.rglob("*manifest.json"):
+            with path.open() as file:
+                written = os.fstat(file.fileno())
+                if json.load(file)["kind"] != Claim.KIND:
+                    found[path.relative_to(self.storage).as_posix()] = (written.st_ino, written.st_mtime_ns)
+        return found
+
+    def work_done(self) -> dict[str, tuple[int, int]]:
+        """Of these the shards and the model: what took time to make. Summaries of them are written whenever a stage ends."""
+        made = self.finished()
+        return {path: when for path, when in made.items() if path.endswith((SHARD, MODEL))}
 
     def result(self) -> dict[str, object]:
         """evaluate/result.json of round 1."""

@@ -156,7 +156,7 @@ def test_killed_at_twenty_random_moments_it_ends_with_the_same_dataset_and_resul
     rng = random.Random(SEED)
     loop = Loop(tmp_path, **{"spec.failurePolicy.maxRestarts": 100})
     log = tmp_path / "log"
-    finished: dict[str, int] = {}
+    done: dict[str, tuple[int, int]] = {}
     met: defaultdict[str, list[bool]] = defaultdict(list)  # for each kill of a stage, whether it was at work
     runner = loop.start(log)
     try:
@@ -168,20 +168,20 @@ def test_killed_at_twenty_random_moments_it_ends_with_the_same_dataset_and_resul
             print(f"kill {kill}: {stage or 'before the first stage'}")
             if kill % 6 == 0:
                 kill_one_of_the_stage(loop, rng)
+                nothing_is_made_again(loop, done)
                 continue
             runner.kill()
             runner.wait()
             killed = time.monotonic()
             until(lambda: not list(marked(loop.mark)), "the end of every process")
             assert time.monotonic() - killed < 10
-            finished |= loop.finished()
+            nothing_is_made_again(loop, done)
             runner = loop.start(log)
         assert runner.wait(GUARD) == 0, log.read_text()
-        at_the_end = loop.finished()
-        again = [path for path, inode in finished.items() if at_the_end.get(path, inode) != inode]
         assert [stage for stage in STAGES if not any(met[stage])] == [], "never killed at work"
-        assert finished, "nothing was finished before the last kill"
-        assert again == [], "what was finished was made again"
+        assert done, "nothing was finished before the last kill"
+        nothing_is_made_again(loop, done)
+        assert len(done) == len(undisturbed.work_done())
         assert loop.dataset() == undisturbed.dataset()
         assert loop.weights() == undisturbed.weights()
         assert loop.result() == undisturbed.result()
@@ -190,6 +190,13 @@ def test_killed_at_twenty_random_moments_it_ends_with_the_same_dataset_and_resul
         runner.kill()
         runner.wait()
         end_marked(loop.mark)
+
+
+def nothing_is_made_again(loop, done):
+    """Every shard that was ever seen finished is the same file still; `done` remembers those that are new, too."""
+    now = loop.work_done()
+    assert {path: now.get(path) for path in done} == done, "what was finished was made again, or is gone"
+    done |= now
 
 
 def wait_to_kill(loop, runner, met, share, undisturbed):

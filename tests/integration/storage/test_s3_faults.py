@@ -187,7 +187,10 @@ def test_what_is_stored_damaged_is_said_to_be(store, s3_proxy, bucket) -> None:
     s3_proxy.inject(faults.damage_answer, method="GET", times=99)
     with pytest.raises(CorruptArtifact) as caught:
         store.read("object")
-    assert "does not match the checksum that it was stored with" in caught.value.message
+    assert caught.value.message == (
+        f"storage: s3://{bucket}/team/runs/default/run-1/object: what arrives does not match the checksum that it was stored "
+        "with: delete it; it is then made again"
+    )
 
 
 @pytest.mark.parametrize("size", [SMALL, LARGE])

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import tracemalloc
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 from reflection_trainer.errors import CorruptArtifact
 from reflection_trainer.storage.s3 import S3Store
 from reflection_trainer.storage.s3.parts import MIB
+from reflection_trainer.storage.s3.unfinished import unfinished
 from reflection_trainer.storage.store import ABSENT, Changed
 
 from .files import PART, local_file
@@ -87,6 +89,17 @@ def test_a_sweep_takes_the_unfinished_of_a_folder(store: S3Store, s3_server, buc
     assert store.sweep("round-1/train") == 2
     left = client.list_multipart_uploads(Bucket=bucket)["Uploads"]
     assert sorted(upload["Key"] for upload in left) == [f"{prefix}round-1/d", f"{prefix}round-1/train-2/c"]
+
+
+def test_unfinished_uploads_have_no_end_at_a_thousand(store: S3Store, s3_server, bucket) -> None:
+    client, prefix = s3_server.client(max_pool_connections=8), "team/runs/default/run-1/round-1/"
+    keys = [f"{prefix}{number:04d}" for number in range(1003)]
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda key: client.create_multipart_upload(Bucket=bucket, Key=key), keys))
+    assert client.list_multipart_uploads(Bucket=bucket)["IsTruncated"]
+    assert [found.key for found in unfinished(store._connection, bucket, prefix)] == keys
+    assert store.sweep("round-1") == len(keys)
+    assert "Uploads" not in client.list_multipart_uploads(Bucket=bucket)
 
 
 def test_listing_has_no_end_at_a_thousand(store: S3Store, s3_server, bucket) -> None:

@@ -20,13 +20,13 @@ GUARD_SECONDS = 120
 FOLDER = "default/tiny-01234567/round-1/train"
 
 
-def prepared(folder: Path, model: Path, **training: Any) -> StageConfig:
-    """A configuration whose dataset of failures is in storage."""
+def prepared(folder: Path, model: Path, *, count: int = 10, **training: Any) -> StageConfig:
+    """A configuration whose dataset of so many failures is in storage."""
     config = tiny.config(model, folder / "storage", **training)
     work = folder / "verify"
     work.mkdir(parents=True, exist_ok=True)
     context = StageContext(config, Artifacts(open_store(config.run_uri)), work, 0)
-    tiny.store_failures(context, model, tiny.failures(10))
+    tiny.store_failures(context, model, tiny.failures(count))
     return config
 
 

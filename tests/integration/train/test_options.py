@@ -199,7 +199,14 @@ def test_the_mean_of_several_retries_is_what_advantages_are_made_of(tmp_path, mo
         model,
         maxSteps=1,
         microBatchSize=16,
-        method={"numGenerations": GROUP, "retriesPerReflection": 3, "rewardScaling": "none"},
+        maxGradNorm=1000,
+        method={
+            "numGenerations": GROUP,
+            "retriesPerReflection": 3,
+            "rewardScaling": "none",
+            "lossType": "dr_grpo",
+            "beta": 0,
+        },
     )
     probe = Probe(session)
     steps_of(session)._reward._verifier.verify = right_by_number
@@ -214,6 +221,12 @@ def test_the_mean_of_several_retries_is_what_advantages_are_made_of(tmp_path, mo
     expected = (expected - expected.mean(1, keepdim=True)).flatten()
     assert len(expected.unique()) > 4, "more than right and wrong"
     torch.testing.assert_close(inputs["advantages"].sort().values, expected.sort().values)
+    (logps,) = probe.logps
+    # With this loss every token weighs the same: its derivative is its reflection's advantage, times one number for all.
+    share = inputs["advantages"][:, None] * inputs["completion_mask"]
+    factor = logps.grad.abs().max() / share.abs().max()
+    assert factor > 0
+    torch.testing.assert_close(logps.grad, -factor * share, rtol=1e-4, atol=1e-7)
 
 
 def right_by_number(items: Any) -> list[Any]:

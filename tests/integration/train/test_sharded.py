@@ -26,8 +26,8 @@ SETTINGS: dict[str, Any] = {
     # Long enough for one process's texts to end before the other's, with the layers still to be gathered.
     "reflectionMaxTokens": 40,
     "maxGradNorm": 100,
-    "lora": {"rank": 4},
 }
+WEIGHTS: dict[str, dict[str, Any]] = {"adapters": {"lora": {"rank": 4}}, "all": {}}
 
 
 @pytest.fixture(scope="module")
@@ -35,17 +35,14 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tiny.write_model(tmp_path_factory.mktemp("model"), context=256)
 
 
-@pytest.fixture(scope="module")
-def whole(tmp_path_factory: pytest.TempPathFactory, model: Path) -> Path:
-    """A training whose processes hold everything."""
-    folder = tmp_path_factory.mktemp("ddp")
-    run = run_stage(prepared(folder, model, **SETTINGS), folder / "scratch")
+@pytest.mark.parametrize("trained", WEIGHTS.values(), ids=WEIGHTS)
+def test_killed_and_resumed_it_ends_with_the_weights_of_ddp(tmp_path, model, trained):
+    settings = SETTINGS | trained
+    whole = tmp_path / "ddp"
+    run = run_stage(prepared(whole, model, **settings), whole / "scratch")
     assert run.exit_code == 0, run.stderr
-    return folder
 
-
-def test_killed_and_resumed_it_ends_with_the_weights_of_ddp(tmp_path, model, whole):
-    config = prepared(tmp_path, model, **SETTINGS, strategy="fsdp")
+    config = prepared(tmp_path, model, **settings, strategy="fsdp")
     storage = tmp_path / "storage" / FOLDER
     first = start_stage(config, tmp_path / "1", environment=SHARDED)
     wait_until(lambda: list(storage.glob("checkpoint-*/manifest.json")), first)

@@ -157,42 +157,6 @@ def test_two_processes_train_one_model(tmp_path, model):
     )
 
 
-@pytest.mark.parametrize(
-    ("weights", "steps"),
-    [({}, 24), ({"lora": {"rank": 4}, "learningRate": 0.01}, 10)],
-    ids=["all", "adapters"],
-)
-def test_two_processes_that_refill_and_are_killed_end_with_the_same_weights(tmp_path, model, weights, steps):
-    settings = {
-        **weights,
-        "processesPerNode": 2,
-        "maxSteps": steps,
-        "retryMaxTokens": 1,
-        "checkpoint": {"everySteps": 3},
-        "method": {"numGenerations": 4, "deadGroups": "refill"},
-    }
-    whole, broken = tmp_path / "whole", tmp_path / "broken"
-    run = run_stage(prepared(whole, model, **settings), whole / "scratch")
-    assert run.exit_code == 0, run.stderr
-    config = prepared(broken, model, **settings)
-    first = start_stage(config, broken / "1")
-    wait_until(lambda: list((broken / "storage" / FOLDER).glob("checkpoint-*/manifest.json")), first)
-    wait_until(lambda: steps_done(broken / "1") >= steps // 2 - 1, first)
-    processes = family(first)
-    first.kill()
-    first.communicate()
-    assert_gone(processes)
-    second = run_stage(config, broken / "2")
-    assert second.exit_code == 0, second.stderr
-    assert "going on from checkpoint-" in second.stderr
-    lines, expected = (
-        read_metrics(folder / "storage" / FOLDER / "metrics.jsonl") for folder in (broken, whole)
-    )
-    assert [line["groups"] for line in lines] == [line["groups"] for line in expected]
-    assert sum(line["groups"] for line in lines) > steps * 4, "nothing was refilled"
-    assert digest(broken / "storage" / FOLDER) == digest(whole / "storage" / FOLDER)
-
-
 def two_machines(config: StageConfig, folder: Path) -> list[subprocess.Popen[str]]:
     """Both parts of a training on two machines, with a meeting place."""
     meeting = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port())}

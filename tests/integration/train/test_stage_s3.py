@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import signal
+import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
-from reflection_api.contract import StageConfig
+from reflection_api.contract import STORAGE_PATIENCE_VARIABLE, StageConfig
 from reflection_api.reasons import Reason
 from reflection_api.spec import StorageSpec
+from reflection_operator.settings import OperatorSettings
 from reflection_trainer.context import StageContext
+from reflection_trainer.patience import Patience
 from reflection_trainer.storage import Artifacts, open_store
 
 from ...support import faults
@@ -23,6 +27,7 @@ from .stages import FOLDER, GUARD_SECONDS, steps_done, wait_until
 
 pytestmark = [pytest.mark.training, pytest.mark.slow]
 
+OUTAGE_S = 60
 STEPS = {"maxSteps": 20, "checkpoint": {"everySteps": 5, "keepLast": 2}, "retryMaxTokens": 1}
 
 
@@ -30,7 +35,7 @@ STEPS = {"maxSteps": 20, "checkpoint": {"everySteps": 5, "keepLast": 2}, "retryM
 def bucket(s3_server, monkeypatch) -> str:
     for name, value in ROOT.environment.items():
         monkeypatch.setenv(name, value)
-    monkeypatch.setenv("REFLECT_STORAGE_PATIENCE", "30")
+    monkeypatch.setenv(STORAGE_PATIENCE_VARIABLE, "30")
     return s3_server.new_bucket()
 
 
@@ -51,31 +56,53 @@ def prepared(s3_proxy, bucket, model, tmp_path) -> Callable[..., StageConfig]:
 
 
 @pytest.fixture
-def stored(s3_server, bucket) -> Callable[[], set[str]]:
-    """Names of everything below the train folder; the server keeps objects as files."""
-    folder = s3_server.objects / bucket / "runs" / FOLDER
-    return lambda: {file.relative_to(folder).as_posix() for file in folder.rglob("*") if file.is_file()}
+def trained(s3_server, bucket) -> Path:
+    """The train folder; the server keeps objects as files."""
+    return Path(s3_server.objects / bucket / "runs" / FOLDER)
+
+
+@pytest.fixture
+def stored(trained) -> Callable[[], set[str]]:
+    """Names of everything below the train folder."""
+    return lambda: {file.relative_to(trained).as_posix() for file in trained.rglob("*") if file.is_file()}
+
+
+@pytest.fixture
+def forget(stored, s3_server, bucket) -> Callable[[str], None]:
+    """Deletes what is below the train folder and begins so."""
+
+    def delete(start: str) -> None:
+        for name in stored():
+            if name.startswith(start):
+                s3_server.client().delete_object(Bucket=bucket, Key=f"runs/{FOLDER}/{name}")
+
+    return delete
 
 
 def checkpoints(names: set[str]) -> set[str]:
     return {name.split("/")[0] for name in names if name.endswith("/manifest.json")} - {"model"}
 
 
-def weights(s3_server, bucket) -> str:
-    file = s3_server.objects / bucket / "runs" / FOLDER / "model" / "model.safetensors"
-    return hashlib.sha256(file.read_bytes()).hexdigest()
+def weights(trained: Path) -> str:
+    return hashlib.sha256((trained / "model" / "model.safetensors").read_bytes()).hexdigest()
 
 
-def test_the_newest_intact_checkpoint_is_gone_on_from(prepared, stored, s3_server, bucket, tmp_path) -> None:
+def damage(file: Path) -> None:
+    """Change a byte where the server keeps it. The checksum that it was stored with stays."""
+    data = file.read_bytes()
+    file.write_bytes(data[:-1] + bytes([data[-1] ^ 1]))
+
+
+def test_the_newest_intact_checkpoint_is_gone_on_from(
+    prepared, stored, trained, forget, s3_server, bucket, tmp_path
+) -> None:
     whole = run_stage(prepared(), tmp_path / "1")
     assert whole.exit_code == 0, whole.stderr
     assert checkpoints(stored()) == {"checkpoint-15", "checkpoint-20"}, "keepLast"
-    expected = weights(s3_server, bucket)
+    expected = weights(trained)
 
     client, prefix = s3_server.client(), f"runs/{FOLDER}"
-    for name in stored():
-        if name.startswith("model/"):
-            client.delete_object(Bucket=bucket, Key=f"{prefix}/{name}")
+    forget("model/")
     client.put_object(Bucket=bucket, Key=f"{prefix}/checkpoint-20/optimizer.pt", Body=b"damaged")
     # An attempt that was killed while it saved, and one that was killed in the middle of a file.
     client.put_object(Bucket=bucket, Key=f"{prefix}/checkpoint-19/model.safetensors", Body=b"half")
@@ -87,10 +114,47 @@ def test_the_newest_intact_checkpoint_is_gone_on_from(prepared, stored, s3_serve
     assert "optimizer.pt does not match its manifest" in again.stderr
     assert "going on from checkpoint-15" in again.stderr
     assert "removed 1 unfinished writes of an earlier attempt" in again.stderr
-    assert weights(s3_server, bucket) == expected
+    assert weights(trained) == expected
     assert checkpoints(stored()) == {"checkpoint-15", "checkpoint-20"}
     assert not any(name.startswith("checkpoint-19/") for name in stored())
     assert "Uploads" not in client.list_multipart_uploads(Bucket=bucket)
+
+
+def test_where_the_disk_of_the_storage_decays_the_first_checkpoint_serves(
+    prepared, stored, trained, forget, bucket, tmp_path
+) -> None:
+    """Of the newest a file is damaged, of the one before the manifest: what is sent does not match its own checksum."""
+    settings = {"maxSteps": 3, "checkpoint": {"everySteps": 1, "keepLast": 3}}
+    whole = run_stage(prepared(**settings), tmp_path / "1")
+    assert whole.exit_code == 0, whole.stderr
+    expected = weights(trained)
+    forget("model/")
+    damage(trained / "checkpoint-3" / "optimizer.pt")
+    damage(trained / "checkpoint-2" / "manifest.json")
+    again = run_stage(prepared(**settings), tmp_path / "2")
+    assert again.exit_code == 0, again.stderr
+    for file in ("checkpoint-3/optimizer.pt", "checkpoint-2/manifest.json"):
+        step = file[len("checkpoint-")]
+        assert f"checkpoint of step {step} is skipped: {damaged(bucket, f'train/{file}')}" in again.stderr
+    assert "going on from checkpoint-1" in again.stderr
+    assert weights(trained) == expected
+    assert checkpoints(stored()) == {"checkpoint-1", "checkpoint-2", "checkpoint-3"}
+
+
+def test_a_damaged_dataset_is_named_and_not_trained_on(prepared, trained, bucket, tmp_path) -> None:
+    (shard,) = (trained.parent / "verify").glob("*.parquet")
+    damage(shard)
+    run = run_stage(prepared(), tmp_path / "scratch")
+    assert (run.exit_code, run.result.reason) == (65, Reason.ARTIFACT_CORRUPT)
+    assert run.result.message.startswith(damaged(bucket, f"verify/{shard.name}"))
+    assert "Traceback" not in run.stderr
+    assert steps_done(tmp_path / "scratch") == 0
+
+
+def damaged(bucket: str, name: str) -> str:
+    """What is said of an object of the round."""
+    uri = f"s3://{bucket}/runs/{FOLDER.removesuffix('/train')}/{name}"
+    return f"storage: {uri}: what arrives does not match the checksum that it was stored with"
 
 
 def test_training_goes_on_while_a_checkpoint_is_on_its_way(prepared, stored, s3_proxy, tmp_path) -> None:
@@ -140,10 +204,64 @@ def test_asked_to_stop_in_an_outage_it_saves_when_the_storage_is_back(
     assert f"after step {saved.removeprefix('checkpoint-')} of 5,000, which is saved" in log
 
 
+def test_an_outage_of_a_minute_costs_a_minute_and_nothing_else(
+    prepared, trained, forget, s3_proxy, tmp_path, monkeypatch
+) -> None:
+    """It begins while a checkpoint is on its way, with the patience that pods have."""
+    monkeypatch.delenv(STORAGE_PATIENCE_VARIABLE)
+    calm = run_stage(prepared(), tmp_path / "1")
+    assert calm.exit_code == 0, calm.stderr
+    expected = weights(trained)
+    forget("")
+
+    def outage(exchange: faults.Exchange) -> None:
+        s3_proxy.down = True
+        threading.Timer(OUTAGE_S, lambda: setattr(s3_proxy, "down", False)).start()
+        raise faults.Reset
+
+    s3_proxy.inject(outage, method="PUT", target="checkpoint-5/model.safetensors")
+    started = time.monotonic()
+    run = run_stage(prepared(), tmp_path / "2")
+    assert run.exit_code == 0, run.stderr
+    assert time.monotonic() - started > OUTAGE_S
+    assert s3_proxy.refused > 0
+    assert "s3:PutObject: Connection was closed" in run.stderr
+    assert "trying again for up to 180 s" in run.stderr
+    assert weights(trained) == expected
+
+
+def test_told_to_stop_with_a_checkpoint_on_its_way_it_leaves_long_before_it_would_be_killed(
+    prepared, stored, s3_proxy, tmp_path
+) -> None:
+    told, on_its_way = threading.Event(), threading.Event()
+
+    def held_back(exchange: faults.Exchange) -> None:
+        on_its_way.set()
+        assert told.wait(GUARD_SECONDS)
+        exchange.answer(exchange.forward())
+
+    s3_proxy.inject(held_back, method="PUT", target="checkpoint-5/model.safetensors")
+    config = prepared(maxSteps=5000, checkpoint={"everySteps": 5, "keepLast": 3})
+    process = start_stage(config, tmp_path / "scratch")
+    wait_until(on_its_way.is_set, process)
+    process.send_signal(signal.SIGTERM)
+    asked = time.monotonic()
+    told.set()
+    _, log = process.communicate(timeout=GUARD_SECONDS)
+    took = time.monotonic() - asked
+    assert process.returncode == 143, log
+    grace = OperatorSettings().training_grace_seconds
+    assert took < grace / 10, "a checkpoint of a large model takes minutes"
+    steps = sorted(int(name.removeprefix("checkpoint-")) for name in checkpoints(stored()))
+    assert steps[0] == 5
+    assert f"after step {steps[-1]} of 5,000, which is saved" in log
+    assert 2 * Patience().seconds < grace, "an outage that begins then is waited for, too"
+
+
 def test_a_storage_that_stays_away_ends_the_training(
     prepared, stored, s3_proxy, tmp_path, monkeypatch
 ) -> None:
-    monkeypatch.setenv("REFLECT_STORAGE_PATIENCE", "1")
+    monkeypatch.setenv(STORAGE_PATIENCE_VARIABLE, "1")
     process = start_stage(prepared(maxSteps=5000), tmp_path / "scratch")
     wait_until(lambda: checkpoints(stored()), process)
     s3_proxy.down = True

@@ -29,6 +29,8 @@ SETTINGS: dict[str, Any] = {
 }
 TOLERANCE = 1e-5
 """Largest difference of a weight: sums are taken in another order. Training moves weights by more than a hundred times that."""
+NORM_TOLERANCE = 1e-3
+"""Of a gradient's length, relative."""
 SPLITS: dict[str, dict[str, Any]] = {
     "smaller micro-batches": {"microBatchSize": 2},
     "larger micro-batches": {"microBatchSize": 32},
@@ -47,6 +49,15 @@ def path_of(storage: Path) -> list[tuple[float, ...]]:
     """What every step says that does not depend on rounding."""
     names = ("step", "reward", "deadGroupShare", "reflectionTokens", "leakShare", "learningRate")
     return [tuple(line[name] for name in names) for line in read_metrics(storage / "metrics.jsonl")]
+
+
+def check_norms(one: Path, other: Path) -> None:
+    """At every step the gradients of both are as long."""
+    norms, expected = (
+        [line["gradNorm"] for line in read_metrics(each / "metrics.jsonl")] for each in (one, other)
+    )
+    assert max(expected) > 0
+    assert norms == pytest.approx(expected, rel=NORM_TOLERANCE, abs=1e-6)
 
 
 def farthest(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> float:
@@ -75,6 +86,7 @@ def recorded_by_two(tmp_path_factory: pytest.TempPathFactory, model: Path) -> Pa
 
 def test_two_processes_take_the_path_of_one(recorded, recorded_by_two):
     assert path_of(recorded_by_two) == path_of(recorded)
+    check_norms(recorded_by_two, recorded)
     assert farthest(weights(recorded_by_two), weights(recorded)) <= TOLERANCE
 
 
@@ -84,7 +96,22 @@ def test_however_the_work_is_split(tmp_path, model, recorded, changes):
     processes = changes.get("processesPerNode", 1)
     assert [each.processes for each in outcomes(tmp_path / "scratch")] == [processes] * processes
     assert path_of(storage) == path_of(recorded)
+    check_norms(storage, recorded)
     assert farthest(weights(storage), weights(recorded)) <= TOLERANCE
+
+
+def test_two_processes_that_drop_dead_groups_take_the_path_of_one(tmp_path, model):
+    """Although one of them often has more live groups than the other, and fills up with dead ones."""
+    method = {**SETTINGS["method"], "deadGroups": "drop"}
+    one, two = (
+        train(tmp_path / str(processes), model, method=method, processesPerNode=processes)
+        for processes in (1, 2)
+    )
+    shares = {line["deadGroupShare"] for line in read_metrics(one / "metrics.jsonl")}
+    assert shares & {0.25, 0.75}, "an odd number of live groups cannot be shared out evenly"
+    assert path_of(two) == path_of(one)
+    check_norms(two, one)
+    assert farthest(weights(two), weights(one)) <= TOLERANCE
 
 
 @pytest.mark.parametrize("processes", [1, 2])

@@ -7,6 +7,7 @@ both rewards: all that a gradient needs.
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import pyarrow as pa
@@ -145,17 +146,26 @@ def failures(count: int) -> list[dict[str, object]]:
 
 def store_failures(context: StageContext, model: Path, rows: list[dict[str, object]]) -> Provenance:
     """The dataset of failures in storage, as the verify stage leaves it."""
+    return store_shards(context, model, [rows])
+
+
+def store_shards(
+    context: StageContext, model: Path, shards: Sequence[Iterable[dict[str, object]]]
+) -> Provenance:
+    """The same in several shards."""
     verifier = task_verifier(context.config.task)
     settings = settings_provenance(context.config, verifier)
     prompts = settings.prompts | {"sha256": "0" * 64}
     origin = settings.model_copy(update={**policy_provenance(context.config, model), "prompts": prompts})
-    name, local = shard_name(STEM, 0, 1), context.workdir / "shard.parquet"
-    pq.write_table(pa.Table.from_pylist(rows, schema=SCHEMA), local)
-    context.artifacts.put_file(
-        local, context.path(Stage.VERIFY, name), kind="failures", rows=len(rows), provenance=origin
-    )
-    entry = context.artifacts.manifest_of_file(context.path(Stage.VERIFY, name)).files[0]
+    entries, local = [], context.workdir / "shard.parquet"
+    for index, rows in enumerate(shards):
+        table, name = pa.Table.from_pylist(list(rows), schema=SCHEMA), shard_name(STEM, index, len(shards))
+        pq.write_table(table, local)
+        path = context.path(Stage.VERIFY, name)
+        context.artifacts.put_file(local, path, kind="failures", rows=table.num_rows, provenance=origin)
+        entries += context.artifacts.manifest_of_file(path).files
+    total = sum(entry.rows or 0 for entry in entries)
     context.artifacts.seal_folder(
-        context.path(Stage.VERIFY), [entry], kind="failures", rows=len(rows), provenance=origin
+        context.path(Stage.VERIFY), entries, kind="failures", rows=total, provenance=origin
     )
     return origin

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 
 import psutil
@@ -16,7 +17,14 @@ ROWS = {
     "code": {"tests": "assert add(1, 2) == 3"},
     "math": {"answer": "-17/23"},
     "reasoning_gym": {"entry": {"answer": "24", "metadata": {"source_dataset": "puzzle24"}}},
-    "json_schema": {"schema": {"type": "array", "items": {"$ref": "#"}, "uniqueItems": True}},
+    "json_schema": {
+        "schema": {
+            "anyOf": [
+                {"type": "string", "pattern": "^(a+)+$"},
+                {"type": "array", "minItems": 1, "items": {"$ref": "#"}, "uniqueItems": True},
+            ]
+        }
+    },
 }
 SECONDS = 200.0
 """For all of them on a busy machine; each may use a second of a processor, `code` some more."""
@@ -51,6 +59,17 @@ ENDLESS = {
         "percents": "50" + "\\%" * 9_000,
         "equal signs": "x=" * 9_000 + "1",
         "smaller signs": "1<" * 9_000 + "x",
+    },
+    "json_schema": {
+        "a text that the pattern backtracks on": json.dumps("a" * 40 + "!"),
+        "many such texts": json.dumps(["a" * 40 + "!"] * 2_000),
+        "a long text": json.dumps("a" * 99_000 + "!"),
+        "a million characters": json.dumps("a" * 1_000_000),
+        "ten thousand lists": "[" * DEEP + "]" * DEEP,
+        "ten thousand objects": '{"a":' * DEEP + "1" + "}" * DEEP,
+        "lists to the last level, many times": "[" + ",".join(["[" * 31 + "]" * 31] * 1_500) + "]",
+        "a number of a million digits": "1" * 1_000_000,
+        "no numbers": '["a", NaN, Infinity, -1e999]',
     },
     "reasoning_gym": {
         "a tower": "9**9**9**9",
@@ -126,11 +145,16 @@ def test_each_takes_a_second_at_most(name):
         ("math", "a factorial"),
         ("reasoning_gym", "a tower"),
         ("reasoning_gym", "a factorial"),
+        ("json_schema", "a text that the pattern backtracks on"),
     ],
 )
 def test_what_never_ends_is_too_complex_and_what_follows_is_judged_as_ever(name, case):
     verifier = make_verifier(name)
-    right = {"math": "\\boxed{-\\frac{34}{46}}", "reasoning_gym": "2 * 3 * 4 * 1"}[name]
+    right = {
+        "math": "\\boxed{-\\frac{34}{46}}",
+        "reasoning_gym": "2 * 3 * 4 * 1",
+        "json_schema": '["a", ["aa"]]',
+    }[name]
     texts = [right, ENDLESS[name][case], right]
     items = [Item(id=str(number), completion=text, row=ROWS[name]) for number, text in enumerate(texts)]
     assert [verdict.reason for verdict in verifier.verify(items)] == ["correct", "too_complex", "correct"]

@@ -87,6 +87,10 @@ def test_rows_of_ones_own(tmp_path):
         ("function-calling --out x --bfcl ,", 2, "Invalid value for --bfcl: name parts of live_multiple"),
         ("function-calling --out x --bfcl simple", 2, 'Invalid value for --bfcl: there is no part "simple"; there are'),
         ("reasoning-gym leg_countin --out x", 2, 'error: --dataset: reasoning-gym has no dataset "leg_countin"; did you mean'),
+        (
+            "reasoning-gym zebra_puzzles --out x", 2,
+            "error: --dataset: zebra_puzzles cannot be made here, since its generator needs the package pycosat; install that",
+        ),
         ("reasoning-gym leg_counting --out x --config {", 2, "Invalid value for --config: not JSON"),
         ("reasoning-gym leg_counting --out x --config []", 2, "Invalid value for --config: Input should be a valid dict"),
         (

@@ -5,9 +5,13 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image, ImageChops, ImageStat
+
+from scripts.report_page import MAX_BYTES, with_a_palette
 
 from ...support.pages import ROOT
 
@@ -42,7 +46,10 @@ def test_every_figure_on_the_page_is_the_run_s() -> None:
 
 
 def test_a_figure_of_nobody_would_be_found() -> None:
-    assert quoted("by +0.308 [+0.261, +0.348] on 214 questions") - set(written(FIGURES)) == {"+0.308"}
+    gain = FIGURES["evaluation"]["secondTry"]
+    low, high = gain["interval"]
+    sentence = f"by {gain['change'] + 0.002:+.3f} [{low:+.3f}, {high:+.3f}] on {gain['questions']} questions"
+    assert quoted(sentence) - set(written(FIGURES)) == {f"{gain['change'] + 0.002:+.3f}"}
 
 
 def test_the_machine_is_the_one_that_is_named() -> None:
@@ -55,16 +62,64 @@ def test_what_the_words_say_holds() -> None:
     """The sentences that no number carries."""
     evaluation = FIGURES["evaluation"]
     assert evaluation["retrySuccess"]["base"] < evaluation["freshTry"]["base"]
-    assert "i was careless" not in {row["text"] for row in FIGURES["phrasesTrained"]}
-    [divide] = [row for row in FIGURES["phrasesTrained"] if row["text"] == "maybe use divide"]
-    assert divide["right"] == 0
+    assert evaluation["plainRetry"]["change"] < 0, "not better at trying again"
+    base, trained = ({row["text"]: row for row in FIGURES[f"phrases{who}"]} for who in ("Base", "Trained"))
+    assert "i was careless" not in trained
+    assert base["maybe use divide"]["right"] / base["maybe use divide"]["count"] < 0.1
+    assert "maybe use divide" not in trained
 
 
-@pytest.mark.parametrize(
-    "picture", sorted((ROOT / "docs/images").glob("report-*.png")), ids=lambda file: file.name
-)
-def test_pictures_are_small_and_without_paths(picture: Any) -> None:
-    assert picture.stat().st_size < 300_000
+CONTROLS = {
+    "reflectionAgainstFresh": "*fresh try instead*",
+    "reflectionAgainstPlain": "*asked again, no reflection*",
+    "reflectionAgainstGeneric": "*a general sentence*",
+    "reflectionAgainstShuffled": "*reflection on another question*",
+    "reflectionAgainstBase": "*Whose part was it?*",
+    "reflectionGivenToBase": "*Whose part was it?*",
+}
+
+
+def test_the_page_walks_through_every_control_of_the_run() -> None:
+    contrasts = {
+        name
+        for name, value in FIGURES["evaluation"].items()
+        if name.startswith("reflection") and "control" in value
+    }
+    assert contrasts == CONTROLS.keys()
+
+
+@pytest.mark.parametrize("name", CONTROLS)
+def test_a_control_stands_beside_its_interval_and_is_beaten(name: str) -> None:
+    contrast = FIGURES["evaluation"][name]
+    low, high = contrast["interval"]
+    [paragraph] = [part for part in PAGE.split("\n\n") if CONTROLS[name] in part]
+    assert f"{contrast['difference']:+.3f} [{low:+.3f}, {high:+.3f}]" in paragraph
+    assert low > 0
+
+
+PICTURES = {file.name: file for file in (ROOT / "docs/images").glob("report-*.png")}
+
+
+@pytest.mark.parametrize("name", sorted(PICTURES))
+def test_pictures_are_small(name: str) -> None:
+    assert PICTURES[name].stat().st_size <= MAX_BYTES
+
+
+def test_a_palette_makes_a_picture_small_and_leaves_it_as_it_looks(tmp_path: Path) -> None:
+    before = Image.open(PICTURES["report-dark.png"]).convert("RGB")
+    file = tmp_path / "picture.png"
+    before.save(file)
+    large = file.stat().st_size
+    with_a_palette(file)
+    after = Image.open(file).convert("RGB")
+    assert file.stat().st_size < large
+    assert after.size == before.size
+    assert max(ImageStat.Stat(ImageChops.difference(before, after)).mean) < 1
+
+
+def test_the_page_shows_every_picture_and_no_other() -> None:
+    assert set(re.findall(r"\(images/(report-\w+\.png)\)", PAGE)) == PICTURES.keys()
+    assert len(PICTURES) == 7
 
 
 def test_no_path_of_the_machine_is_among_the_figures() -> None:

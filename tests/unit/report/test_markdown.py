@@ -16,14 +16,14 @@ from markdown_it import MarkdownIt
 from reflection_trainer.report.markdown import render_markdown
 from reflection_trainer.report.safe_text import code, name
 
-from ...support.reports import HOSTILE, against, comparison, contrast, report
+from ...support.reports import HOSTILE, against, comparison, contrast, report, whole_report
 
 GOLDEN = Path(__file__).parent / "golden" / "report.md"
 PARSER = MarkdownIt("commonmark", {"html": True}).enable("table")
 
 
 def test_the_report_is_as_written_out():
-    text = render_markdown(report())
+    text = render_markdown(whole_report())
     if os.environ.get("UPDATE_GOLDEN"):
         GOLDEN.write_text(text)
     assert text == GOLDEN.read_text()
@@ -40,7 +40,7 @@ def shape(text):
     return [(token.type, token.tag) for token in tokens(text)]
 
 
-SHAPE = shape(render_markdown(report()))
+SHAPE = shape(render_markdown(whole_report()))
 
 
 def hostile():
@@ -72,7 +72,7 @@ def hostile():
 @example("`" * 500)
 @example(" ")
 def test_words_of_a_model_cannot_change_the_report_s_shape(text):
-    rendered = render_markdown(report(f"x{text}x"))
+    rendered = render_markdown(whole_report(f"x{text}x"))
     assert shape(rendered) == SHAPE
     assert not any(
         token.type in ("html_inline", "html_block", "image", "link_open") for token in tokens(rendered)
@@ -107,6 +107,19 @@ def test_a_control_that_reflection_does_not_beat_is_not_called_a_success():
     text = render_markdown(report(reflectionAgainstFresh=near))
     assert "Not shown to be better than a fresh try: +0.012 [-0.020, +0.050] (n = 713, p = 0.412)." in text
     assert "Can I trust it? Yes" in render_markdown(report())
+
+
+def test_a_gain_by_answers_that_were_given_away_is_not_called_a_success():
+    away = {"tokens": 4.1, "truncated": 0.0, "leaks": 0.9, "otherScript": 0.0}
+    none_left = comparison(0.274, 0.28, -0.03, 0.042, 190, 713, p=0.71)
+    text = render_markdown(report(withoutLeaks=none_left, reflectionsTrained=away))
+    assert "Can I trust it? Not shown" in text
+    assert (
+        "no: Retries are not shown to gain where answers that the reflection gave away count as wrong: "
+        "+0.006 [-0.030, +0.042] (n = 713, p = 0.710)." in text
+    )
+    honest = render_markdown(report(reflectionsTrained=away | {"leaks": 0.0}))
+    assert "gave away count as wrong:" not in honest
 
 
 def test_reflections_that_help_only_the_trained_model_are_told_but_have_beaten_the_controls():

@@ -34,6 +34,7 @@ def answer(status: int, code: str, message: str = "words of the server") -> boto
         (409, "OperationAborted", Kind.PASSING),
         (400, "RequestTimeout", Kind.PASSING),
         (400, "BadDigest", Kind.PASSING),
+        (400, "IDPCommunicationError", Kind.PASSING),
         (403, "AccessDenied", Kind.FINAL),
         (403, "403", Kind.FINAL),
         (404, "NoSuchBucket", Kind.FINAL),

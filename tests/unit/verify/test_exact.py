@@ -70,7 +70,7 @@ def test_one_character_more_less_or_other_is_wrong(answer, data):
     shorter = f"{answer[:place]}{answer[place + 1 :]}"
     assert reason(inserted, answer) == "wrong_answer"
     assert reason(replaced, answer) == "wrong_answer"
-    assert reason(shorter, answer, strip=False) in {"wrong_answer", "no_answer"}
+    assert reason(shorter, answer, strip=False) == ("wrong_answer" if shorter.strip() else "no_answer")
 
 
 @given(st.one_of(answers, st.integers(-(10**18) + 1, 10**18 - 1)))

@@ -252,13 +252,8 @@ def test_every_smallest_corruption_fails_with_its_class(calls, data):
     assert judged(with_call(arguments=call["arguments"] | {"x" * 5: 1})) == "wrong_parameters"
     assert judged(with_call(arguments=rest | {f"{name}X": call["arguments"][name]})) == "wrong_parameters"
     assert judged(with_call(arguments=rest | {name: [call["arguments"][name], 0]})) == "wrong_values"
-    assert reason(json.dumps(calls)[:-1], calls) in {
-        "invalid_call",
-        "several_answers",
-        "wrong_count",
-        "correct",
-    }
-    assert reason(json.dumps(call)[:-1], [call]) in {"invalid_call", "no_call"}
+    assert reason(json.dumps(calls)[:-1], calls) == "invalid_call"
+    assert reason(json.dumps(call)[:-1], [call]) == "invalid_call"
 
 
 @pytest.mark.parametrize(

@@ -143,6 +143,18 @@ def test_hostile_texts_are_bounded(verifier):
         assert time.process_time() - started < 3, case
 
 
+def test_many_numbers_are_bounded():
+    started = time.process_time()
+    for text in (
+        " ".join(f"8 {n}" for n in range(15_000)),
+        "8 3 " * 25_000,
+        "(8 * " * 20_000,
+        "8 * 3 + " * 12_000,
+    ):
+        assert not leaks(text, "<answer>8 * 3 / 3 + 8</answer>", COUNTDOWN)
+    assert time.process_time() - started < 4
+
+
 @given(st.text(), st.text())
 def test_a_leak_is_decided_for_any_text(reflection, retry):
     if leaks(reflection, retry, EXACT):

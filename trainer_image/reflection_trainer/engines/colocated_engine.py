@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from ..bits import bit_sum
 from . import cpu
 from .vllm_engine import final_only, import_vllm, outputs, start
 
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
 _INSTEAD = "spec.training.generation: transformers"
 _SHARE_OF_GPU = 0.3
 """Of a GPU's memory, for vLLM's copy of the weights and its cache; the rest is the training's."""
-_INTEGERS = {8: torch.int64, 4: torch.int32, 2: torch.int16, 1: torch.int8}
 
 NamedTensors = Iterable[tuple[str, torch.Tensor]]
 
@@ -113,13 +113,12 @@ class ColocatedEngine:
 
 
 def checksum(tensors: Iterable[torch.Tensor], dtype: torch.dtype) -> int:
-    """The sum of all numbers' bits once they are of a type. It does not depend on how they are laid out over tensors, which
+    """Of the bits of all numbers once they are of a type. It does not depend on how they are laid out over tensors, which
     vLLM fuses and pads with zeros; the last bit of one number changes it.
     """
     total: torch.Tensor | None = None
     for tensor in tensors:
-        exact = tensor.detach().to(dtype).contiguous()
-        bits = exact.view(_INTEGERS[exact.element_size()]).sum(dtype=torch.int64)
+        bits = bit_sum(tensor.detach().to(dtype))
         total = bits if total is None else total + bits.to(total.device)
     return 0 if total is None else int(total)
 

@@ -164,6 +164,21 @@ def _controls(result: EvaluationResult) -> Iterator[Check]:
         )
     if result.retry_success is not None and result.shuffled is None:
         yield Check(Tone.OPEN, "There was no other question to shuffle reflections with.")
+    yield from _without_leaks(result)
+
+
+def _without_leaks(result: EvaluationResult) -> Iterator[Check]:
+    """A reflection that says the answer beats every control above, and has done no more than a first try does."""
+    row, trained = result.without_leaks, result.reflections_trained
+    if row is None or trained is None or not trained.leaks:
+        return
+    low, high = row.interval
+    words = "Retries gain also" if low > 0 else "Retries are not shown to gain"
+    yield Check(
+        Tone.GOOD if low > 0 else Tone.BAD,
+        f"{words} where answers that the reflection gave away count as wrong: {row.change:+.3f} [{low:+.3f}, {high:+.3f}] "
+        f"(n = {row.samples:,}{_test(row)}).",
+    )
 
 
 def _given_to_base(result: EvaluationResult) -> Iterator[Check]:

@@ -16,6 +16,7 @@ from .answers import answers
 from .audited import audited
 from .comparisons import Against, against_third, comparisons, contrasts, p_words, whose_part
 from .content import Cost, Report, Round, Training, Transcript
+from .funnel import funnel
 from .safe_text import code, name
 from .settings import trained_on, verifier_name
 
@@ -54,7 +55,7 @@ def _lines(report: Report, beside: str) -> Iterator[str]:
     yield from _answers(report)
     yield ""
     for number in report.rounds:
-        yield from _round(number)
+        yield from _round(report, number)
     yield from _made_with(report, beside)
 
 
@@ -64,15 +65,16 @@ def _answers(report: Report) -> Iterator[str]:
         yield from (f"  - {check.word}: {check.text}" for check in answer.checks)
 
 
-def _round(number: Round) -> Iterator[str]:
+def _round(report: Report, number: Round) -> Iterator[str]:
     yield f"## Round {number.round}"
     yield ""
     if number.failures:
-        yield from _failures(number.failures)
+        yield from _failures(report, number)
     if number.training:
         yield from _training(number.training)
     if number.evaluation:
         yield from _evaluation(number.evaluation)
+        yield from _told(number)
     if number.transcripts:
         yield from _transcripts(number.transcripts)
     if number.costs:
@@ -82,7 +84,8 @@ def _round(number: Round) -> Iterator[str]:
         yield ""
 
 
-def _failures(counts: dict[str, float]) -> Iterator[str]:
+def _failures(report: Report, number: Round) -> Iterator[str]:
+    counts = number.failures
     attempts, failures = counts.get("attempts", 0), counts.get("failures", 0)
     yield f"{attempts:,.0f} answers were judged: {counts.get('correct', 0):,.0f} right, {failures:,.0f} failures to learn from."
     yield ""
@@ -93,6 +96,16 @@ def _failures(counts: dict[str, float]) -> Iterator[str]:
     if reasons:
         rows = [[name(reason), f"{count:,.0f}"] for reason, count in sorted(reasons.items())]
         yield from _table(["wrong answers by verdict", "count"], rows)
+    rows = [
+        [
+            step.name + (f" ({step.note})" if step.note else ""),
+            f"{step.count:,}",
+            f"{step.share:.1%}" if step.of else "",
+        ]
+        for step in funnel(report, number)
+    ]
+    if rows:
+        yield from _table(["what is left", "count", "of those before"], rows)
 
 
 def _training(training: Training) -> Iterator[str]:
@@ -214,6 +227,25 @@ def _reflections(result: EvaluationResult) -> Iterator[str]:
     yield from _table(
         [f"reflections on the {result.fixed_failures:,} fixed failures", "base", "trained"], rows
     )
+
+
+def _told(number: Round) -> Iterator[str]:
+    """What became of the fixed failures, and what was said of them most often."""
+    ends = number.outcomes
+    if ends.total:
+        yield (
+            f"Of {ends.total:,} fixed failures {ends.trained_only:,} are learned (right with the trained model alone), "
+            f"{ends.both:,} right with both, {ends.neither:,} wrong with both and {ends.base_only:,} lost (right with the base "
+            "model alone)."
+        )
+        yield ""
+    for who, phrases in (("base", number.phrases_base), ("trained", number.phrases_trained)):
+        if phrases:
+            yield f"The most frequent reflections of the {who} model:"
+            yield ""
+            for row in phrases:
+                yield f"- {code(row.text)}: {row.count:,} of {ends.total:,}; {row.right:,} right after it"
+            yield ""
 
 
 def _transcripts(transcripts: Sequence[Transcript]) -> Iterator[str]:

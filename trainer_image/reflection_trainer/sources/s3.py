@@ -13,6 +13,7 @@ from ..storage import Artifacts, Store, Subject, open_store
 from . import MODEL_FILES
 
 _NEEDS = "reading it needs GetObject and ListBucket"
+_RENEW = "store it again"
 
 
 def s3_file(uri: str, field: str, folder: Path, storage: StorageSpec) -> Path:
@@ -21,7 +22,7 @@ def s3_file(uri: str, field: str, folder: Path, storage: StorageSpec) -> Path:
     Raises:
         StageFailure: it is missing, or the storage does not give it.
     """
-    subject = Subject(uri, field, Reason.INVALID_PROMPTS, _NEEDS)
+    subject = Subject(uri, field, Reason.INVALID_PROMPTS, _NEEDS, _RENEW)
     root, _, name = uri.rpartition("/")
     local = folder / name
     if not open_store(root, storage, subject).download(name, local):
@@ -44,7 +45,7 @@ def s3_model(uri: str, field: str, folder: Path, storage: StorageSpec) -> Path:
             f"{field}: {uri}: is a whole bucket; give a prefix of it, s3://bucket/prefix",
             reason=Reason.INVALID_MODEL,
         )
-    store = open_store(root, storage, Subject(uri, field, Reason.INVALID_MODEL, _NEEDS))
+    store = open_store(root, storage, Subject(uri, field, Reason.INVALID_MODEL, _NEEDS, _RENEW))
     if Artifacts(store).get_folder(name, folder) is None:
         _copy(store, name, folder)
     if not (folder / "config.json").is_file():

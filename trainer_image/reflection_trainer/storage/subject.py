@@ -15,6 +15,8 @@ class Subject(NamedTuple):
     missing: Reason = Reason.INVALID_SPEC
     """What a bucket that is not there is called."""
     needs: str = "the prefix needs GetObject, PutObject, DeleteObject, ListBucket, AbortMultipartUpload"
+    renew: str = "delete it; it is then made again"
+    """What to do about an object that is damaged."""
 
     @property
     def where(self) -> str:

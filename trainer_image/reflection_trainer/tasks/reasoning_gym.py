@@ -59,6 +59,9 @@ def _batch(source: ReasoningGymSource, seed: int) -> list[Mapping[str, Any]]:
     try:
         dataset = gym.create_dataset(source.dataset, size=_BATCH, seed=seed, **source.config)
         return [dataset[index] for index in range(_BATCH)]
+    except ModuleNotFoundError as error:
+        needs = f"{source.dataset} cannot be made here, since its generator needs the package {error.name}"
+        raise _wrong("dataset", f"{needs}; install that, or take another dataset") from None
     except (AssertionError, TypeError, ValueError) as error:  # how its datasets refuse a configuration
         raise _wrong("config", f"{source.dataset} does not accept it: {first_line(error)}") from None
 

@@ -17,6 +17,7 @@ from transformers import TrainerCallback, TrainerControl, TrainerState, Training
 
 from ..progress import Progress
 from .deck import Deck
+from .machine import note_machine
 from .meter import Meter
 from .metrics import MetricsFile, step_line
 from .order import WorkOrder, write_file
@@ -125,6 +126,7 @@ class Handover(TrainerCallback):
             return
         shutil.copyfile(self._order.metrics, folder / self._order.metrics.name)
         write_file(folder / _POSITION, f"{self._deck.position}\n")
+        note_machine(folder)
         self._wait_for_taken()
         ready = self._order.ready / folder.name
         write_file(ready, "")

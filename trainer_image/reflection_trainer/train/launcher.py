@@ -12,9 +12,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import FrameType
 
-from ..cpus import available_cpus
 from ..engines import cpu
 from .family import dying_with_this_process
+from .machine import threads_of_each
 from .order import WorkOrder
 from .tracking.settings import environment as tracking_environment
 from .tracking.settings import needs_hub
@@ -88,8 +88,7 @@ def environment(order: WorkOrder) -> dict[str, str]:
     """The environment of the training processes."""
     settings = order.config.training
     values = {**os.environ, **_ENVIRONMENT}
-    # Threads that wait for each other's cores make a training several times slower.
-    values["OMP_NUM_THREADS"] = str(max(1, available_cpus() // settings.processes_per_node))
+    values["OMP_NUM_THREADS"] = str(threads_of_each(settings.processes_per_node))
     if settings.generation == "colocate" and settings.gpus_per_node == 0:
         values |= cpu.ENVIRONMENT | values  # torch reads some of it before vLLM is imported
     values |= tracking_environment(order.config, order.tracking, values)

@@ -18,6 +18,7 @@ from reflection_api.stages import ExitCode, Stage
 from transformers import PrinterCallback
 from transformers.utils.logging import disable_progress_bar
 
+from ..bits import bit_sum
 from ..conversation import Conversation
 from ..engines.colocated_engine import ColocatedEngine
 from ..engines.model import ModelFolder, inspect_model
@@ -112,9 +113,9 @@ def check_world(state: PartialState, expected: int, step: int) -> None:
 
 
 def checksum_of(tensors: Iterable[torch.Tensor]) -> str:
-    """A checksum over the bits of all numbers; the last bit of one of them changes it."""
-    sums = [tensor.detach().contiguous().view(torch.int8).sum(dtype=torch.int64) for tensor in tensors]
-    return hashlib.sha256(repr([int(total) for total in sums]).encode()).hexdigest()
+    """A checksum over the bits of all numbers; the last bit of one of them changes it, and so does its place."""
+    sums = [int(bit_sum(tensor, placed=True)) for tensor in tensors]
+    return hashlib.sha256(repr(sums).encode()).hexdigest()
 
 
 def check_replicas(checksum: str) -> str:

@@ -36,6 +36,7 @@ from ..verify.dataset import check_reusable, dataset_manifest, load_failures
 from .accelerate_config import Rendezvous, accelerate_config, check_installed
 from .checkpoints import Checkpoints, Mover
 from .launcher import Training
+from .machine import noted_machine, this_machine, threads_of_each
 from .metrics import read_metrics, summary
 from .oom import KillCounter
 from .order import Outcome, WorkOrder, read_outcomes, write_file
@@ -64,8 +65,18 @@ def beginning(checkpoint: Path | None, settings: TrainingSettings) -> str:
     """Where a training begins, in words, and where it cannot be the same to the last bit."""
     if checkpoint is None:
         return "from the beginning"
-    alike = "; on GPUs sums come out a little different each time: it ends alike, not bit for bit the same"
-    return f"going on from {checkpoint.name}{alike if settings.gpus_per_node else ''}"
+    return f"going on from {checkpoint.name}{_inexact(checkpoint, settings)}"
+
+
+def _inexact(checkpoint: Path, settings: TrainingSettings) -> str:
+    before, now = noted_machine(checkpoint), this_machine(threads_of_each(settings.processes_per_node))
+    if settings.gpus_per_node:
+        why = "on GPUs sums come out a little different each time"
+    elif before and before != now:
+        why = f"it was made with {before} a process, here are {now}: sums come out a little different"
+    else:
+        return ""
+    return f"; {why}: it ends alike, not bit for bit the same"
 
 
 class TrainStage:

@@ -47,6 +47,10 @@ class _StandIn(ModuleType):
             raise AttributeError(name)
         return _StandIn(f"{self.__name__}.{name}")
 
+    def __call__(self, *_: object, **__: object) -> Any:
+        package = self.__name__.partition(".")[0]
+        raise ModuleNotFoundError(f"{package} is not installed", name=package)
+
 
 class _StandIns(MetaPathFinder, Loader):
     def find_spec(

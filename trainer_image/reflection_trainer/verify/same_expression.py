@@ -12,12 +12,15 @@ from .expression import PRECEDENCE, Postfix, numbers, parse
 MAX_NUMBERS = 64
 """Of an expression that is looked for. One number alone is none: it stands in most texts by chance."""
 
-_SIGNS = [
-    (re.compile(r"\\times|\\cdot|[\u00d7\u00b7\u22c5\u2217]"), "*"),
-    (re.compile(r"\\div|[\u00f7\u2215]"), "/"),
-    (re.compile(r"[\u2212\u2013]"), "-"),
-    (re.compile(r"(?<=[\d)])([ \t]*)[xX](?=[ \t]*[\d(])"), r"\1*"),
-]
+_SIGNS = str.maketrans(
+    dict.fromkeys("\u00d7\u00b7\u22c5\u2217", "*")
+    | dict.fromkeys("\u00f7\u2215", "/")
+    | dict.fromkeys("\u2212\u2013", "-")
+)
+_COMMANDS = {"\\times": "*", "\\cdot": "*", "\\div": "/"}
+"""LaTeX's."""
+_LETTER = re.compile(r"(?<=[0-9)])([ \t]*)[xX](?=[ \t]*[0-9(])")
+"""An x for a multiplication sign."""
 _DECIMAL = re.compile(r"(?<![0-9])[0-9]*\.[0-9]+")
 _RUN = re.compile(r"[-+*/()0-9 \t\r\n]{3,}")
 _TOKEN = re.compile(r"[0-9]+|[-+*/()]")
@@ -34,9 +37,9 @@ def holds_expression(text: str, expression: Postfix) -> bool:
     if not 2 <= wanted.total() <= MAX_NUMBERS:
         return False
     form = _form(expression)
-    text = _DECIMAL.sub(".", text)
-    for pattern, sign in _SIGNS:
-        text = pattern.sub(sign, text)
+    text = _LETTER.sub(r"\1*", _DECIMAL.sub(".", text).translate(_SIGNS))
+    for command, sign in _COMMANDS.items():
+        text = text.replace(command, sign)
     return any(
         found is not None and _form(found) == form
         for run in _RUN.findall(text)
@@ -48,13 +51,22 @@ def _windows(tokens: Sequence[str], wanted: Counter[str]) -> Iterator[str]:
     """The parts of a run that have exactly the wanted numbers, each with the parentheses at its ends that it needs."""
     places = [place for place, token in enumerate(tokens) if token.isdecimal()]
     count = wanted.total()
+    if len(places) < count:  # most runs: a number in a sentence
+        return
     missing = wanted.copy()  # below zero: one too many
     for index, place in enumerate(places):
-        missing[tokens[place]] -= 1
+        _count(missing, tokens[place], -1)
         if index >= count:
-            missing[tokens[places[index - count]]] += 1
-        if index >= count - 1 and tokens[place] in wanted and not any(missing.values()):
+            _count(missing, tokens[places[index - count]], 1)
+        if not missing:
             yield _balanced(tokens, places[index - count + 1], place + 1)
+
+
+def _count(missing: Counter[str], number: str, change: int) -> None:
+    """Nothing stays for what is neither missing nor too much, so that an empty counter says that all fits."""
+    missing[number] += change
+    if not missing[number]:
+        del missing[number]
 
 
 def _balanced(tokens: Sequence[str], begin: int, end: int) -> str:

@@ -55,6 +55,7 @@ class Connection:
         action: str,
         request: Callable[[Any], T],
         *,
+        uri: str = "",
         stop: threading.Event | None = None,
         patience: Patience | None = None,
     ) -> T:
@@ -63,6 +64,7 @@ class Connection:
         Args:
             action: the permission that it takes, for example PutObject.
             request: makes it with the client that it is given, and reads the whole answer.
+            uri: of the one object that is read: a damaged one is named. Default: no object is.
             stop: when set, a request that failed is not tried again.
             patience: Default: the connection's.
 
@@ -79,7 +81,7 @@ class Connection:
                 access = self._current()
                 answer = request(access.client)
             except ERRORS as error:
-                pause = self._after(error, access, attempts, action)
+                pause = self._after(error, access, attempts, action, uri)
                 if stop is not None and stop.wait(pause):
                     raise Stopped from error
                 if stop is None:
@@ -90,7 +92,9 @@ class Connection:
                     logger.info("storage: s3:%s was done after %.0f s", action, attempts.elapsed())
                 return answer
 
-    def _after(self, error: Exception, access: Access | None, attempts: _Attempts, action: str) -> float:
+    def _after(
+        self, error: Exception, access: Access | None, attempts: _Attempts, action: str, uri: str
+    ) -> float:
         """Seconds to wait before the next try; raises where there is none."""
         kind = kind_of(error)
         if kind is Kind.ABSENT:
@@ -102,7 +106,7 @@ class Connection:
         renewed = kind is Kind.CREDENTIALS and access is not None and self._renewed(access)
         if pause is None or not (renewed or self._may_pass(kind, error, attempts)):
             endpoint, key = (access.endpoint, access.key) if access else ("", "")
-            asked = Asked(action, self._subject, endpoint, key, self._worked)
+            asked = Asked(action, self._subject, endpoint, key, self._worked, uri)
             raise explained(error, asked, tried=attempts.elapsed()) from error
         if renewed:
             logger.warning("storage: credentials were refused (%s) and replaced", words(error))

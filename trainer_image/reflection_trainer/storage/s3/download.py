@@ -34,7 +34,7 @@ def download(connection: Connection, bucket: str, key: str, uri: str, local: Pat
     Raises:
         StageFailure: the storage does not give it, or the disk does not take it.
     """
-    fetch = _Fetch(connection, bucket, key, part)
+    fetch = _Fetch(connection, bucket, key, uri, part)
     temporary = local.with_name(f"{PARTIAL}{local.name}")
     try:
         local.parent.mkdir(parents=True, exist_ok=True)
@@ -63,8 +63,8 @@ def download(connection: Connection, bucket: str, key: str, uri: str, local: Pat
 class _Fetch:
     """The requests for one object."""
 
-    def __init__(self, connection: Connection, bucket: str, key: str, part: int) -> None:
-        self._connection, self._size = connection, part
+    def __init__(self, connection: Connection, bucket: str, key: str, uri: str, part: int) -> None:
+        self._connection, self._uri, self._size = connection, uri, part
         self._object = {"Bucket": bucket, "Key": key}
 
     def to(self, file: Path) -> None:
@@ -96,7 +96,7 @@ class _Fetch:
                 data = body.read() if size <= self._size else _exactly(body, self._size)
                 return _First(data, size, str(answer["ETag"]))
 
-        return self._connection.run("GetObject", get)
+        return self._connection.run("GetObject", get, uri=self._uri)
 
     def _part(self, part: Part, version: str, stop: threading.Event) -> bytes:
         def get(client: Any) -> bytes:
@@ -105,7 +105,7 @@ class _Fetch:
             with closing(answer["Body"]) as body:
                 return _exactly(body, part.size)
 
-        return self._connection.run("GetObject", get, stop=stop)
+        return self._connection.run("GetObject", get, uri=self._uri, stop=stop)
 
 
 def _exactly(body: Any, size: int) -> bytes:

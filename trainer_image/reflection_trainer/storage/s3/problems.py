@@ -16,9 +16,9 @@ ERRORS = (boto.BotoCoreError, boto.ClientError, ResponseParserError)
 """Everything that a call of boto3 raises."""
 
 _PASSING_CODES = {
-    "BadDigest", "BandwidthLimitExceeded", "ConditionalRequestConflict", "IncompleteBody", "InternalError", "OperationAborted",
-    "RequestLimitExceeded", "RequestTimeout", "ServiceUnavailable", "SlowDown", "Throttling", "ThrottlingException",
-    "TooManyRequests", "XAmzContentSHA256Mismatch",
+    "BadDigest", "BandwidthLimitExceeded", "ConditionalRequestConflict", "IDPCommunicationError", "IncompleteBody",
+    "InternalError", "OperationAborted", "RequestLimitExceeded", "RequestTimeout", "ServiceUnavailable", "SlowDown",
+    "Throttling", "ThrottlingException", "TooManyRequests", "XAmzContentSHA256Mismatch",
 }  # fmt: skip
 _EXPIRED_CODES = {"ExpiredToken", "ExpiredTokenException", "TokenRefreshRequired"}
 _CREDENTIAL_CODES = _EXPIRED_CODES | {
@@ -27,6 +27,8 @@ _CREDENTIAL_CODES = _EXPIRED_CODES | {
 _ABSENT_CODES = {"404", "NoSuchKey", "NoSuchUpload"}
 _FULL_CODES = {"InsufficientStorage", "QuotaExceeded", "XMinioStorageFull", "XMinioAdminBucketQuotaExceeded"}
 _UNKNOWN_FEATURE = {"NotImplemented"}
+_ASSUMING = "AssumeRole"
+"""What the names of the requests begin with by which a role's credentials are had."""
 _WRONG_REGION = {"AuthorizationHeaderMalformed", "IllegalLocationConstraintException", "PermanentRedirect"}
 _MAX_WORDS = 300
 _TOO_MANY, _TIMED_OUT, _PRECONDITION, _FORBIDDEN, _SERVER = 429, 408, 412, 403, 500
@@ -66,6 +68,8 @@ class Asked(NamedTuple):
     """The access key, shortened, and where it is from."""
     worked: bool = True
     """Whether the storage has taken credentials of this process before."""
+    uri: str = ""
+    """The object that is read, if it is one."""
 
 
 def kind_of(error: Exception) -> Kind:
@@ -144,7 +148,8 @@ def explained(error: Exception, asked: Asked, *, tried: float = 0.0) -> StageFai
         )
     if isinstance(error, _DAMAGED):
         return CorruptArtifact(
-            f"{where}: what arrives does not match the checksum that it was stored with: delete it; it is then made again"
+            f"{asked.subject.field}: {asked.uri or asked.subject.uri}: what arrives does not match the checksum that it was "
+            f"stored with: {asked.subject.renew}"
         )
     if isinstance(error, _PASSING):
         return _away(asked, words(error), tried)
@@ -154,6 +159,13 @@ def explained(error: Exception, asked: Asked, *, tried: float = 0.0) -> StageFai
 def _of_answer(error: boto.ClientError, asked: Asked, tried: float) -> StageFailure:
     code, status = code_of(error), status_of(error)
     where, missing = asked.subject.where, asked.subject.missing
+    if error.operation_name.startswith(_ASSUMING) and kind_of(error) is not Kind.PASSING:
+        kind = DependencyAway if asked.worked or expired(error) else BadConfig
+        return kind(
+            f"{where}: sts:{error.operation_name} is refused ({words(error)}): the role must trust the pods' service account, "
+            "spec.pods.common.serviceAccountName; on this machine look at AWS_PROFILE",
+            reason=Reason.STORAGE_DENIED,
+        )
     if code in _CREDENTIAL_CODES:
         # Credentials that were good once are being replaced; the next pod starts with what is there then.
         kind = DependencyAway if asked.worked or expired(error) else BadConfig

@@ -56,7 +56,7 @@ class S3Store:
                 return bytes(body.read())
 
         try:
-            return self._connection.run("GetObject", get)
+            return self._connection.run("GetObject", get, uri=self.uri(path))
         except Missing:
             return None
 

@@ -8,11 +8,13 @@ from contextlib import suppress
 from datetime import datetime
 from typing import Any, NamedTuple
 
+from botocore.exceptions import ClientError
 from reflection_api.reasons import Reason
 
 from ...errors import StageFailure
 from ...patience import Patience
 from .connection import Connection, Missing
+from .problems import code_of
 
 logger = logging.getLogger(__name__)
 
@@ -79,8 +81,16 @@ def _abort_all(connection: Connection, bucket: str, prefix: str, chosen: Callabl
 
 
 def _page(connection: Connection, bucket: str, prefix: str, place: dict[str, str]) -> dict[str, Any]:
-    page: dict[str, Any] = connection.run(
-        "ListBucketMultipartUploads",
-        lambda client: client.list_multipart_uploads(Bucket=bucket, Prefix=prefix, **place),
-    )
-    return page
+    def ask(client: Any) -> dict[str, Any]:
+        found: dict[str, Any]
+        try:
+            found = client.list_multipart_uploads(Bucket=bucket, Prefix=prefix, **place)
+        except ClientError as error:
+            if not place or code_of(error) != "InvalidArgument":
+                raise
+            # versitygw 1.8.0 refuses the second marker, which it gave itself. Without it a page begins with the next key: of
+            # several uploads of one object some may be left out, until those before them are gone.
+            found = client.list_multipart_uploads(Bucket=bucket, Prefix=prefix, KeyMarker=place["KeyMarker"])
+        return found
+
+    return connection.run("ListBucketMultipartUploads", ask)

@@ -1,0 +1,77 @@
+"""Two processes that sample by themselves, killed in the first pass over the failures and in a later one: the weights of a
+training that nobody killed, bit for bit.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from reflection_api.contract import StageConfig
+from reflection_trainer.train.callbacks import read_position
+from reflection_trainer.train.metrics import read_metrics
+
+from ...support.stage_runs import run_stage, start_stage
+from .stages import FOLDER, digest, prepared, steps_done, wait_until
+from .test_stage import assert_gone, family, outcomes
+
+pytestmark = [pytest.mark.training, pytest.mark.slow, pytest.mark.timeout(900)]
+
+FAILURES = 60
+"""A step that refills takes some eight of them."""
+EARLY, LATE, STEPS = 2, 14, 24
+SETTINGS: dict[str, Any] = {
+    "processesPerNode": 2,
+    "maxSteps": STEPS,
+    "retryMaxTokens": 1,
+    "checkpoint": {"everySteps": 1},
+    "method": {"numGenerations": 4, "deadGroups": "refill"},
+}
+
+
+def killed_after(step: int, config: StageConfig, scratch: Path, storage: Path) -> str:
+    """An attempt that is killed once so many steps are done and a checkpoint is stored; where it had begun."""
+    process = start_stage(config, scratch)
+    wait_until(
+        lambda: steps_done(scratch) >= step and list(storage.glob("checkpoint-*/manifest.json")), process
+    )
+    processes = family(process)
+    assert len(processes) >= 3, "the launcher and two workers"
+    process.kill()
+    _, log = process.communicate()
+    assert_gone(processes)
+    return log
+
+
+def position(scratch: Path) -> int:
+    """How many failures had been drawn where this attempt began."""
+    (checkpoint,) = (scratch / "work" / "resume").glob("checkpoint-*")
+    return read_position(checkpoint)
+
+
+@pytest.mark.parametrize(
+    "trained", [{}, {"lora": {"rank": 4}, "learningRate": 0.01}], ids=["all weights", "adapters"]
+)
+def test_killed_in_the_first_pass_and_in_a_later_one(tmp_path, model, trained):
+    settings = SETTINGS | trained
+    whole, broken = tmp_path / "whole", tmp_path / "broken"
+    run = run_stage(prepared(whole, model, count=FAILURES, **settings), whole / "scratch")
+    assert run.exit_code == 0, run.stderr
+
+    config, storage = prepared(broken, model, count=FAILURES, **settings), broken / "storage" / FOLDER
+    assert "from the beginning" in killed_after(EARLY, config, broken / "1", storage)
+    assert "going on from checkpoint-" in killed_after(LATE, config, broken / "2", storage)
+    assert 0 < position(broken / "2") < FAILURES, "killed in the first pass"
+    last = run_stage(config, broken / "3")
+    assert last.exit_code == 0, last.stderr
+    assert position(broken / "3") > FAILURES, "killed in a later pass"
+    assert [outcome.processes for outcome in outcomes(broken / "3")] == [2, 2]
+
+    lines, expected = (
+        read_metrics(folder / "storage" / FOLDER / "metrics.jsonl") for folder in (broken, whole)
+    )
+    for name in ("step", "groups", "reward", "gradNorm", "loss"):
+        assert [line[name] for line in lines] == [line[name] for line in expected], name
+    assert sum(line["groups"] for line in lines) > STEPS * 4, "nothing was refilled"
+    assert digest(broken / "storage" / FOLDER) == digest(whole / "storage" / FOLDER)
