@@ -11,7 +11,9 @@ from ..support.cluster import CORE, Cluster
 from ..support.helm import Helm
 from ..support.nodes.cluster import ClusterWithNodes, lacking
 from ..support.nodes.evidence import evidence
-from ..support.nodes.example import SYSTEM, install_operator, load_images, upload_inputs
+from ..support.nodes.example import RESTRICTED, SYSTEM, install_operator, load_images, upload_inputs
+from ..support.nodes.gate import Gate
+from ..support.nodes.node import Node
 from ..support.nodes.rows import ROWS, keep
 from ..support.nodes.s3 import S3InCluster
 from ..support.nodes.small_run import SmallRun
@@ -54,19 +56,27 @@ def cluster(nodes: ClusterWithNodes) -> Cluster:
 
 
 @pytest.fixture
-def namespace(cluster: Cluster, request: pytest.FixtureRequest) -> Iterator[str]:
-    """A namespace that enforces the restricted Pod Security Standard. What is in it is told when the test fails."""
+def namespaces(cluster: Cluster, request: pytest.FixtureRequest) -> Iterator[list[str]]:
+    """Names of namespaces that go when the test has ended. What is in them is told when it has failed."""
+    used: list[str] = []
+    yield used
+    if request.node.stash.get(_FAILED, False):
+        print(evidence(cluster, *used, SYSTEM))
+    for name in used:
+        cluster.delete(f"{CORE}/namespaces/{name}")
+
+
+@pytest.fixture
+def namespace(cluster: Cluster, namespaces: list[str], request: pytest.FixtureRequest) -> str:
+    """A namespace that enforces the restricted Pod Security Standard."""
     name = request.node.name.replace("_", "-")[:50].rstrip("-")
     make_namespace(cluster, name)
-    yield name
-    if request.node.stash.get(_FAILED, False):
-        print(evidence(cluster, name, SYSTEM))
-    cluster.delete(f"{CORE}/namespaces/{name}")
+    namespaces.append(name)
+    return name
 
 
 def make_namespace(cluster: Cluster, name: str) -> None:
-    labels = {"pod-security.kubernetes.io/enforce": "restricted"}
-    cluster.create(f"{CORE}/namespaces", {"metadata": {"name": name, "labels": labels}})
+    cluster.create(f"{CORE}/namespaces", {"metadata": {"name": name, "labels": RESTRICTED}})
 
 
 @pytest.fixture(scope="session")
@@ -85,11 +95,22 @@ def s3(loaded: ClusterWithNodes) -> S3InCluster:
 
 
 @pytest.fixture(scope="session")
-def helm(loaded: ClusterWithNodes, tmp_path_factory: pytest.TempPathFactory) -> Helm:
+def gate(nodes: ClusterWithNodes, s3: S3InCluster) -> Gate:
+    """A way to the storage that tests may make a bad one."""
+    return Gate(nodes, s3)
+
+
+@pytest.fixture(scope="session")
+def admin(loaded: ClusterWithNodes, tmp_path_factory: pytest.TempPathFactory) -> Helm:
+    """Helm as an administrator of the cluster has it."""
+    return Helm(tmp_path_factory.mktemp("helm"), loaded.plane.kubeconfig)
+
+
+@pytest.fixture(scope="session")
+def helm(admin: Helm) -> Helm:
     """The operator is installed."""
-    helm = Helm(tmp_path_factory.mktemp("helm"), loaded.plane.kubeconfig)
-    install_operator(helm)
-    return helm
+    install_operator(admin)
+    return admin
 
 
 @pytest.fixture
@@ -102,6 +123,14 @@ def run(
 ) -> SmallRun:
     """A run that is not started yet."""
     return SmallRun(nodes, s3, namespace, record_property)
+
+
+@pytest.fixture
+def second(nodes: ClusterWithNodes, run: SmallRun) -> Iterator[Node]:
+    """The node where neither operator nor storage is, for something to happen to; it is well when the test has ended."""
+    node = nodes.node("node-2")
+    yield node
+    nodes.mend(node)
 
 
 @pytest.fixture(scope="session")

@@ -3,34 +3,19 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 from ..support.cluster import until
 from ..support.nodes.small_run import SmallRun
 
 API_SERVER_AWAY_S = 30
 ETCD_AWAY_S = 15
-BACK_LIMIT_S = 120
-
-
-@contextmanager
-def killed(run: SmallRun, program: str) -> Iterator[None]:
-    """A program of the control plane does not run until the end of the block."""
-    daemon = run.nodes.plane.machine.daemon(program)
-    daemon.kill()
-    try:
-        yield
-    finally:
-        daemon.start()
-        until(run.nodes.plane.answers, "answer of the API server", patience=BACK_LIMIT_S)
 
 
 def test_api_server_killed(run: SmallRun, undisturbed: str) -> None:
     """API server killed in training, away for 30 s"""
     run.start()
     run.trains()
-    with killed(run, "kube-apiserver"):
+    with run.nodes.plane.without("kube-apiserver"):
         time.sleep(API_SERVER_AWAY_S)
     run.ends_well(weights=undisturbed)
 
@@ -39,7 +24,7 @@ def test_etcd_killed(run: SmallRun, undisturbed: str) -> None:
     """etcd killed in training, away for 15 s"""
     run.start()
     run.trains()
-    with killed(run, "etcd"):
+    with run.nodes.plane.without("etcd"):
         time.sleep(ETCD_AWAY_S)
     run.ends_well(weights=undisturbed)
 
@@ -48,7 +33,7 @@ def test_controller_manager_killed(run: SmallRun, undisturbed: str) -> None:
     """Controller manager killed in the rollout, back after its pod has ended"""
     run.start()
     run.pod("rollout")
-    with killed(run, "kube-controller-manager"):
+    with run.nodes.plane.without("kube-controller-manager"):
         until(
             lambda: run.pods("rollout")[0]["status"]["phase"] == "Succeeded", "end of the pod", patience=300
         )

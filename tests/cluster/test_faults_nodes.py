@@ -2,28 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
-
-import pytest
-
 from ..support.cluster import CORE, Obj, until
 from ..support.nodes.cluster import is_ready
 from ..support.nodes.node import Node
-from ..support.nodes.small_run import SmallRun
+from ..support.nodes.small_run import SmallRun, trains_on
 
 NOTICED_LIMIT_S = 120
 EVICTED_AFTER_S = 5
-
-
-def trains_on(node: str, **more: Any) -> dict[str, Any]:
-    """The training is on a node as long as that takes pods."""
-    term = {"matchExpressions": [{"key": "kubernetes.io/hostname", "operator": "In", "values": [node]}]}
-    preferred = [{"weight": 100, "preference": term}]
-    affinity = {"nodeAffinity": {"preferredDuringSchedulingIgnoredDuringExecution": preferred}}
-    return {"pods.training": {"affinity": affinity, **more}}
-
-
+OUT_OF_SERVICE = {"key": "node.kubernetes.io/out-of-service", "value": "nodeshutdown", "effect": "NoExecute"}
+"""What an administrator says of a node that does not come back; without it nobody may take its pods for ended."""
 LEAVES_SOON = [
     {
         "key": f"node.kubernetes.io/{how}",
@@ -36,25 +23,12 @@ LEAVES_SOON = [
 """By itself a pod waits five minutes for a node to come back."""
 
 
-@pytest.fixture
-def second(run: SmallRun) -> Iterator[Node]:
-    """The node that something happens to; it is well when the test has ended."""
-    node = run.nodes.node("node-2")
-    yield node
-    node.plug_in()
-    run.cluster.patch(f"{CORE}/nodes/{node.name}", {"spec": {"unschedulable": None}})
-    until(run.nodes.all_ready, "readiness of all nodes", patience=NOTICED_LIMIT_S)
-
-
 def test_node_drained(run: SmallRun, second: Node, undisturbed: str) -> None:
     """Node drained"""
     run.start(trains_on(second.name))
     saved = run.trains()
     assert run.pod("train")["spec"]["nodeName"] == second.name
-    drained = run.cluster.kubectl(
-        "drain", second.name, "--ignore-daemonsets", "--delete-emptydir-data", "--force", "--timeout=100s"
-    )
-    assert drained.returncode == 0, drained.stderr
+    run.nodes.drain(second)
     status = run.ends_well(restarts=1, weights=undisturbed)
     assert status["attempts"][0]["reason"] == "Disrupted"
     assert run.pods("train", 2)[0]["spec"]["nodeName"] != second.name
@@ -72,6 +46,23 @@ def test_node_lost_and_back(run: SmallRun, second: Node, undisturbed: str) -> No
     until(lambda: told_to_go(run, pod), "eviction", patience=NOTICED_LIMIT_S)
     second.plug_in()
     run.ends_well(restarts=1, weights=undisturbed)
+    assert run.resumed_from() >= saved
+
+
+def test_node_lost_for_good(run: SmallRun, second: Node, undisturbed: str) -> None:
+    """Node lost in training, for good: an administrator takes it out of service"""
+    run.start(trains_on(second.name, tolerations=LEAVES_SOON))
+    saved = run.trains()
+    pod = run.pod("train")
+    assert pod["spec"]["nodeName"] == second.name
+    second.unplug()
+    until(lambda: told_to_go(run, pod), "eviction", patience=NOTICED_LIMIT_S)
+    assert not run.pods("train", 2), "two trainings of one run at a time"
+    place = f"{CORE}/nodes/{second.name}"
+    taints = run.cluster.get(place)["spec"]["taints"]
+    run.cluster.patch(place, {"spec": {"taints": [*taints, OUT_OF_SERVICE]}})
+    run.ends_well(restarts=1, weights=undisturbed)
+    assert run.pods("train", 2)[0]["spec"]["nodeName"] != second.name
     assert run.resumed_from() >= saved
 
 

@@ -24,13 +24,21 @@ def test_pod_evicted(run: SmallRun, undisturbed: str) -> None:
     """Training pod evicted through the API"""
     run.start()
     saved = run.trains()
-    pod = run.pod("train")
-    run.cluster.create(
-        f"{run.place(pod)}/eviction",
-        {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": pod["metadata"]["name"]}},
-    )
+    run.evict(run.pod("train"))
     status = run.ends_well(restarts=1, weights=undisturbed)
     assert status["attempts"][0]["reason"] == "Disrupted"
+    assert run.resumed_from() >= saved
+
+
+def test_suspended_and_resumed(run: SmallRun, undisturbed: str) -> None:
+    """Run suspended in training until its pods are gone, then resumed"""
+    run.start()
+    saved = run.trains()
+    run.change({"suspend": True})
+    until(lambda: run.condition("Suspended")["status"] == "True", "suspension", patience=120)
+    assert all(pod["status"]["phase"] in ("Succeeded", "Failed") for pod in run.pods("train"))
+    run.change({"suspend": False})
+    run.ends_well(weights=undisturbed)
     assert run.resumed_from() >= saved
 
 

@@ -7,10 +7,9 @@ import time
 import psutil
 
 from ..support.cluster import CORE, Obj, until
-from ..support.nodes.example import SYSTEM, VERIFIER_IMAGE
-from ..support.nodes.small_run import EVERY, SmallRun
+from ..support.nodes.example import SYSTEM, VERIFIER_IMAGE, spread
+from ..support.nodes.small_run import EVERY, STAGES, SmallRun
 
-STAGES = ("rollout", "verify", "train", "evaluate", "report")
 HANGS_S = 20
 
 
@@ -27,6 +26,16 @@ def test_process_of_each_stage_killed(run: SmallRun, undisturbed: str) -> None:
         (each, 137) for each in STAGES
     ]
     assert saved <= run.resumed_from() <= run.steps_done() <= run.resumed_from() + EVERY
+
+
+def test_training_rank_killed(run: SmallRun) -> None:
+    """SIGKILL of one training process of two, on two nodes"""
+    run.start({"training.nodes": 2, "pods.training.topologySpreadConstraints": spread("train")})
+    saved = run.trains()
+    assert {pod["spec"]["nodeName"] for pod in run.pods("train")} == {"node-1", "node-2"}
+    run.rank_process(1).kill()
+    run.ends_well(restarts=1, counted=1)
+    assert run.resumed_from() >= saved
 
 
 def test_out_of_memory(run: SmallRun, undisturbed: str) -> None:

@@ -6,8 +6,10 @@ import time
 
 from ..support.cluster import CORE, until
 from ..support.nodes.example import BUCKET
+from ..support.nodes.gate import Gate
+from ..support.nodes.gate_server import REFUSES, SLOW
 from ..support.nodes.s3 import secret
-from ..support.nodes.small_run import EVERY, SmallRun
+from ..support.nodes.small_run import EVERY, STAGES, SmallRun
 from ..support.s3_server import Key
 
 AWAY_S = 60
@@ -21,6 +23,42 @@ def test_storage_away_in_training(run: SmallRun, undisturbed: str) -> None:
     with run.s3.away():
         time.sleep(AWAY_S)
     run.ends_well(weights=undisturbed)
+
+
+def test_storage_away_in_every_stage(run: SmallRun, undisturbed: str) -> None:
+    """S3 server away for 60 s in every stage"""
+    run.start()
+    for stage in STAGES:
+        run.trains() if stage == "train" else run.stage_process(stage)
+        with run.s3.away():
+            time.sleep(AWAY_S)
+    run.ends_well(weights=undisturbed)
+
+
+def test_storage_stands_still(run: SmallRun, undisturbed: str) -> None:
+    """S3 server that takes connections and answers nobody for 60 s in training"""
+    run.start()
+    run.trains()
+    with run.s3.standing_still():
+        time.sleep(AWAY_S)
+    run.ends_well(weights=undisturbed)
+
+
+def test_storage_refuses_and_closes(run: SmallRun, gate: Gate, undisturbed: str) -> None:
+    """S3 server that closes every other connection and answers 503 to the rest for 60 s in training"""
+    run.start({"storage.endpoint": gate.endpoint})
+    run.trains()
+    with gate.being(REFUSES):
+        time.sleep(AWAY_S)
+        assert gate.refusals() > 1
+    run.ends_well(weights=undisturbed)
+
+
+def test_storage_slow(run: SmallRun, gate: Gate, undisturbed: str) -> None:
+    """S3 server slow all the while (2 MiB/s for a connection, 50 ms for a piece)"""
+    with gate.being(SLOW):
+        run.start({"storage.endpoint": gate.endpoint})
+        run.ends_well(weights=undisturbed)
 
 
 def test_keys_replaced(run: SmallRun, undisturbed: str) -> None:

@@ -1,49 +1,92 @@
-"""The product as it is installed: Helm, a resource, pods on real nodes, everything in S3, and what it made read back."""
+"""The README's way to a run on a cluster, word for word: Helm, a resource, pods on real nodes, and what it made read back."""
 
 from __future__ import annotations
 
-import json
+from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
-import yaml
+import pytest
 
-from ..support.cluster import CORE, RUNS, Cluster, Obj, until
+from ..support.cluster import CORE, RUNS, Cluster, Obj
 from ..support.helm import Helm
-from ..support.nodes.example import BUCKET, change, countdown, prepare, spread
-from ..support.nodes.s3 import S3InCluster
+from ..support.kubernetes_programs import find_programs
+from ..support.nodes import example
+from ..support.nodes.policy import add_to_runs, remove_policy
+from ..support.nodes.s3 import ENDPOINT, S3InCluster
+from ..support.pages import ROOT, fences
+from ..support.s3_server import ROOT as KEY
+from ..support.shell import in_shell
 
-RUN_LIMIT_S = 900
-SHORT = {
-    "rollout": {"engine": "transformers", "workers": 2, "attemptsPerPrompt": 2},
-    "pods.rollout.topologySpreadConstraints": spread("rollout"),
-    "task.prompts.limit": 200,
-    "training.maxSteps": 4,
-    "evaluation": {"attemptsPerPrompt": 1, "gates": {}},
-}
+NAMESPACE = "ml"
+NAME = "countdown-tiny"
+PROGRAMS = ("helm", "kubectl")
 
 
-def test_the_example_succeeds(
-    helm: Helm, s3: S3InCluster, cluster: Cluster, namespace: str, tmp_path: Path
+@pytest.fixture
+def as_of_new(admin: Helm, cluster: Cluster) -> Iterator[None]:
+    """No operator is there at first; one that other tests have installed is there again at the end."""
+    was_there = example.operator_is_installed(admin)
+    example.remove_operator(admin)
+    yield
+    remove_policy(cluster, NAMESPACE)
+    example.remove_operator(admin)
+    if was_there:
+        example.install_operator(admin)
+
+
+@pytest.mark.timeout(3600, func_only=False)
+@pytest.mark.usefixtures("as_of_new")
+def test_the_readmes_way_to_a_run(
+    admin: Helm, s3: S3InCluster, cluster: Cluster, namespaces: list[str], tmp_path: Path
 ) -> None:
-    prepare(cluster, s3, namespace)
-    resource = countdown(namespace)
-    change(resource["spec"], SHORT)
-    file = tmp_path / "reflectiontraining.yaml"
-    file.write_text(yaml.safe_dump(resource))
-    applied = cluster.kubectl("apply", "-f", str(file))
-    assert applied.returncode == 0, applied.stderr
-    path = f"{RUNS}/namespaces/{namespace}/reflectiontrainings/countdown-tiny"
-    end = until(lambda: _end(cluster, path), "end of the run", patience=RUN_LIMIT_S)
-    status = cluster.get(path)["status"]
-    assert end["status"] == "True", json.dumps(status, indent=1)
-    nodes_of = {
-        (pod["metadata"]["labels"]["reflection.training/stage"], pod["spec"]["nodeName"])
-        for pod in cluster.items(f"{CORE}/namespaces/{namespace}/pods")
-    }
-    assert {node for stage, node in nodes_of if stage == "rollout"} == {"node-1", "node-2"}
+    environment = admin.shell(find_programs().kubectl, tmp_path / "bin") | KEY.environment
+    namespaces.append(NAMESPACE)
+    shown = [
+        fence.text
+        for fence in fences(ROOT / "README.md")
+        if fence.language == "sh" and fence.text.startswith(PROGRAMS)
+    ]
+    *preparations, run = shown
+    assert len(preparations) == 2
+    for words in preparations:
+        _works(words, environment)
+    # This cluster's own part: images without an environment, its S3 server, pods of a stage on different nodes.
+    cluster.patch(f"{CORE}/namespaces/{NAMESPACE}", {"metadata": {"labels": example.RESTRICTED}})
+    example.prepare(cluster, s3, NAMESPACE)
+    pods = example.pods_here() | {"rollout": {"topologySpreadConstraints": example.spread("rollout")}}
+    added = {"pods": pods, "storage/endpoint": ENDPOINT, "storage/caSecret": "s3-ca"}
+    add_to_runs(cluster, NAMESPACE, added, example.countdown(NAMESPACE))
+    print(_works(run, environment))
+    status = cluster.get(f"{RUNS}/namespaces/{NAMESPACE}/reflectiontrainings/{NAME}")["status"]
+    _check_learning(status)
+    _check_pods(cluster)
     _check_dataset(s3, status["dataset"], tmp_path)
     _check_model(s3, status["dataset"]["uri"].replace("/verify", "/train/model"), tmp_path)
+
+
+def _works(words: str, environment: dict[str, str]) -> str:
+    done = in_shell(f"set -eu\n{words}", ROOT, environment)
+    assert done.returncode == 0, f"{words}\n{done.stdout}"
+    return done.stdout
+
+
+def _check_learning(status: Obj) -> None:
+    """As much as the example asks for, here as on one machine."""
+    gates = example.countdown(NAMESPACE)["spec"]["evaluation"]["gates"]
+    figures = status["evaluation"]
+    assert figures["secondTry"]["change"] >= gates["minGain"], figures
+    assert figures["firstTry"]["change"] >= -gates["maxFirstTryLoss"], figures
+
+
+def _check_pods(cluster: Cluster) -> None:
+    """Both workers of the rollout had a node of their own."""
+    nodes = [
+        pod["spec"]["nodeName"]
+        for pod in cluster.items(f"{CORE}/namespaces/{NAMESPACE}/pods")
+        if pod["metadata"]["labels"]["reflection.training/stage"] == "rollout"
+    ]
+    assert sorted(nodes) == ["node-1", "node-2"]
 
 
 def _check_dataset(s3: S3InCluster, dataset: Obj, folder: Path) -> None:
@@ -77,16 +120,9 @@ def _download(s3: S3InCluster, uri: str, folder: Path) -> list[Path]:
     prefix = f"{urlsplit(uri).path.strip('/')}/"
     client = s3.client()
     files = []
-    for found in client.list_objects_v2(Bucket=BUCKET, Prefix=prefix)["Contents"]:
+    for found in client.list_objects_v2(Bucket=example.BUCKET, Prefix=prefix)["Contents"]:
         file = folder / found["Key"].removeprefix(prefix)
         file.parent.mkdir(parents=True, exist_ok=True)
-        client.download_file(BUCKET, found["Key"], str(file))
+        client.download_file(example.BUCKET, found["Key"], str(file))
         files.append(file)
     return files
-
-
-def _end(cluster: Cluster, path: str) -> Obj | None:
-    """The condition Succeeded, once it says how the run has ended."""
-    conditions: list[Obj] = cluster.get(path).get("status", {}).get("conditions", [])
-    ends = (each for each in conditions if each["type"] == "Succeeded" and each["status"] != "Unknown")
-    return next(ends, None)

@@ -29,6 +29,13 @@ class Helm:
         }
         self.environment["KUBECONFIG"] = str(kubeconfig or "/nowhere")
 
+    def shell(self, kubectl: Path, folder: Path) -> dict[str, str]:
+        """The environment of this user in a shell, where `helm` and `kubectl` are programs in a folder that is made."""
+        folder.mkdir()
+        (folder / "helm").symlink_to(self.program)
+        (folder / "kubectl").symlink_to(kubectl)
+        return self.environment | {"PATH": f"{folder}{os.pathsep}{os.environ['PATH']}"}
+
     def run(
         self, *words: str | Path, values: Mapping[str, Any] | None = None
     ) -> subprocess.CompletedProcess[str]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,6 +12,7 @@ from ...support.crd import CRDS
 from ...support.helm import Helm
 from ...support.kubernetes_programs import find_programs
 from ...support.pages import ROOT, fences
+from ...support.shell import in_shell
 
 PAGE = ROOT / "docs/install.md"
 CRD = f"{CRDS}/reflectiontrainings.reflection.training"
@@ -22,11 +21,7 @@ CRD = f"{CRDS}/reflectiontrainings.reflection.training"
 @pytest.fixture
 def shell(admin: Helm, tmp_path: Path) -> dict[str, str]:
     """The environment of somebody who has kubectl and Helm."""
-    programs = tmp_path / "bin"
-    programs.mkdir()
-    (programs / "helm").symlink_to(admin.program)
-    (programs / "kubectl").symlink_to(find_programs().kubectl)
-    return admin.environment | {"PATH": f"{programs}{os.pathsep}{os.environ['PATH']}"}
+    return admin.shell(find_programs().kubectl, tmp_path / "bin")
 
 
 @pytest.fixture
@@ -50,10 +45,8 @@ def test_every_command_of_the_page_works(empty_cluster: Cluster, shell: dict[str
     for text in shown:
         # Between two commands a reader lets the API server learn the new kind.
         until(lambda: settled(empty_cluster), "API for ReflectionTrainings")
-        done = subprocess.run(
-            ["bash", "-euc", text], cwd=ROOT, env=shell, text=True, capture_output=True, check=False
-        )
-        assert done.returncode == 0, f"{text}\n{done.stdout}{done.stderr}"
+        done = in_shell(f"set -eu\n{text}", ROOT, shell)
+        assert done.returncode == 0, f"{text}\n{done.stdout}"
     assert until(lambda: empty_cluster.find(CRD) is None, "end of the CRD")
 
 

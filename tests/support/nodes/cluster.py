@@ -66,6 +66,18 @@ class ClusterWithNodes:
     def node(self, name: str) -> Node:
         return next(node for node in self.nodes if node.name == name)
 
+    def drain(self, node: Node) -> None:
+        """Empty a node, as for its maintenance."""
+        how = ("--ignore-daemonsets", "--delete-emptydir-data", "--force", "--timeout=100s")
+        drained = self.cluster.kubectl("drain", node.name, *how)
+        assert drained.returncode == 0, drained.stderr
+
+    def mend(self, node: Node) -> None:
+        """It is reached again, and takes pods."""
+        node.plug_in()
+        self.cluster.patch(f"{CORE}/nodes/{node.name}", {"spec": {"unschedulable": None, "taints": None}})
+        until(self.all_ready, "readiness of all nodes", patience=_READY_LIMIT_S)
+
     def load(self, archive: Path) -> None:
         """Have every node take over the images of an archive."""
         for node in self.nodes:

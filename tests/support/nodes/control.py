@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import httpx
 
+from ..cluster import until
 from ..control_plane import ControlPlane, flags
 from ..kubernetes_programs import NodePrograms, Programs
 from .machine import Machine
 from .network import API_SERVICE, CONTROL, SERVICES, lay_out
 from .relay import relay
 from .undo import SYSCTLS, sysctl
+
+_BACK_LIMIT_S = 120
 
 
 class ControlPlaneWithNodes(ControlPlane):
@@ -39,6 +43,17 @@ class ControlPlaneWithNodes(ControlPlane):
     def way_to(self, host: str, port: int) -> int:
         """A port here that leads to an address on the cluster's network, a pod's for example."""
         return relay(self._daemons, self.machine.pid, host, port)
+
+    @contextmanager
+    def without(self, program: str) -> Iterator[None]:
+        """A program of the control plane is killed, and does not run until the end of the block."""
+        daemon = self.machine.daemon(program)
+        daemon.kill()
+        try:
+            yield
+        finally:
+            daemon.start()
+            until(self.answers, "answer of the API server", patience=_BACK_LIMIT_S)
 
     def answers(self) -> bool:
         """Whether the API server says that it is ready."""

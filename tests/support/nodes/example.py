@@ -18,12 +18,16 @@ from .s3 import IMAGE as S3_IMAGE
 from .volumes import environment, offer
 
 EXAMPLE = images.ROOT / "examples/countdown"
-REGISTRY = "reflect.test/ml"
+REGISTRY = "registry.example.com/ml"
+"""As the pages call theirs: nodes that have the images pull nothing."""
 TRAINER_IMAGE = f"{REGISTRY}/reflect-trainer:0.1.0"
 VERIFIER_IMAGE = f"{REGISTRY}/verifier:1"
 BUCKET = "team"
 SYSTEM = "reflect-system"
 """Namespace of the operator."""
+RELEASE = "reflect-operator"
+RESTRICTED = {"pod-security.kubernetes.io/enforce": "restricted"}
+"""Labels of a namespace that enforces the restricted Pod Security Standard."""
 
 
 def load_images(nodes: ClusterWithNodes, folder: Path) -> None:
@@ -43,13 +47,22 @@ def upload_inputs(s3: S3InCluster) -> None:
     client = s3.client()
     client.create_bucket(Bucket=BUCKET)
     for file in (*(EXAMPLE / "model").iterdir(), *(EXAMPLE / "prompts").iterdir()):
-        client.upload_file(str(file), BUCKET, f"inputs/{file.parent.name}/{file.name}")
+        client.upload_file(str(file), BUCKET, f"countdown/{file.parent.name}/{file.name}")
 
 
 def install_operator(helm: Helm) -> None:
     """Install it on the node where the storage is: tests take the other one away."""
-    words = ("install", "reflect-operator", CHART, "--namespace", SYSTEM, "--create-namespace", "--wait")
+    words = ("install", RELEASE, CHART, "--namespace", SYSTEM, "--create-namespace", "--wait")
     helm.did(*words, values={"imageRegistry": REGISTRY, "nodeSelector": {"kubernetes.io/hostname": NODE}})
+
+
+def operator_is_installed(helm: Helm) -> bool:
+    return RELEASE in helm.did("list", "--short", "--namespace", SYSTEM).split()
+
+
+def remove_operator(helm: Helm) -> None:
+    """Uninstall it, unless it is gone; definition and runs stay."""
+    helm.did("uninstall", RELEASE, "--namespace", SYSTEM, "--ignore-not-found", "--wait")
 
 
 def prepare(cluster: Cluster, s3: S3InCluster, namespace: str) -> None:
@@ -64,18 +77,23 @@ def countdown(namespace: str) -> Obj:
     resource: Obj = yaml.safe_load((EXAMPLE / "reflectiontraining.yaml").read_text())
     resource["metadata"]["namespace"] = namespace
     settings = resource["spec"]
-    settings["model"]["uri"] = f"s3://{BUCKET}/inputs/model"
-    settings["task"]["prompts"]["uri"] = f"s3://{BUCKET}/inputs/prompts/train.jsonl"
-    settings["evaluation"]["prompts"]["uri"] = f"s3://{BUCKET}/inputs/prompts/heldout.jsonl"
+    settings["model"]["uri"] = f"s3://{BUCKET}/countdown/model"
+    settings["task"]["prompts"]["uri"] = f"s3://{BUCKET}/countdown/prompts/train.jsonl"
+    settings["evaluation"]["prompts"]["uri"] = f"s3://{BUCKET}/countdown/prompts/heldout.jsonl"
     settings["storage"] = {
         "uri": f"s3://{BUCKET}/runs", "endpoint": ENDPOINT, "credentialsSecret": "s3", "caSecret": "s3-ca",
     }  # fmt: skip
+    settings["pods"] = pods_here()
+    return resource
+
+
+def pods_here() -> Obj:
+    """`spec.pods` with the environment of this checkout mounted."""
     variables = {"OMP_NUM_THREADS": "1", "HOME": "/scratch"}
-    settings["pods"] = {
+    return {
         "common": environment(images.ENVIRONMENT)
         | {"env": [{"name": name, "value": value} for name, value in variables.items()]}
     }
-    return resource
 
 
 def spread(stage: str) -> list[Obj]:

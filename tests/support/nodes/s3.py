@@ -28,6 +28,8 @@ NAMESPACE = "storage"
 NODE = "node-1"
 PORT = 7070
 HOST = f"s3.{NAMESPACE}.svc.cluster.local"
+GATE_HOST = f"s3-gate.{NAMESPACE}.svc.cluster.local"
+"""A further name: of what tests put before it (gate.py)."""
 ENDPOINT = f"https://{HOST}:{PORT}"
 """For pods."""
 _USER = 1000
@@ -50,7 +52,9 @@ class S3InCluster:
             made.mkdir()
             os.chown(made, _USER, _USER)
         self._cluster.create(f"{CORE}/namespaces", {"metadata": {"name": NAMESPACE}})
-        certificate, key = nodes.plane.certificate_for("s3", HOST, f"s3.{NAMESPACE}.svc")
+        self.address = self._node.address
+        self.certificate = certificate, key = nodes.plane.certificate_for("s3", HOST, GATE_HOST)
+        """And its key."""
         files = {"tls.crt": certificate.read_bytes(), "tls.key": key.read_bytes()}
         root = {"access": ROOT.id.encode(), "secret": ROOT.secret.encode()}
         self._cluster.create(f"{_PLACE}/secrets", secret("tls", files))
@@ -61,7 +65,7 @@ class S3InCluster:
         )
         self._cluster.create(_DEPLOYMENT.rpartition("/")[0], _deployment(folder))
         until(self._ready, "the S3 server", patience=_READY_LIMIT_S)
-        port = nodes.plane.way_to(self._node.address, PORT)
+        port = nodes.plane.way_to(self.address, PORT)
         self._endpoint = f"https://127.0.0.1:{port}"
 
     def client(self) -> Any:
@@ -93,6 +97,19 @@ class S3InCluster:
         finally:
             self._scale(1)
             until(self._ready, "the S3 server", patience=_READY_LIMIT_S)
+
+    @contextmanager
+    def standing_still(self) -> Iterator[None]:
+        """It takes connections and answers nobody, until the end of the block."""
+        (pod,) = self._pods()
+        processes = self._node.processes(pod)
+        for process in processes:
+            process.suspend()
+        try:
+            yield
+        finally:
+            for process in processes:
+                process.resume()
 
     def let_in(self, bucket: str, *keys: Key) -> None:
         """New users, who and nobody else but root may do everything in a bucket."""

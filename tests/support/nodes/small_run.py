@@ -23,6 +23,7 @@ from .node import Node
 from .s3 import S3InCluster
 
 NAME = "small"
+STAGES = ("rollout", "verify", "train", "evaluate", "report")
 STEPS = 24
 EVERY = 2
 """Steps between two checkpoints."""
@@ -42,6 +43,14 @@ _STEP_LIMIT_S = 300
 _END_LIMIT_S = 900
 _LOOK_S = 0.1
 """Between two looks: the machine is busy with what is looked at."""
+
+
+def trains_on(node: str, **more: Any) -> dict[str, Any]:
+    """Changes to a run: the training is on a node as long as that takes pods."""
+    term = {"matchExpressions": [{"key": "kubernetes.io/hostname", "operator": "In", "values": [node]}]}
+    preferred = [{"weight": 100, "preference": term}]
+    affinity = {"nodeAffinity": {"preferredDuringSchedulingIgnoredDuringExecution": preferred}}
+    return {"pods.training": {"affinity": affinity, **more}}
 
 
 class SmallRun:
@@ -110,6 +119,12 @@ class SmallRun:
 
         return until(running, what, meanwhile=_pause, patience=_STEP_LIMIT_S)
 
+    def evict(self, pod: Obj) -> None:
+        """Ask the API to take a pod away, as for a drain."""
+        name = pod["metadata"]["name"]
+        eviction = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": name}}
+        self.cluster.create(f"{self.place(pod)}/eviction", eviction)
+
     def place(self, pod: Obj) -> str:
         """Its path in the API."""
         return f"{CORE}/namespaces/{self.namespace}/pods/{pod['metadata']['name']}"
@@ -139,6 +154,14 @@ class SmallRun:
         """The first process of a stage's container."""
         return self.process(
             lambda: next(iter(self.pods(stage, attempt)), None), f"reflection_trainer {stage}"
+        )
+
+    def rank_process(self, rank: int) -> psutil.Process:
+        """The process of a rank of a training that has one in each pod."""
+        return self.process(
+            lambda: next(iter(self.pods("train")[rank:]), None),
+            "reflection_trainer.train.worker",
+            but="train.launch",
         )
 
     def log(self, stage: str, attempt: int = 1, index: int = 0) -> str:

@@ -23,8 +23,8 @@ OURS = [
 HEAVY = {"run": 1, "task": 2}
 """Commands of `reflect` that take minutes or write files, with the words of their names: other tests carry them out,
 here their words are checked."""
-OTHERS = {".venv/bin/python"}
-"""Scripts that take minutes too, carried out by tests/integration/examples."""
+OTHERS = {".venv/bin/python", "helm", "kubectl"}
+"""Scripts that take minutes too, carried out by tests/integration/examples, and what needs a cluster, by tests/cluster."""
 
 
 def commands(page: Path) -> list[list[str]]:
