@@ -103,7 +103,9 @@ def test_the_crd_comes_late_and_goes_away_for_the_whole_cluster(bare: Cluster, t
         again = Run(bare, "ml", "again")
         again.apply()
         # On a machine with much else to do, a process alone takes most of a minute to end and to begin.
-        until(lambda: again.is_now("Succeeded", "True"), "end of the run", meanwhile=kubelet.tick, patience=180)
+        until(
+            lambda: again.is_now("Succeeded", "True"), "end of the run", meanwhile=kubelet.tick, patience=180
+        )
     finally:
         operator.end()
         print(operator.log())
