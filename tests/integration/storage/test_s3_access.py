@@ -5,9 +5,11 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from botocore.compat import get_current_datetime
 from reflection_api.contract import S3_CREDENTIALS_VARIABLE
 from reflection_api.reasons import Reason
 from reflection_api.stages import ExitCode
@@ -71,6 +73,22 @@ def test_a_prefix_that_is_denied(s3_server, bucket, open_s3, secret, tmp_path) -
             f"storage: s3://{bucket}/team/runs: access denied (403) for s3:{action} with key AKIA...{user.id[-3:]} from "
             "Secret s3-creds; the prefix needs GetObject, PutObject, DeleteObject, ListBucket, AbortMultipartUpload"
         )
+
+
+@pytest.mark.parametrize("hours", [-1, 1])
+def test_a_clock_that_is_wrong(hours: int, s3_server, bucket, open_s3, secret, user, monkeypatch) -> None:
+    """Is nobody's lack of permission, and may be right in the next pod."""
+    secret(user)
+    store = open_s3()
+    wrong = get_current_datetime() + timedelta(hours=hours)
+    monkeypatch.setattr("botocore.auth.get_current_datetime", lambda: wrong)
+    failure = failure_of(lambda: store.write("object", b"1"))
+    assert (type(failure), failure.reason) == (DependencyAway, Reason.STORAGE_UNAVAILABLE)
+    assert (
+        f"the clock here and that of {s3_server.endpoint} differ by too much (403 RequestTimeTooSkewed"
+        in str(failure)
+    )
+    assert "set the clock of the pod's node, or of the storage" in failure.message
 
 
 def test_uploads_that_may_not_be_listed_do_not_stop_the_work(

@@ -29,6 +29,7 @@ _FULL_CODES = {"InsufficientStorage", "QuotaExceeded", "XMinioStorageFull", "XMi
 _UNKNOWN_FEATURE = {"NotImplemented"}
 _ASSUMING = "AssumeRole"
 """What the names of the requests begin with by which a role's credentials are had."""
+_WRONG_TIME = "RequestTimeTooSkewed"
 _WRONG_REGION = {"AuthorizationHeaderMalformed", "IllegalLocationConstraintException", "PermanentRedirect"}
 _MAX_WORDS = 300
 _TOO_MANY, _TIMED_OUT, _PRECONDITION, _FORBIDDEN, _SERVER = 429, 408, 412, 403, 500
@@ -192,6 +193,13 @@ def _of_answer(error: boto.ClientError, asked: Asked, tried: float) -> StageFail
     if code in _FULL_CODES:
         return DependencyAway(
             f"{where}: the storage is full ({words(error)}); free space there", reason=Reason.STORAGE_FULL
+        )
+    if code == _WRONG_TIME:
+        # Whoever keeps the node's time may mend it, or the next pod is on another node.
+        return DependencyAway(
+            f"{where}: the clock here and that of {asked.endpoint} differ by too much ({words(error)}): set the clock of the "
+            "pod's node, or of the storage",
+            reason=Reason.STORAGE_UNAVAILABLE,
         )
     if status == _FORBIDDEN:
         return BadConfig(
