@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import importlib
-import logging
 import os
 import signal
 import sys
@@ -14,6 +13,7 @@ from reflection_api.contract import CONFIG_VARIABLE
 from reflection_api.stages import TOLD_TO_STOP, Stage
 
 from .harness import StageFunction, run_stage
+from .logs import begin_log
 from .startup import leave, prepare
 
 
@@ -32,10 +32,7 @@ def main(argv: list[str] | None = None) -> int:
     arguments = parser.parse_args(argv)
     if arguments.config is None:
         parser.error(f"--config is missing (or ${CONFIG_VARIABLE})")
-    logging.basicConfig(
-        level=os.environ.get("REFLECT_LOG_LEVEL", "INFO"),
-        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
-    )
+    begin_log()
     stage = Stage(arguments.stage)
     return run_stage(stage, Path(arguments.config), _lazily(stage))
 

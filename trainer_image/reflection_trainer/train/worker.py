@@ -16,6 +16,7 @@ from reflection_api.reasons import Reason
 from reflection_api.templates import TemplateProblem
 
 from ..errors import BadConfig, StageFailure, is_out_of_memory, out_of_memory_words, scratch_full
+from ..logs import begin_log
 from ..startup import leave, prepare
 from .family import die_with_parent
 from .order import RANK_VARIABLE, Outcome, WorkOrder, write_file
@@ -26,7 +27,7 @@ logger = logging.getLogger(__name__)
 def main() -> int:
     """Train as the order says and leave the outcome; the exit code tells the launcher only whether to end the others."""
     die_with_parent()
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    begin_log()
     order = WorkOrder.model_validate_json(Path(sys.argv[1]).read_bytes())
     outcome = run(order)
     write_file(order.outcome_file(int(os.environ.get(RANK_VARIABLE, "0"))), outcome.to_json())
