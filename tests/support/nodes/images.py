@@ -18,6 +18,8 @@ from ..s3_server import PACKAGE
 
 _LIBRARIES = ("libgomp1", "libnuma1", "libreadline8", "libtinfo6", "libncursesw6")
 """What packages of the environment link against, beside what Python does."""
+_PROGRAMS = ("dash", "util-linux", "libsmartcols1")
+"""What vLLM calls on processors: `lscpu`, through a shell. Any image of a whole Debian has both."""
 ROOT = Path(__file__).resolve().parents[3]
 _PACKAGES = Path(sys.prefix).resolve()
 ENVIRONMENT = (
@@ -33,6 +35,7 @@ def compile_environment() -> None:
     """Have the stages' libraries compiled: pods cannot write beside them, and each would do it again for itself."""
     stages = [f"reflection_trainer.{stage}.stage" for stage in RUN_STAGES]
     modules = [*stages, "reflection_trainer.train.session", "accelerate.commands.launch"]
+    modules += ["vllm.entrypoints.llm", "vllm.v1.engine.core"]
     subprocess.run([sys.executable, "-c", f"import {', '.join(modules)}"], check=True)
 
 
@@ -48,7 +51,7 @@ def trainer_image(archive: Path, name: str) -> None:
     # Of whatever checkout the environment was made for, this one's code is run.
     code = ":".join(str(ROOT / part) for part in ("crds", "trainer_image"))
     variables = [f"PATH={Path(sys.prefix) / 'bin'}:/usr/bin", f"PYTHONPATH={code}"]
-    write_archive(archive, name, [_base()], {"Env": variables, "User": "1000:1000"})
+    write_archive(archive, name, [_base(*_PROGRAMS)], {"Env": variables, "User": "1000:1000"})
 
 
 def verifier_image(archive: Path, name: str) -> None:
@@ -61,10 +64,10 @@ def verifier_image(archive: Path, name: str) -> None:
 
 
 @lru_cache
-def _base() -> Layer:
-    """Debian's Python, and what the environment links against."""
+def _base(*more: str) -> Layer:
+    """Debian's Python, what the environment links against, and further packages."""
     with tempfile.TemporaryDirectory() as folder:
-        return base_layer(Path(folder), _LIBRARIES)[0]
+        return base_layer(Path(folder), (*_LIBRARIES, *more))[0]
 
 
 def s3_image(archive: Path, name: str) -> None:
