@@ -38,9 +38,6 @@ last bit.
 
 `make soak ONLY=cluster ROW=<row>` runs one; `python bench/_faults_page.py docs/results/cluster-faults.md` writes this page.
 A `+` behind a commit stands for changes that were not committed yet.
-
-Not among them: a pod whose clock is wrong. Pods of one machine share its clock, and libfaketime, which would show another
-one to a process, does not work with these programs.
 """
 _LINE = re.compile(r"^\| `(\w+)` \|")
 _HEADING = re.compile(r"^## (.+)$")

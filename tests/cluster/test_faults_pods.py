@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from ..support.cluster import CORE, until
+from ..support.nodes.clock import with_clock
 from ..support.nodes.example import REGISTRY, TRAINER_IMAGE
 from ..support.nodes.small_run import SmallRun
 
+_MINUTE = 60
 MISSING_IMAGE = f"{REGISTRY}/not-there-yet:1"
 FULL = {"name": "work", "emptyDir": {"medium": "Memory", "sizeLimit": "8Mi"}}
 """Room for the model, and not for a checkpoint beside it. In memory the limit is the file system's own."""
@@ -75,6 +77,21 @@ def test_disk_full(run: SmallRun, undisturbed: str) -> None:
     run.change({"pods": {"training": {"volumes": [room], "volumeMounts": [mount]}}})
     status = run.ends_well(restarts=1, counted=1, weights=undisturbed)
     assert status["attempts"][0]["reason"] == "StorageFull"
+
+
+def test_clock_is_wrong(run: SmallRun, undisturbed: str) -> None:
+    """Clock of a pod wrong: ten minutes behind in the rollout; ten ahead, then an hour, in training, then set right"""
+    ahead = {"pods.rollout.env": with_clock(-10 * _MINUTE), "pods.training.env": with_clock(10 * _MINUTE)}
+    run.start(ahead)
+    saved = run.trains()
+    run.change({"pods": {"training": {"env": with_clock(60 * _MINUTE)}}})
+    run.cluster.delete(run.place(run.pod("train")))
+    until(lambda: len(run.status.get("attempts", [])) == 2, "attempt that the storage refuses", patience=300)
+    run.change({"pods": {"training": {"env": []}}})
+    status = run.ends_well(restarts=2, counted=2, weights=undisturbed)
+    assert status["attempts"][1]["reason"] == "StorageUnavailable"
+    assert "the clock here and that of" in status["attempts"][1]["message"]
+    assert run.resumed_from(3) >= saved
 
 
 def _refused_pods(run: SmallRun) -> bool:

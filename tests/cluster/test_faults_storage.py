@@ -8,7 +8,7 @@ from ..support.cluster import CORE, until
 from ..support.nodes.example import BUCKET
 from ..support.nodes.gate import Gate
 from ..support.nodes.gate_server import REFUSES, SLOW
-from ..support.nodes.s3 import secret
+from ..support.nodes.s3 import credentials
 from ..support.nodes.small_run import EVERY, STAGES, SmallRun
 from ..support.s3_server import Key
 
@@ -65,10 +65,10 @@ def test_keys_replaced(run: SmallRun, undisturbed: str) -> None:
     """Keys of the storage replaced in training, and the old ones deleted"""
     run.s3.let_in(BUCKET, OLD, NEW)
     path = f"{CORE}/namespaces/{run.namespace}/secrets/s3"
-    run.cluster.patch(path, secret("s3", _bytes(OLD)))
+    run.cluster.patch(path, credentials(OLD))
     run.start()
     run.trains()
-    run.cluster.patch(path, secret("s3", _bytes(NEW)))
+    run.cluster.patch(path, credentials(NEW))
     run.s3.lock_out(OLD)
     run.ends_well(weights=undisturbed)
     assert "credentials were refused" in run.log("train")
@@ -88,7 +88,3 @@ def test_newest_checkpoint_damaged(run: SmallRun, undisturbed: str) -> None:
     run.ends_well(restarts=1, counted=1, weights=undisturbed)
     assert f"checkpoint of step {damaged} is skipped" in run.log("train", 2)
     assert run.resumed_from() == damaged - EVERY
-
-
-def _bytes(key: Key) -> dict[str, bytes]:
-    return {name: value.encode() for name, value in key.environment.items()}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import shutil
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,6 +16,8 @@ from .go_tools import go_tool
 
 CHART = Path(__file__).parents[2] / "helm/reflect-operator"
 PACKAGE = "helm.sh/helm/v4/cmd/helm"
+PREVIOUS = "0.0.9"
+"""Version of `previous_chart`, and of its image."""
 _LIMIT_S = 120
 Obj = dict[str, Any]
 
@@ -86,3 +89,21 @@ def environment(objects: list[Obj]) -> dict[str, str]:
         each["name"]: each["value"] if "value" in each else pod[each["valueFrom"]["fieldRef"]["fieldPath"]]
         for each in container(objects)["env"]
     }
+
+
+def previous_chart(folder: Path) -> Path:
+    """The chart as an older version could have been: another Deployment, and a CRD that lacks something."""
+    chart = folder / CHART.name
+    shutil.copytree(CHART, chart)
+    described = yaml.safe_load((chart / "Chart.yaml").read_text())
+    (chart / "Chart.yaml").write_text(
+        yaml.safe_dump(described | {"version": PREVIOUS, "appVersion": PREVIOUS})
+    )
+    deployment = chart / "templates/deployment.yaml"
+    lines = deployment.read_text().splitlines(keepends=True)
+    deployment.write_text("".join(line for line in lines if "--gpu-resource=" not in line))
+    crd = yaml.safe_load((chart / "files/crd.yaml").read_text())
+    for version in crd["spec"]["versions"]:
+        del version["additionalPrinterColumns"]
+    (chart / "files/crd.yaml").write_text(yaml.safe_dump(crd))
+    return chart

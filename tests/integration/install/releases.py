@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import os
-import shutil
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
-
-import yaml
 
 from ...support.cluster import CORE, Cluster, Obj
 from ...support.helm import CHART, container, environment
@@ -19,29 +16,10 @@ RESTRICTED = {
     "pod-security.kubernetes.io/warn": "restricted",
 }
 CRD_FILE = CHART.parents[1] / "crds/reflectiontrainings.yaml"
-PREVIOUS = "0.0.9"
 
 
 def make_namespace(cluster: Cluster, name: str, labels: dict[str, str] | None = None) -> None:
     cluster.create(f"{CORE}/namespaces", {"metadata": {"name": name, "labels": labels or {}}})
-
-
-def previous_chart(folder: Path) -> Path:
-    """The chart as an older version could have been: another Deployment, and a CRD that lacks something."""
-    chart = folder / CHART.name
-    shutil.copytree(CHART, chart)
-    described = yaml.safe_load((chart / "Chart.yaml").read_text())
-    (chart / "Chart.yaml").write_text(
-        yaml.safe_dump(described | {"version": PREVIOUS, "appVersion": PREVIOUS})
-    )
-    deployment = chart / "templates/deployment.yaml"
-    lines = deployment.read_text().splitlines(keepends=True)
-    deployment.write_text("".join(line for line in lines if "--gpu-resource=" not in line))
-    crd = yaml.safe_load((chart / "files/crd.yaml").read_text())
-    for version in crd["spec"]["versions"]:
-        del version["additionalPrinterColumns"]
-    (chart / "files/crd.yaml").write_text(yaml.safe_dump(crd))
-    return chart
 
 
 class ReleasedOperator(OperatorProcess):

@@ -9,10 +9,10 @@ import pytest
 
 from ...support.cluster import CORE, RUNS, Cluster, Obj, until
 from ...support.crd import CRDS
-from ...support.helm import CHART, Helm
+from ...support.helm import CHART, PREVIOUS, Helm, previous_chart
 from ...support.kubelet import End, Kubelet, run_on, stage_of
 from ..operator.conftest import SHORT_LEASE, Run
-from .releases import PREVIOUS, RESTRICTED, ReleasedOperator, make_namespace, previous_chart
+from .releases import RESTRICTED, ReleasedOperator, make_namespace
 
 CRD = f"{CRDS}/reflectiontrainings.reflection.training"
 NAME = "reflect-operator"

@@ -50,10 +50,19 @@ def upload_inputs(s3: S3InCluster) -> None:
         client.upload_file(str(file), BUCKET, f"countdown/{file.parent.name}/{file.name}")
 
 
-def install_operator(helm: Helm) -> None:
+def install_operator(helm: Helm, *, chart: Path = CHART) -> None:
     """Install it on the node where the storage is: tests take the other one away."""
-    words = ("install", RELEASE, CHART, "--namespace", SYSTEM, "--create-namespace", "--wait")
-    helm.did(*words, values={"imageRegistry": REGISTRY, "nodeSelector": {"kubernetes.io/hostname": NODE}})
+    _changed(helm, "install", chart, "--create-namespace")
+
+
+def upgrade_operator(helm: Helm, chart: Path) -> None:
+    """Bring the release to another chart."""
+    _changed(helm, "upgrade", chart)
+
+
+def _changed(helm: Helm, how: str, chart: Path, *words: str) -> None:
+    values = {"imageRegistry": REGISTRY, "nodeSelector": {"kubernetes.io/hostname": NODE}}
+    helm.did(how, RELEASE, chart, "--namespace", SYSTEM, "--wait", *words, values=values)
 
 
 def operator_is_installed(helm: Helm) -> bool:

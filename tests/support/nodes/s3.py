@@ -68,14 +68,14 @@ class S3InCluster:
         port = nodes.plane.way_to(self.address, PORT)
         self._endpoint = f"https://127.0.0.1:{port}"
 
-    def client(self) -> Any:
-        """A client on this machine."""
+    def client(self, key: Key = ROOT) -> Any:
+        """A client on this machine, with a user's key."""
         return boto3.client(
             "s3",
             endpoint_url=self._endpoint,
             region_name=REGION,
-            aws_access_key_id=ROOT.id,
-            aws_secret_access_key=ROOT.secret,
+            aws_access_key_id=key.id,
+            aws_secret_access_key=key.secret,
             verify=str(self.ca),
             config=Config(s3={"addressing_style": "path"}),
         )
@@ -83,8 +83,7 @@ class S3InCluster:
     def secrets(self, namespace: str) -> None:
         """What a run in a namespace needs: `s3` with credentials, `s3-ca` with the authority."""
         place = f"{CORE}/namespaces/{namespace}/secrets"
-        keys = {name: value.encode() for name, value in ROOT.environment.items()}
-        self._cluster.create(place, secret("s3", keys))
+        self._cluster.create(place, credentials(ROOT))
         self._cluster.create(place, secret("s3-ca", {"ca.crt": self.ca.read_bytes()}))
 
     @contextmanager
@@ -111,19 +110,16 @@ class S3InCluster:
             for process in processes:
                 process.resume()
 
-    def let_in(self, bucket: str, *keys: Key) -> None:
-        """New users, who and nobody else but root may do everything in a bucket."""
+    def let_in(self, bucket: str, *keys: Key, rights: list[Obj] | None = None) -> None:
+        """New users, who and nobody else but root may do everything in a bucket, or what statements of a policy say."""
         for key in keys:
             self._admin("create-user", "--access", key.id, "--secret", key.secret, "--role", "user")
-        statements = [
-            {
-                "Effect": "Allow",
-                "Principal": {"AWS": [key.id for key in keys]},
-                "Action": "s3:*",
-                "Resource": [f"arn:aws:s3:::{resource}"],
-            }
+        everything = [
+            {"Effect": "Allow", "Action": "s3:*", "Resource": f"arn:aws:s3:::{resource}"}
             for resource in (bucket, f"{bucket}/*")
         ]
+        who = {"Principal": {"AWS": [key.id for key in keys]}}
+        statements = [each | who for each in (rights or everything)]
         policy = json.dumps({"Version": "2012-10-17", "Statement": statements})
         self.client().put_bucket_policy(Bucket=bucket, Policy=policy)
 
@@ -150,6 +146,11 @@ class S3InCluster:
     def _ready(self) -> bool:
         conditions = [each for pod in self._pods() for each in pod["status"].get("conditions", [])]
         return any(each["type"] == "Ready" and each["status"] == "True" for each in conditions)
+
+
+def credentials(key: Key) -> Obj:
+    """The Secret `s3` with a user's key."""
+    return secret("s3", {name: value.encode() for name, value in key.environment.items()})
 
 
 def secret(name: str, values: dict[str, bytes]) -> Obj:
