@@ -26,8 +26,8 @@ OTHERS = {
         "view",
     },
     "device plugins and container runtimes": {
-        "CUDA_VISIBLE_DEVICES", "LimitMEMLOCK=infinity", "NVIDIA_VISIBLE_DEVICES=all", "amd.com/gpu",
-        "accept-nvidia-visible-devices-envvar-when-unprivileged", "device_ownership_from_security_context = true",
+        "CUDA_VISIBLE_DEVICES", "LimitMEMLOCK=infinity", "NVIDIA_VISIBLE_DEVICES", "all", "amd.com/gpu",
+        "device_ownership_from_security_context = true",
         "image@sha256:...", "mixed", "nvidia.com/gpu", "nvidia.com/mig-3g.40gb", "/dev/kfd", "render", "single",
     },
     "NCCL and Gloo": {
