@@ -19,6 +19,8 @@ from .order import WorkOrder
 from .tracking.settings import environment as tracking_environment
 from .tracking.settings import needs_hub
 
+MEETING_SECONDS = 600
+"""For the machines of a training to find each other."""
 _LOOK_SECONDS = 0.2
 """Between two looks at the processes and the checkpoints."""
 
@@ -34,12 +36,21 @@ _ENVIRONMENT = {
 class Training:
     """The training processes of this machine."""
 
-    def __init__(self, order: WorkOrder, accelerate_file: Path, order_file: Path) -> None:
+    def __init__(
+        self,
+        order: WorkOrder,
+        accelerate_file: Path,
+        order_file: Path,
+        *,
+        meeting_seconds: int = MEETING_SECONDS,
+    ) -> None:
         self._order = order
+        # In accelerate's file there is no place for it.
+        meeting = ["--rdzv_conf", f"timeout={meeting_seconds}"] if order.config.training.nodes > 1 else []
         self._process = subprocess.Popen(
             [
-                sys.executable, "-m", "reflection_trainer.train.launch", "--quiet", "--config_file", str(accelerate_file),
-                "-m", "reflection_trainer.train.worker", str(order_file),
+                sys.executable, "-m", "reflection_trainer.train.launch", "--quiet", *meeting,
+                "--config_file", str(accelerate_file), "-m", "reflection_trainer.train.worker", str(order_file),
             ],
             env=environment(order),
             # A group of its own, so that Ctrl-C reaches only this process, which then stops the training in order.

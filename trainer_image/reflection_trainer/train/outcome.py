@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from reflection_api.reasons import Reason
 from reflection_api.stages import TOLD_TO_STOP
 
-from ..errors import StageFailure
+from ..errors import DependencyAway, StageFailure
+from .launch import NOT_MET
 from .order import Outcome
 
 _SIGKILLED = 137
@@ -57,6 +58,11 @@ def conclude(
     failed = next((outcome for outcome in outcomes if outcome.ended == "failed"), None)
     if failed is not None:
         raise Failed(failed)
+    if exit_code == NOT_MET:
+        raise DependencyAway(
+            "the pods of the training did not all come together in time: do all of them run, and reach the first one?",
+            reason=Reason.DEPENDENCY_UNAVAILABLE,
+        )
     if len(outcomes) < processes or exit_code != 0:
         raise _killed(processes - len(outcomes), processes, exit_code, out_of_memory)
     interrupted = next((outcome for outcome in outcomes if outcome.ended == "interrupted"), None)

@@ -35,7 +35,7 @@ from ..verify.configured import task_verifier
 from ..verify.dataset import check_reusable, dataset_manifest, load_failures
 from .accelerate_config import Rendezvous, accelerate_config, check_installed
 from .checkpoints import Checkpoints, Mover
-from .launcher import Training
+from .launcher import MEETING_SECONDS, Training
 from .machine import noted_machine, this_machine, threads_of_each
 from .metrics import read_metrics, summary
 from .oom import KillCounter
@@ -51,7 +51,6 @@ logger = logging.getLogger(__name__)
 METRICS = "metrics.jsonl"
 MODEL = "model"
 TRACKING = "tracking"
-_MEETING_SECONDS = 600.0
 _MEETING_PAUSE = 1.0
 _MADE_WITH = ("torch", "transformers", "trl", "accelerate", "peft")
 
@@ -192,7 +191,7 @@ class TrainStage:
                 f"{MASTER_PORT_VARIABLE} do not say where the first of them is: set both to its host and a free port",
                 reason=Reason.INVALID_SPEC,
             )
-        wait_for_name(address, _MEETING_SECONDS)
+        wait_for_name(address, MEETING_SECONDS)
         return Rendezvous(address, int(port))
 
     def _publish(self, order: WorkOrder, outcome: Outcome, origin: Provenance) -> StageResult:
