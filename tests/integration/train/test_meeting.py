@@ -20,8 +20,11 @@ PATIENCE_S = 3
 
 
 @pytest.mark.parametrize("node", [0, 1])
-def test_who_is_alone_says_so(node, tmp_path, model):
+def test_who_is_alone_says_so(node, tmp_path, model, monkeypatch):
     """It is the cluster that has no room for the other pod, or does not let it through: no crash of the trainer"""
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    monkeypatch.setenv("TMPDIR", str(temporary))
     order = make_order(tmp_path, model, nodes=2).model_copy(update={"node": node})
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
@@ -35,3 +38,4 @@ def test_who_is_alone_says_so(node, tmp_path, model):
     assert raised.value.message == (
         "the pods of the training did not all come together in time: do all of them run, and reach the first one?"
     )
+    assert not list(temporary.iterdir())

@@ -45,12 +45,15 @@ class Training:
         meeting_seconds: int = MEETING_SECONDS,
     ) -> None:
         self._order = order
-        # In accelerate's file there is no place for it.
-        meeting = ["--rdzv_conf", f"timeout={meeting_seconds}"] if order.config.training.nodes > 1 else []
+        # In accelerate's file there is no place for these. Without the first torch makes a folder among the machine's temporary
+        # ones, and leaves it there.
+        options = ["--log_dir", str(order.control / "launcher")]
+        if order.config.training.nodes > 1:
+            options += ["--rdzv_conf", f"timeout={meeting_seconds}"]
         self._process = subprocess.Popen(
             [
-                sys.executable, "-m", "reflection_trainer.train.launch", "--quiet", *meeting,
-                "--config_file", str(accelerate_file), "-m", "reflection_trainer.train.worker", str(order_file),
+                sys.executable, "-m", "reflection_trainer.train.launch", "--quiet", "--config_file", str(accelerate_file),
+                *options, "-m", "reflection_trainer.train.worker", str(order_file),
             ],
             env=environment(order),
             # A group of its own, so that Ctrl-C reaches only this process, which then stops the training in order.
