@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
+
+import pytest
 
 from ..support.cluster import CORE, RUNS, Cluster, until
 from ..support.helm import CHART, PREVIOUS, Helm, previous_chart
@@ -13,15 +16,23 @@ from ..support.nodes.small_run import EVERY, STAGES, SmallRun
 IMAGE = f"{example.REGISTRY}/reflect-operator"
 
 
-def test_a_release_changes_under_a_run(
-    helm: Helm, run: SmallRun, nodes: ClusterWithNodes, undisturbed: str, tmp_path: Path
-) -> None:
-    """Installed at an older version, upgraded in mid-run, rolled back, uninstalled and installed again"""
-    cluster = run.cluster
+@pytest.fixture
+def previous(helm: Helm, nodes: ClusterWithNodes, tmp_path: Path) -> Iterator[None]:
+    """An older version is installed; at the end the present one is."""
     for node in nodes.nodes:
-        node.also_call(f"{IMAGE}:0.1.0", f"{IMAGE}:{PREVIOUS}")
+        for image in (f"{IMAGE}:0.1.0", example.TRAINER_IMAGE):
+            node.also_call(image, f"{image.rpartition(':')[0]}:{PREVIOUS}")
     example.remove_operator(helm)
     example.install_operator(helm, chart=previous_chart(tmp_path))
+    yield
+    example.remove_operator(helm)
+    example.install_operator(helm)
+
+
+@pytest.mark.usefixtures("previous")
+def test_a_release_changes_under_a_run(helm: Helm, run: SmallRun, undisturbed: str) -> None:
+    """Upgraded in mid-run, rolled back, uninstalled and installed again"""
+    cluster = run.cluster
     assert images(cluster) == {f"{IMAGE}:{PREVIOUS}"}
     run.start()
     saved = run.trains()
