@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -83,4 +84,15 @@ def test_a_third_model_that_is_not_there_is_named_by_its_own_field(
     assert (run.exit_code, run.result.reason) == (78, "InvalidModel")
     assert run.result.message.startswith(
         f"spec.evaluation.compareModel.uri: {(tmp_path / 'none').as_uri()}: "
+    )
+
+
+def test_neither_is_one_that_cannot_be_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    broken = Path(shutil.copytree(MODEL, tmp_path / "broken"))
+    (broken / "chat_template.jinja").unlink()
+    config = evaluation(tmp_path, **{"evaluation.compareModel": {"uri": broken.as_uri()}})
+    run = run_stage_here(config, tmp_path / "scratch", monkeypatch)
+    assert (run.exit_code, run.result.reason) == (78, "InvalidModel")
+    assert run.result.message.startswith(
+        f"spec.evaluation.compareModel.uri: {broken.as_uri()} has no chat template"
     )

@@ -221,14 +221,20 @@ class Evaluation:
     def _engine(self, who: str, model: ModelSpec, folder: Path) -> Iterator[Engine]:
         self._work.say(f"loading the {who} model")
         rollout = self._config.rollout
-        inspected = inspect_model(folder, uri=model.uri, trust_remote_code=model.trust_remote_code)
-        engine = open_engine(
-            rollout.engine,
-            inspected,
-            tensor_parallel_size=rollout.tensor_parallel_size,
-            gpus=rollout.gpus_per_worker,
-            max_model_len=room_needed(self._questions, inspected, self._config),
-        )
+        try:
+            inspected = inspect_model(folder, uri=model.uri, trust_remote_code=model.trust_remote_code)
+            engine = open_engine(
+                rollout.engine,
+                inspected,
+                tensor_parallel_size=rollout.tensor_parallel_size,
+                gpus=rollout.gpus_per_worker,
+                max_model_len=room_needed(self._questions, inspected, self._config),
+            )
+        except BadConfig as problem:
+            if who != COMPARED:
+                raise
+            words = problem.message.replace("spec.model.", "spec.evaluation.compareModel.")
+            raise BadConfig(words, reason=problem.reason) from problem
         with closing(engine):
             yield engine
 
