@@ -24,6 +24,10 @@ class BuiltinVerifierSpec(ApiModel):
     """Typed in the CRD by the types in verifiers.OPTIONS, and in the trainer by the verifier's own."""
 
 
+_THIS_MACHINE = "^http://(localhost|127[.]0[.]0[.]1)([:/]|$)"
+"""Nobody else reads what goes to it: for `reflect run` beside the service."""
+
+
 class HttpVerifierSpec(ApiModel):
     """A service of your own: POST /v1/verify and GET /healthz below its address."""
 
@@ -33,6 +37,13 @@ class HttpVerifierSpec(ApiModel):
                 rule="!has(self.caSecret) || self.url.startsWith('https://')",
                 message="has a certificate authority, which an http:// address has no use for: remove it, or use https://",
                 field_path=".caSecret",
+            ),
+            Rule(
+                rule="!has(self.tokenSecret) || self.url.startsWith('https://') || "
+                f"self.url.matches('{_THIS_MACHINE}')",
+                message="would be readable by others on its way to an http:// address: use https:// (caSecret names an "
+                "authority of your own), or remove it",
+                field_path=".tokenSecret",
             ),
         )
     )

@@ -115,6 +115,20 @@ CREATION = [
     ),
     *(
         Case(
+            {"spec__task__verifier": {"http": {"url": fine, "tokenSecret": "judge"}}},
+            {"spec__task__verifier": {"http": {"url": wrong, "tokenSecret": "judge"}}},
+            "spec.task.verifier.http.tokenSecret",
+            '"judge" would be readable by others on its way to an http:// address: use https:// (caSecret names an authority '
+            "of your own), or remove it",
+        )
+        for fine, wrong in (
+            ("https://judge", "http://judge"),
+            ("http://127.0.0.1:8000/v1", "http://127.0.0.1.judge"),
+            ("http://localhost", "http://localhosts"),
+        )
+    ),
+    *(
+        Case(
             {"spec__task__verifier": {"container": {"image": "registry.example/judge:1"}}},
             {"spec__task__verifier": wrong},
             "spec.task.verifier.builtin",
