@@ -34,7 +34,7 @@ OTHERS = {
         "\"1\"", "=", "GLOO_SOCKET_IFNAME", "INFO", "NCCL_DEBUG", "NCCL_DEBUG=INFO", "NCCL_IB_DISABLE", "NCCL_IB_GID_INDEX",
         "NCCL_IB_HCA", "NCCL_SOCKET_IFNAME", "NET/IB", "NET/Socket",
     },
-    "Python, the web, the Hub": {"*.safetensors", "eval", "http://", "https://", "hf://datasets/org/name@revision/file.jsonl", "pvc://"},
+    "Python, the web, the Hub": {"*.safetensors", "eval", "http://", "hf://datasets/org/name@revision/file.jsonl", "pvc://"},
     "the end of a field's name": {"Secret"},
 }  # fmt: skip
 SPEC = resource_schema()["properties"]["spec"]
