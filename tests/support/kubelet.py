@@ -41,6 +41,10 @@ class End:
     """Why the platform took it away."""
 
 
+FAILED_MOUNT = "FailedMount"
+"""The reason of a `Wait` that no status shows."""
+
+
 @dataclass(frozen=True)
 class Wait:
     """Why a pod does not start."""
@@ -123,6 +127,9 @@ class Kubelet:
         if isinstance(act, Wait):
             waiting = {"waiting": {"reason": act.reason, "message": act.message}}
             self._bind(pod)
+            if act.reason == FAILED_MOUNT:
+                waiting = {"waiting": {"reason": "ContainerCreating"}}
+                self._complain(pod, act)
             self._write(pod, {"phase": "Pending", "containerStatuses": [_container(pod, waiting)]})
             return
         if pod["status"]["phase"] == "Pending":
@@ -131,6 +138,17 @@ class Kubelet:
             self._write(pod, {"phase": "Running", "containerStatuses": [_container(pod, running)]})
         if act:
             self.end(pod, act)
+
+    def _complain(self, pod: Obj, act: Wait) -> None:
+        """Tell of it once, by an event."""
+        name = pod["metadata"]["name"]
+        about = {"apiVersion": "v1", "kind": "Pod", "namespace": self.namespace, "name": name}
+        event = {
+            "metadata": {"name": f"{name}.mount"}, "involvedObject": about | {"uid": pod["metadata"]["uid"]},
+            "type": "Warning", "reason": act.reason, "message": act.message, "lastTimestamp": _now(),
+            "source": {"component": "kubelet"},
+        }  # fmt: skip
+        self.cluster.try_to_create(f"{CORE}/namespaces/{self.namespace}/events", event)
 
     def _stop(self, pod: Obj) -> None:
         if pod["status"]["phase"] in ("Pending", "Running"):

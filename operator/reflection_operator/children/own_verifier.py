@@ -48,7 +48,8 @@ def service_volumes(attempt: Attempt) -> Iterator[Mount]:
     """Where the files of these variables are."""
     http = _service(attempt)
     if http and http.token_secret:
-        yield Mount("reflect-verifier-token", TOKEN_FOLDER, secret_files(http.token_secret, TOKEN_KEY), True)
+        source = secret_files(http.token_secret, TOKEN_KEY, optional=True)
+        yield Mount("reflect-verifier-token", TOKEN_FOLDER, source, True)
     if http and http.ca_secret:
         yield Mount("reflect-verifier-ca", CA_FOLDER, secret_files(http.ca_secret, CA_KEY), True)
 

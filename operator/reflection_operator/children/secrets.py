@@ -37,9 +37,8 @@ def of_secret(name: str, key: str, variable: str | None = None, *, optional: boo
     return {"name": variable or key, "valueFrom": {"secretKeyRef": reference}}
 
 
-def secret_files(name: str, *keys: str) -> Child:
-    """A volume with a file for each of these keys that the Secret has."""
+def secret_files(name: str, *keys: str, optional: bool = False) -> Child:
+    """A volume with a file for each of these keys; pods wait for the Secret and all of them, unless they are optional."""
     items = [{"key": key, "path": key} for key in keys]
-    return {
-        "secret": {"secretName": name, "items": items, "defaultMode": _GROUP_READS, "optional": True},
-    }
+    source: Child = {"secretName": name, "items": items, "defaultMode": _GROUP_READS}
+    return {"secret": source | {"optional": True} if optional else source}

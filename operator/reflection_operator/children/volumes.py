@@ -86,12 +86,12 @@ def progress(attempt: Attempt) -> Iterator[Mount]:
 def storage_secrets(attempt: Attempt) -> Iterator[Mount]:
     """What opens the storage, read-only for the user of the pod.
 
-    None of it keeps the pod from starting: a container that waits for a volume says nothing in the pod's status. Missing keys
-    are named by the environment's references to them, a missing certificate by the stage.
+    Keys are optional: the environment refers to them, too, where the pod's status names those that are missing, and not every
+    Secret has a session's token. For certificates pods wait, and the kubelet's events say so.
     """
     storage = attempt.resource.spec.storage
     if storage.credentials_secret:
-        source = secret_files(storage.credentials_secret, *AWS_KEYS, AWS_TOKEN)
+        source = secret_files(storage.credentials_secret, *AWS_KEYS, AWS_TOKEN, optional=True)
         yield Mount("reflect-s3", CREDENTIALS_FOLDER, source, read_only=True)
     if storage.ca_secret:
         yield Mount("reflect-ca", CA_FOLDER, secret_files(storage.ca_secret, CA_KEY), read_only=True)

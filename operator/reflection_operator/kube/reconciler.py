@@ -104,11 +104,12 @@ class Reconciler:
     async def _observed(self, view: View, resource: ReflectionTraining) -> Observed:
         # Whole seconds, as all times in Kubernetes.
         now = datetime.now(UTC).replace(microsecond=0)
-        jobs = (job.value for job in view.jobs.values())
+        jobs = tuple(job.value for job in view.jobs.values())
+        place = view.run.namespace
         return Observed(
             resource=resource,
-            jobs=await self._pod_refusals.noted(view.run.namespace, jobs, view.pods, now),
-            pods=view.pods,
+            jobs=await self._pod_refusals.noted(place, jobs, view.pods, now),
+            pods=await self._pod_refusals.mounting(place, jobs, view.pods, now),
             progress=view.progress,
             now=now,
             refusal=self._refusals.get(view.run.uid),

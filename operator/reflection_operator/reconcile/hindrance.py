@@ -52,16 +52,25 @@ def _hindrance(pod: ObservedPod) -> Hindrance | None:
     if pod.unschedulable:
         words = one_line(pod.unschedulable, _MAX_WORDS)
         return _hindered(Reason.UNSCHEDULABLE, f"pod {pod.name} finds no node: {words}")
+    if pod.mounts_refused:
+        reason = Reason.SECRET_NOT_FOUND if _lacks_secret(pod.mounts_refused) else Reason.POD_CONFIG_INVALID
+        words = one_line(pod.mounts_refused, _MAX_WORDS)
+        return _hindered(reason, f"pod {pod.name} on node {pod.node} gets no volume: {words}")
     return None
 
 
 def _waiting_reason(waiting: Waiting) -> Reason | None:
     if waiting.reason in _IMAGE:
         return Reason.IMAGE_PULL_FAILED
-    words = waiting.message.lower()
-    if waiting.reason == "CreateContainerConfigError" and "secret" in words and "not found" in words:
+    if waiting.reason == "CreateContainerConfigError" and _lacks_secret(waiting.message):
         return Reason.SECRET_NOT_FOUND
     return Reason.POD_CONFIG_INVALID if waiting.reason in _CONTAINER else None
+
+
+def _lacks_secret(message: str) -> bool:
+    """Whether the kubelet's words are of a Secret that is not there, or lacks a key."""
+    words = message.lower()
+    return "secret" in words and ("not found" in words or "non-existent" in words)
 
 
 def _hindered(reason: Reason, words: str, more: str = "") -> Hindrance:

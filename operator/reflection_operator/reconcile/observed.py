@@ -109,6 +109,8 @@ class ObservedPod:
     """Of the pod itself, for example `Evicted` or `UnexpectedAdmissionError`."""
     message: str = ""
     waiting: Waiting | None = None
+    mounts_refused: str = ""
+    """What the kubelet says of a volume that it cannot mount."""
     terminated: Terminated | None = None
 
     @property

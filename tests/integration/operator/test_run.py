@@ -10,7 +10,7 @@ from reflection_api.reasons import MEANINGS, Fault, Reason
 from reflection_operator.kube.api import FIELD_MANAGER
 
 from ...support.cluster import Cluster, Obj, until
-from ...support.kubelet import End, Kubelet, Script, Wait, attempt_of, failed, run_on, stage_of
+from ...support.kubelet import FAILED_MOUNT, End, Kubelet, Script, Wait, attempt_of, failed, run_on, stage_of
 from ...support.operator_process import OperatorProcess
 from .conftest import Run
 
@@ -134,6 +134,14 @@ HINDRANCES = [
     ("ImagePullFailed", Wait("ImagePullBackOff", 'image "trainer:typo" not found')),
     ("SecretNotFound", Wait("CreateContainerConfigError", 'secret "hf-token" not found')),
     ("PodConfigInvalid", Wait("CreateContainerConfigError", 'configmap "mine" not found')),
+    (
+        "SecretNotFound",
+        Wait(FAILED_MOUNT, 'MountVolume.SetUp failed for volume "reflect-ca" : secret "minio-ca" not found'),
+    ),
+    (
+        "PodConfigInvalid",
+        Wait(FAILED_MOUNT, 'MountVolume.SetUp failed for volume "mine" : configmap "mine" not found'),
+    ),
     ("Unschedulable", Wait("Unschedulable", "0/1 nodes are available: 1 Insufficient nvidia.com/gpu")),
 ]
 

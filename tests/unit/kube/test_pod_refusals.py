@@ -12,7 +12,7 @@ from reflection_api.stages import Stage
 from reflection_operator.kube.errors import ApiError
 from reflection_operator.kube.kinds import EVENTS, Kind
 from reflection_operator.kube.pod_refusals import PodRefusals, misses_pods
-from reflection_operator.reconcile.observed import ObservedJob, ObservedPod, PodPhase
+from reflection_operator.reconcile.observed import ObservedJob, ObservedPod, PodPhase, Waiting
 
 from ..reconcile.builders import T0, after
 
@@ -94,3 +94,45 @@ def test_a_run_goes_on_where_the_events_cannot_be_read(error: Exception) -> None
 def test_whether_pods_are_missed(phases: list[str], changes: dict[str, Any], missed: bool) -> None:
     pods = [ObservedPod(f"pod-{n}", "job", phase=PodPhase(phase)) for n, phase in enumerate(phases)]
     assert misses_pods(replace(JOB, **changes), [*pods, ObservedPod("x", "other")]) is missed
+
+
+def lacking(
+    found: PodRefusals, *pods: ObservedPod, jobs: tuple[ObservedJob, ...] = (JOB,), at: float = 10
+) -> list[str]:
+    return [pod.mounts_refused for pod in asyncio.run(found.mounting("ml", jobs, pods, after(at)))]
+
+
+STUCK = ObservedPod("pod-0", "job", phase=PodPhase.PENDING, node="node-1")
+
+
+def test_a_pod_that_waits_on_its_node_is_told_what_the_kubelet_lacks() -> None:
+    server = Server()
+    words = 'secret "minio-ca" not found'
+    server.pages_of_events = [
+        [{"involvedObject": {"name": "pod-0"}, "message": words, "lastTimestamp": "2026-08-01T12:00:09Z"}]
+    ]
+    found = PodRefusals(server)
+    assert lacking(found, STUCK, replace(STUCK, name="pod-1")) == [words, ""]
+    assert server.asked == ["ml: reason=FailedMount,involvedObject.kind=Pod"]
+
+
+@pytest.mark.parametrize(
+    "pod",
+    [
+        replace(STUCK, node=None),
+        replace(STUCK, phase=PodPhase.RUNNING),
+        replace(STUCK, deleting=True),
+        replace(STUCK, waiting=Waiting("ImagePullBackOff", "no such image")),
+        replace(STUCK, job_name="other"),
+    ],
+)
+def test_nothing_is_asked_of_others(pod: ObservedPod) -> None:
+    server = Server()
+    assert lacking(PodRefusals(server), pod) == [""]
+    assert server.asked == []
+
+
+def test_nor_of_one_that_may_only_be_slow() -> None:
+    server = Server()
+    assert lacking(PodRefusals(server), STUCK, at=2) == [""]
+    assert server.asked == []

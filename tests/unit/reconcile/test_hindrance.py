@@ -36,6 +36,12 @@ def hindered(**fields):
         ({"waiting": Waiting("CreateContainerConfigError", "container has runAsNonRoot")}, "PodConfigInvalid",
          "container has runAsNonRoot; correct spec.pods"),
         ({"waiting": Waiting("CrashLoopBackOff", "back-off 10s")}, "PodConfigInvalid", "CrashLoopBackOff"),
+        ({"mounts_refused": 'MountVolume.SetUp failed for volume "reflect-ca" : secret "minio-ca" not found'}, "SecretNotFound",
+         'on node node-1 gets no volume: MountVolume.SetUp failed for volume "reflect-ca" : secret "minio-ca" not found; c'),
+        ({"mounts_refused": 'MountVolume.SetUp failed for volume "reflect-ca" : references non-existent secret key: ca.crt'},
+         "SecretNotFound", "references non-existent secret key: ca.crt; create the Secret"),
+        ({"mounts_refused": 'MountVolume.SetUp failed for volume "x" : configmap "y" not found'}, "PodConfigInvalid",
+         'configmap "y" not found; correct spec.pods'),
     ],
 )  # fmt: skip
 def test_a_pod_that_cannot_start(fields, reason, words):
