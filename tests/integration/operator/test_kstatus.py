@@ -51,6 +51,10 @@ def test_a_run_is_in_progress_until_it_is_seen_and_current_from_then_on(
     assert words(objects) == ["InProgress", "Current"]
     for obj, verdict in zip(objects, verdicts(objects), strict=True):
         assert seen(obj) or verdict.word == "InProgress", obj["status"]
+        of_conditions = {each["observedGeneration"] for each in obj["status"].get("conditions", [])}
+        assert of_conditions <= {obj["metadata"]["generation"]}
+    first = next(obj for obj in objects if "conditions" in obj["status"])
+    assert seen(first), "in the very first patch"
 
 
 def test_a_hindrance_is_progress_and_its_end_is_current(

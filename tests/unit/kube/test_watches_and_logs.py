@@ -142,16 +142,20 @@ def test_a_line_names_the_run_in_whose_task_it_is_written(capsys: pytest.Capture
         current_run.set("")
         logging.getLogger("x").warning("idle")
         set_up("text", "info")
+        current_run.set("ml/countdown")
+        logging.getLogger("x").info("taken up")
+        current_run.set("")
         logging.getLogger("x").error("broken")
     finally:
         root.handlers[:], root.level = handlers, level
         current_run.set("")
-    *lines, last = capsys.readouterr().err.splitlines()
+    *lines, of_a_run, last = capsys.readouterr().err.splitlines()
     first, second = (json.loads(line) for line in lines)
     assert (first["namespace"], first["name"], first["message"], first["level"]) == (
         "ml", "countdown", "done\nand more: 3", "info",
     )  # fmt: skip
     assert "name" not in second
+    assert of_a_run.endswith("Z INFO    [ml/countdown] taken up")
     assert last.endswith("Z ERROR   broken")
 
 
