@@ -67,6 +67,8 @@ def test_the_result_holds_what_it_promises(shown: tuple[Path, str, dict[str, Any
     workdir, _, result = shown
     assert all(result[name].keys() == COMPARED for name in COMPARISONS)
     [stored] = workdir.glob("storage/*/*/round-1/evaluate/result.json")
+    dataset = json.loads((stored.parents[1] / "verify/manifest.json").read_text())
+    assert dataset["provenance"]["sampling"]["engine"] == "vllm"
     own = {"seeds", "seconds", "downloadSeconds", "peakMemoryBytes"}
     assert {key: value for key, value in result.items() if key not in own} == json.loads(stored.read_text())
     assert result["seeds"] == [0]

@@ -41,6 +41,8 @@ def test_it_ends_with_a_model_and_its_failures(model: Path, tmp_path: Path) -> N
     assert done.returncode == 0, done.stdout + done.stderr
 
     [run] = storage.glob("default/*")
+    manifest = json.loads((run / "round-1/verify/manifest.json").read_text())
+    assert manifest["provenance"]["sampling"]["engine"] == "vllm"
     failures = [
         row for shard in run.glob("round-1/verify/*.parquet") for row in pq.read_table(shard).to_pylist()
     ]

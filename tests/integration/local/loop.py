@@ -96,6 +96,12 @@ class Loop:
         stage: str = resource.get("status", {}).get("current", {}).get("stage", "")
         return stage
 
+    def ended(self) -> tuple[str, str]:
+        """Status and reason of the condition Succeeded."""
+        conditions = json.loads((self.workdir / "resource.json").read_text())["status"]["conditions"]
+        [found] = [each for each in conditions if each["type"] == "Succeeded"]
+        return found["status"], found["reason"]
+
     def lasted(self) -> dict[str, float]:
         """Seconds from the beginning of each stage to that of the next, where each began once."""
         began = [

@@ -48,6 +48,7 @@ def test_every_answer_right(tmp_path):
             screen.wait_for(words, patience=GUARD)
         assert screen.program.wait(GUARD) == 0
     assert not list(loop.run_folder.glob("round-1/train*"))
+    assert loop.ended() == ("True", "NoFailures")
     assert loop.file("report/index.html").is_file()
 
 
@@ -57,5 +58,6 @@ def test_every_answer_wrong(tmp_path):
     assert done.returncode == 0, done.stdout + done.stderr
     assert "no answer is right: see in the report why" in done.stdout
     assert loop.result()["secondTry"]["trained"] == 0
+    assert loop.ended() == ("True", "Completed")
     assert loop.file("report/index.html").is_file()
     assert "Traceback" not in done.stderr

@@ -5,13 +5,18 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 from ...support.cluster import CORE, Cluster, until
 from ...support.crd import CRDS, install_crd
+from ...support.fault_proxy import FaultProxy
 from ...support.kubelet import End, Kubelet, Wait, run_on
 from ...support.operator_process import OperatorProcess
 from .conftest import Run
+
+DEAD_S = 4
+"""A watch of which nothing is heard for so long is taken for dead."""
 
 
 def test_health_readiness_and_metrics(
@@ -39,17 +44,38 @@ def test_health_readiness_and_metrics(
     assert 'reflect_stage_seconds_count{stage="train"} 1.0' in metrics
 
 
-def test_a_silent_watch_is_a_reason_to_be_restarted(operator: OperatorProcess, run: Run) -> None:
-    """The API server says something once a minute: a limit of a second is always exceeded."""
-    operator.start("--watch-dead-seconds", "1")
-    # A bookmark or the first answer of a watch may come between two probes, and all is well for a second.
-    for path in ("/healthz", "/readyz"):
+def test_a_dead_watch_is_a_reason_to_be_restarted_and_a_live_one_is_none(
+    run: Run, cluster: Cluster, proxy: FaultProxy, kubelet: Kubelet, tmp_path: Path
+) -> None:
+    operator = OperatorProcess(cluster, run.namespace, tmp_path / "operator.log", server=proxy.endpoint)
+    operator.start("--watch-dead-seconds", str(DEAD_S))
+    try:
+        kubelet.script = run_on
+        run.apply()
+        until(lambda: run.status.get("phase") == "Rollout", "rollout", meanwhile=kubelet.tick)
+        jobs = f"/apis/batch/v1/namespaces/{run.namespace}/jobs"
+        names = [f"{jobs}/{each['metadata']['name']}" for each in run.jobs()]
+        names += [
+            f"{CORE}/namespaces/{run.namespace}/pods/{each['metadata']['name']}" for each in kubelet.pods()
+        ]
 
-        def dead(path: str = path) -> bool:
-            answer = operator.probe(path)
-            return answer.status_code == 503 and "nothing was heard of" in answer.text
+        def chatter() -> None:
+            """Something is heard of each kind."""
+            note = {"metadata": {"annotations": {"said": str(time.monotonic())}}}
+            for path in (*names, run.path):
+                cluster.patch(path, note)
 
-        until(dead, f"bad health at {path}")
+        chatter()
+        until(lambda: operator.probe("/healthz").is_success, "health", meanwhile=chatter)
+        lived = time.monotonic()
+        while time.monotonic() - lived < 2 * DEAD_S:
+            chatter()
+            assert operator.probe("/healthz").is_success
+        proxy.silence()
+        until(lambda: operator.probe("/healthz").status_code == 503, "bad health", meanwhile=chatter)
+        assert operator.probe("/readyz").status_code == 503
+    finally:
+        operator.end()
 
 
 OF_THE_PROCESS = (

@@ -15,7 +15,7 @@ from reflection_trainer.train.metrics import read_metrics
 from reflection_trainer.train.order import Outcome
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from ...support.stage_runs import run_stage, start_stage, stored
+from ...support.stage_runs import check_read_only_is_told, run_stage, start_stage, stored
 from . import tiny
 from .stages import FOLDER, GUARD_SECONDS, digest, prepared, steps_done, wait_until
 
@@ -246,6 +246,11 @@ def test_storage_that_fails_ends_the_training(tmp_path, model):
     assert (process.returncode, result.reason) == (78, Reason.STORAGE_DENIED), log
     assert "/checkpoint-5/" in result.message
     assert_gone(processes)
+
+
+def test_a_storage_that_is_read_only(tmp_path, model):
+    config = prepared(tmp_path, model, maxSteps=2, checkpoint={"everySteps": 1})
+    check_read_only_is_told(config, tmp_path / "storage", tmp_path / "scratch")
 
 
 def test_a_model_that_cannot_be_used_is_refused_before_anything_is_written(tmp_path):

@@ -13,6 +13,7 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 from reflection_api.manifests import Manifest
+from reflection_api.stages import Stage
 from reflection_trainer.storage import Artifacts, open_store
 from reflection_trainer.verify.dataset import load_failures
 
@@ -72,6 +73,13 @@ def test_two_shards_of_answers_become_two_of_failures(verify, tmp_path):
 def test_a_storage_that_is_read_only(tmp_path):
     store_answers(tmp_path, [FOUR])
     check_read_only_is_told(verify_config(tmp_path), tmp_path / "runs", tmp_path / "scratch")
+
+
+def test_so_is_it_when_the_report_is_to_be_written(verify, tmp_path):
+    store_answers(tmp_path, [FOUR])
+    verify()
+    config = verify_config(tmp_path).model_copy(update={"stage": Stage.REPORT})
+    check_read_only_is_told(config, tmp_path / "runs", tmp_path / "scratch")
 
 
 def test_the_dataset_has_the_answers_origin(verify, tmp_path):
