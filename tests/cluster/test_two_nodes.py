@@ -63,7 +63,7 @@ def test_a_run_whose_keys_open_its_own_prefix_alone(run: SmallRun, s3: S3InClust
 
 def policy_for(prefix: str) -> list[Obj]:
     """The statements of the page, for a prefix."""
-    (text,) = [fence.text for fence in fences(ROOT / "docs/storage.md") if fence.language == "json"]
+    (text,) = [fence.text for fence in fences(ROOT / "docs/storage.md") if fence.name == "policy.json"]
     statements: list[Obj] = json.loads(text.replace("team/runs/", prefix))["Statement"]
     assert prefix in json.dumps(statements)
     return statements

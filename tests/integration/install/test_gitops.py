@@ -3,26 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 from cel_expr_python import cel
+from reflection_api.layout import child_name
 from reflection_api.resource import ReflectionTraining
 from reflection_api.stages import Stage
 from reflection_api.status import Verdict
-from reflection_operator.reconcile.observed import PodPhase
+from reflection_operator.reconcile.decide import decide
+from reflection_operator.reconcile.observed import PodPhase, Refusal
 
 from ...support.cluster import CORE, RUNS, Cluster, Obj, until
 from ...support.crd import CRDS
 from ...support.go_modules import KUSTOMIZE_CONTROLLER
 from ...support.lua import run_lua
 from ...unit.reconcile.builders import (
+    NAME,
+    UID,
     complete,
     decided,
     failed,
     job,
+    look,
     pod,
     resource,
     status_at,
@@ -63,6 +69,14 @@ def hindered() -> ReflectionTraining:
     return resource(status_of(decided(resource(status_at(Stage.ROLLOUT)), [waiting], [stuck])))
 
 
+def refused() -> ReflectionTraining:
+    """The API server takes no child of this spec: only another spec can mend that."""
+    wrong = Refusal(
+        child_name(NAME, UID, 1, Stage.ROLLOUT, 1), "spec.env[0].name: Invalid value", invalid=True
+    )
+    return resource(status_of(decide(replace(look(accepted()), refusal=wrong))))
+
+
 def suspended() -> ReflectionTraining:
     run = resource(status_at(Stage.TRAIN), suspend=True)
     stopping = status_of(decided(run, [job(Stage.TRAIN)], [pod(job(Stage.TRAIN))]))
@@ -92,6 +106,7 @@ HEALTHS = [
     (training, "Progressing", "Training"),
     (changed, "Progressing", "the operator has not looked at this version yet"),
     (hindered, "Progressing", "Unschedulable: "),
+    (refused, "Degraded", "ChildRefused: round 1 of 1, rollout: "),
     (suspended, "Suspended", "suspended at stage train"),
     (done, "Healthy", "second try 0.300 -> 0.800"),
     (lost, "Degraded", "GateFailed: second try 0.300 -> 0.800"),
@@ -184,6 +199,7 @@ FLUX_SAYS = [
     (training, "inProgress"),
     (changed, "inProgress"),
     (hindered, "inProgress"),
+    (refused, "inProgress"),
     (suspended, "inProgress"),
     (done, "current"),
     (lost, "failed"),

@@ -1,4 +1,4 @@
-"""Every word that two pages set in code exists: a field, value, option or file of this project, or a known word of others."""
+"""Every word that some pages set in code exists: a field, value, option or file of this project, or a known word of others."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ import yaml
 from reflection_api import contract
 from reflection_api.conditions import ConditionType
 from reflection_api.crd import resource_schema
+from reflection_api.layout import MANIFEST, file_manifest
+from reflection_api.manifests import Claim
 from reflection_api.reasons import MEANINGS, Reason
 from reflection_api.reference.fields import fields
 from reflection_operator.children import environment, volumes
@@ -19,7 +21,7 @@ from reflection_operator.kube.kinds import AUTHORITY
 
 from ...support.pages import ROOT
 
-PAGES = ("docs/gpus.md", "docs/security.md")
+PAGES = ("docs/gpus.md", "docs/security.md", "docs/storage.md")
 OTHERS = {
     "Kubernetes": {
         "IPC_LOCK", "admin", "edit", "emptyDir", "exec", "hostNetwork", "hostPath", "kubectl logs", "restricted", "value",
@@ -35,7 +37,14 @@ OTHERS = {
         "NCCL_IB_HCA", "NCCL_SOCKET_IFNAME", "NET/IB", "NET/Socket",
     },
     "Python, the web, the Hub": {"*.safetensors", "eval", "http://", "hf://datasets/org/name@revision/file.jsonl", "pvc://"},
-    "the end of a field's name": {"Secret"},
+    "S3 and AWS": {
+        "AWS_ACCESS_KEY_ID", "AWS_CONTAINER_CREDENTIALS_FULL_URI", "AWS_ENDPOINT_URL", "AWS_PROFILE", "AWS_REGION",
+        "AWS_ROLE_ARN", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_WEB_IDENTITY_TOKEN_FILE",
+        "AbortIncompleteMultipartUpload", "If-Match", "If-None-Match: *", "kubectl get --raw /.well-known/openid-configuration",
+        "s3://", "s3:GetObject", "s3:ListBucket", "s3:ListBucketMultipartUploads", "~/.aws",
+    },
+    "places of an example": {"countdown-", "countdown/", "file:///folder", "runs/ml/*", "runs/ml/countdown-*"},
+    "parts of names": {"Secret", "spec.pods.*.env", "<storage.uri>/<namespace>/<name>-<first eight of the uid>/"},
 }  # fmt: skip
 SPEC = resource_schema()["properties"]["spec"]
 _FENCE = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
@@ -85,7 +94,7 @@ WORDS = {
     *(value for name, value in vars(contract).items() if name.endswith(("_VARIABLE", "_AUDIENCE"))),
     *(value for module in (environment, volumes) for name, value in vars(module).items() if name.endswith("_VARIABLE")),
     *(value for name, value in vars(volumes).items() if name.endswith(("_FOLDER", "SHARED_MEMORY"))),
-    AUTHORITY.only, AUTHORITY_KEY, "spec.pods",
+    AUTHORITY.only, AUTHORITY_KEY, "spec.pods", MANIFEST, file_manifest("<file>"), Claim.KIND,
     *set().union(*OTHERS.values()),
 }  # fmt: skip
 
@@ -103,7 +112,7 @@ def exists(words: str) -> bool:
             f"{option} " in REFERENCE for option in rest if option.startswith("--")
         )
     if words.startswith("--"):
-        return f"`{words}`" in REFERENCE
+        return re.search(rf"(?<![\w-]){re.escape(words)}(?![\w-])", REFERENCE) is not None
     if words.startswith("/"):
         return f"`{words}`" in (ROOT / "docs/operator.md").read_text()
     return "/" in words and (ROOT / words).is_file()
