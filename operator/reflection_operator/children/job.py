@@ -18,9 +18,7 @@ def job(attempt: Attempt, settings: OperatorSettings) -> Child:
     training, from its last checkpoint, after a wait, and not after an error that would only come again.
     """
     metadata = attempt.metadata()
-    if attempt.stage is not Stage.CLEANUP:
-        # Nobody waits for a quota to delete something.
-        metadata["labels"] |= copied_labels(attempt.resource.metadata.labels)
+    metadata["labels"] |= copied_labels(attempt.resource.metadata.labels, attempt.stage)
     metadata["annotations"] = {RESTARTS_ANNOTATION: str(attempt.restarts)}
     pods = pod_count(attempt.resource.spec, attempt.stage)
     return {

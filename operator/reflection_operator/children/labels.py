@@ -61,6 +61,6 @@ def attempt_selector(uid: str, round_number: int, stage: Stage, attempt: int) ->
     }
 
 
-def copied_labels(labels: Mapping[str, str]) -> dict[str, str]:
-    """The labels of a resource that its Jobs get too."""
-    return {key: labels[key] for key in COPIED_LABELS if key in labels}
+def copied_labels(labels: Mapping[str, str], stage: Stage) -> dict[str, str]:
+    """The labels of a resource that its Jobs get too; not those of a clean-up: nobody waits for a quota to delete something."""
+    return {} if stage is Stage.CLEANUP else {key: labels[key] for key in COPIED_LABELS if key in labels}

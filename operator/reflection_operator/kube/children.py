@@ -80,7 +80,7 @@ class Children:
                 return
             raise
         if _is_owned(found["metadata"], run.uid):
-            own = child_labels(run, *attempt) | copied_labels(run.labels)
+            own = child_labels(run, *attempt) | copied_labels(run.labels, attempt[1])
             self._store.put(JOBS, await self._labelled(found, own))
 
     async def _create(self, kind: Kind, run: Metadata, obj: Obj) -> Obj:
