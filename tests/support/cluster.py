@@ -117,7 +117,7 @@ def until(
         if found := look():
             return found
         meanwhile()
-        time.sleep(0.02)
+        time.sleep(0.1)
     raise NotSoFar(f"after {patience:.0f} s there is still no {what}")
 
 
