@@ -1,6 +1,6 @@
 """The results page of the benchmarks: `python bench/_page.py docs/results/benchmarks.md` writes what build/bench/ holds.
 
-Those with a page of their own are left to it.
+Those with a page of their own are left to it. What has no record there keeps its part of the page.
 """
 
 from __future__ import annotations
@@ -57,6 +57,9 @@ BOUNDS = {
 """What bounds it: on the page where an aim is missed, to be filled in from the profile."""
 
 
+_HEADING = "\n## "
+
+
 def main() -> int:
     """Write the page from the records that are there; 1 where an aim is missed and nothing says why."""
     (target,) = map(Path, sys.argv[1:])
@@ -68,13 +71,21 @@ def main() -> int:
     ]
     files = {name: WORK / f"{name}.json" for name in TITLES}
     records = {name: json.loads(file.read_text()) for name, file in files.items() if file.exists()}
-    for name, record in records.items():
-        lines += section(TITLES[name], record)
+    kept = written(target)
+    for name, title in TITLES.items():
+        lines += section(title, records[name]) if name in records else kept.get(title, [])
     write_page(target, "\n".join(lines) + "\n")
     unexplained = [name for name, record in records.items() if misses(record) and not BOUNDS[name]]
     for name in unexplained:
         print(f"{name} misses an aim: write into BOUNDS of bench/_page.py what bounds it", file=sys.stderr)
     return 1 if unexplained else 0
+
+
+def written(page: Path) -> dict[str, list[str]]:
+    """The parts that are on the page, by title, as `section` gives them."""
+    text = page.read_text() if page.exists() else ""
+    parts = [part.rstrip().splitlines() for part in text.split(_HEADING)[1:]]
+    return {title: ["", f"## {title}", *lines] for title, *lines in parts}
 
 
 def misses(record: dict[str, Any]) -> bool:

@@ -62,3 +62,13 @@ def test_a_soak_is_called_by_its_own_name(written) -> None:
 
 def test_a_profile_is_shown() -> None:
     assert _page.profile_table({"aiohttp": 0.251, "json": 0.1})[2:] == ["| aiohttp | 25% |", "| json | 10% |"]
+
+
+def test_what_was_not_measured_again_keeps_its_part(written, tmp_path) -> None:
+    _, first = written("refill", 1.5)
+    (tmp_path / "refill.json").unlink()
+    _, page = written("verify", 2)
+    part = first[first.index("## Refilling") :].rstrip()
+    assert part in page
+    assert page.index("## Refilling") < page.index("## Judging")
+    assert written("verify", 2)[1] == page, "written again it is the same"
