@@ -93,8 +93,8 @@ bench: setup ## Run the benchmarks of bench/, or one: make bench ONLY=name
 		echo "== $$file"; $(BIN)/python "$$file" || exit; done
 
 .PHONY: cluster
-cluster: deps-system setup ## A real cluster with two nodes on this machine, until Ctrl-C; needs root
-	@$(BIN)/python -m tests.support.nodes
+cluster: deps-system setup ## A real cluster on this machine, until Ctrl-C; needs root; with two nodes, or NODES=1, 2 or 3
+	@$(BIN)/python -m tests.support.nodes $(if $(NODES),--nodes "$(NODES)")
 
 .PHONY: cluster-down
 cluster-down: setup ## Stop every such cluster, and clean up after those that were killed

@@ -10,11 +10,12 @@ import pytest
 from ..support.cluster import CORE, Cluster
 from ..support.helm import Helm
 from ..support.nodes.cluster import ClusterWithNodes, lacking
-from ..support.nodes.evidence import evidence
+from ..support.nodes.evidence import evidence, telling
 from ..support.nodes.example import RESTRICTED, SYSTEM, install_operator, load_images, upload_inputs
 from ..support.nodes.gate import Gate
 from ..support.nodes.node import Node
-from ..support.nodes.rows import ROWS, keep
+from ..support.nodes.rows import ROWS, keep, skip_what_has_passed
+from ..support.nodes.s3 import NAMESPACE as STORAGE
 from ..support.nodes.s3 import S3InCluster
 from ..support.nodes.small_run import SmallRun
 
@@ -25,9 +26,13 @@ _OTHERS_S = 600
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    for item in items:
-        if item.path.is_relative_to(Path(__file__).parent):
-            item.add_marker(pytest.mark.timeout(_LIMIT_S, func_only=False))
+    """Whoever starts a cluster of his own comes before those who share one: there is one at a time."""
+    ours = {item for item in items if item.path.is_relative_to(Path(__file__).parent)}
+    items.sort(key=lambda item: item in ours and "nodes" in getattr(item, "fixturenames", ()))
+    for item in ours:
+        item.add_marker(pytest.mark.timeout(_LIMIT_S, func_only=False))
+        if item.path.name.startswith(ROWS):
+            skip_what_has_passed(item)
 
 
 @pytest.hookimpl(wrapper=True)
@@ -36,18 +41,18 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
     report = yield
     if report.failed:
         item.stash[_FAILED] = True
-    if item.path.name.startswith(ROWS) and report.when == "call":
+    if item.path.name.startswith(ROWS):
         keep(item, report)
     return report
 
 
 @pytest.fixture(scope="session")
-def nodes() -> Iterator[ClusterWithNodes]:
+def nodes(request: pytest.FixtureRequest) -> Iterator[ClusterWithNodes]:
     if problem := lacking():
         pytest.skip(problem)
     running = ClusterWithNodes(2, patience=_OTHERS_S)
     yield running
-    running.stop()
+    running.stop_after(request.session)
 
 
 @pytest.fixture
@@ -61,7 +66,7 @@ def namespaces(cluster: Cluster, request: pytest.FixtureRequest) -> Iterator[lis
     used: list[str] = []
     yield used
     if request.node.stash.get(_FAILED, False):
-        print(evidence(cluster, *used, SYSTEM))
+        print(evidence(cluster, *used, SYSTEM, STORAGE))
     for name in used:
         cluster.delete(f"{CORE}/namespaces/{name}")
 
@@ -89,8 +94,9 @@ def loaded(nodes: ClusterWithNodes, tmp_path_factory: pytest.TempPathFactory) ->
 @pytest.fixture(scope="session")
 def s3(loaded: ClusterWithNodes) -> S3InCluster:
     """The storage, with the example's model and questions."""
-    server = S3InCluster(loaded)
-    upload_inputs(server)
+    with telling(loaded.cluster, STORAGE):
+        server = S3InCluster(loaded)
+        upload_inputs(server)
     return server
 
 
@@ -107,9 +113,10 @@ def admin(loaded: ClusterWithNodes, tmp_path_factory: pytest.TempPathFactory) ->
 
 
 @pytest.fixture(scope="session")
-def helm(admin: Helm) -> Helm:
+def helm(admin: Helm, loaded: ClusterWithNodes) -> Helm:
     """The operator is installed."""
-    install_operator(admin)
+    with telling(loaded.cluster, SYSTEM):
+        install_operator(admin)
     return admin
 
 
@@ -139,10 +146,7 @@ def undisturbed(helm: Helm, nodes: ClusterWithNodes, s3: S3InCluster) -> str:
     namespace = "undisturbed"
     make_namespace(nodes.cluster, namespace)
     run = SmallRun(nodes, s3, namespace)
-    run.start()
-    try:
+    with telling(nodes.cluster, namespace, SYSTEM, STORAGE):
+        run.start()
         run.ends_well()
-    except AssertionError as error:
-        error.add_note(evidence(nodes.cluster, namespace, SYSTEM))
-        raise
     return run.weights()

@@ -170,6 +170,8 @@ class ControlPlane(Access):
             "leader-elect": "false",
             "kube-api-qps": 300,
             "kube-api-burst": 600,
+            # It makes the folder, where root runs it by default below /usr/libexec.
+            "flex-volume-plugin-dir": self.folder / "plugins",
         }
         options |= self._controller_options()
         self._launch("kube-controller-manager", self._programs.controller_manager, options)

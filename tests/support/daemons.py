@@ -90,8 +90,7 @@ class Daemons:
     def stop(self) -> None:
         """End all processes and remove what they left."""
         # At once: an API server waits a minute for its watches, and nothing here is to be kept.
-        for process in reversed(self._processes):
-            process.kill()
+        _end(found for process in self._processes if (found := _alive(_identity(process.pid))))
         for process in self._processes:
             process.wait(timeout=_STOP_LIMIT_S)
         _undo(self._changes)
@@ -129,13 +128,22 @@ def _clean(records: Path) -> None:
         record = json.loads(path.read_text())
         if _alive(record["owner"]):
             continue
-        for identity in record["processes"]:
-            if process := _alive(identity):
-                with suppress(psutil.NoSuchProcess):
-                    process.kill()
+        _end(found for identity in record["processes"] if (found := _alive(identity)))
         _undo(record.get("changes", []))
         shutil.rmtree(record["folder"], ignore_errors=True)
         path.unlink()
+
+
+def _end(processes: Iterable[psutil.Process]) -> None:
+    """Kill processes and what they have started, and wait for the last one: until then they may write and hold things."""
+    whole: list[psutil.Process] = []
+    for process in processes:
+        with suppress(psutil.NoSuchProcess):
+            whole += [*process.children(recursive=True), process]
+    for process in whole:
+        with suppress(psutil.NoSuchProcess):
+            process.kill()
+    psutil.wait_procs(whole, timeout=_STOP_LIMIT_S)
 
 
 def _undo(changes: Iterable[Sequence[str]]) -> None:

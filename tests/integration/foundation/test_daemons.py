@@ -39,6 +39,15 @@ def test_stopping_ends_the_processes_and_removes_the_folder(own_cache: Path) -> 
     assert list((own_cache / "daemons").glob("*.json")) == []
 
 
+def test_what_a_process_has_started_ends_with_it(tmp_path: Path) -> None:
+    started = Daemons("test")
+    process = started.start("parent", ["sh", "-c", "sleep 600 & wait"])
+    (child,) = until(psutil.Process(process.pid).children, "child")
+    started.stop()
+    # One that nobody asks for its exit code yet.
+    assert not child.is_running() or child.status() == "zombie"
+
+
 def test_logs_that_are_kept_outlive_the_folder(tmp_path: Path) -> None:
     started = Daemons("test")
     started.start("speaker", ["echo", "what happened"]).wait()

@@ -7,6 +7,7 @@ import shutil
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ..cluster import CORE, Cluster, Obj, until
 from ..kubernetes_programs import NodePrograms, Programs, find_node_programs, find_programs
@@ -14,6 +15,9 @@ from .control import ControlPlaneWithNodes
 from .dns import start_dns
 from .node import CNI, Node
 from .turn import take_turn
+
+if TYPE_CHECKING:
+    import pytest
 
 _READY_LIMIT_S = 120
 _PROGRAMS = ("containerd", "runc", "ctr", "iptables", "ip", "nsenter", "unshare")
@@ -82,6 +86,11 @@ class ClusterWithNodes:
         """Have every node take over the images of an archive."""
         for node in self.nodes:
             node.images(archive)
+
+    def stop_after(self, tests: pytest.Session) -> None:
+        """Stop everything; where a test has failed, the logs of all daemons stay."""
+        with self._turn, closing(self.cluster):
+            self.plane.stop_after(tests)
 
     def stop(self) -> None:
         """Stop everything and undo what was changed."""

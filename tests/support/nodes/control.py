@@ -15,7 +15,7 @@ from ..kubernetes_programs import NodePrograms, Programs
 from .machine import Machine
 from .network import API_SERVICE, CONTROL, SERVICES, lay_out
 from .relay import relay
-from .undo import SYSCTLS, sysctl
+from .undo import changes
 
 _BACK_LIMIT_S = 120
 
@@ -66,8 +66,8 @@ class ControlPlaneWithNodes(ControlPlane):
         return self._authority.server(name, *places)
 
     def _settle_down(self) -> None:
-        for setting in SYSCTLS:
-            self._daemons.will_undo("sysctl", sysctl(setting))
+        for kind, what in changes():
+            self._daemons.will_undo(kind, what)
         self.machine = Machine(self._daemons, "control")
         lay_out(self.machine)
         self.address = CONTROL

@@ -11,7 +11,7 @@ import signal
 import subprocess
 from pathlib import Path
 
-OWN = ("/run", "/var/lib/cni")
+OWN = ("/run", "/var/lib/cni", "/var/lib/kubelet", "/var/log/containers")
 """Folders that programs write to whatever they are told: empty ones of our own."""
 
 

@@ -104,6 +104,8 @@ state = '/run/containerd'
 disabled_plugins = ['io.containerd.snapshotter.v1.btrfs', 'io.containerd.snapshotter.v1.devmapper']
 [grpc]
   address = '{self._socket}'
+[plugins."io.containerd.internal.v1.opt"]
+  path = '{self.folder}/opt'
 [plugins."io.containerd.grpc.v1.cri"]
   # This user may not lower the score by which the kernel chooses whom to kill.
   restrict_oom_score_adj = true

@@ -7,9 +7,24 @@ from contextlib import suppress
 from pathlib import Path
 
 from . import cgroups
+from .init import OWN
 
-SYSCTLS = ("vm/overcommit_memory", "kernel/panic", "kernel/panic_on_oops")
+SYSCTLS = (
+    "vm/overcommit_memory",
+    "vm/panic_on_oom",
+    "kernel/panic",
+    "kernel/panic_on_oops",
+    "kernel/keys/root_maxkeys",
+    "kernel/keys/root_maxbytes",
+)
 """Settings of the kernel that kubelet changes."""
+
+
+def changes() -> list[tuple[str, str]]:
+    """What any machine of a cluster changes, each as a key of `UNDO` and its argument."""
+    # What is mounted there is a machine's own; the place to mount it at is not.
+    missing = [folder for folder in OWN if not Path(folder).exists()]
+    return [("sysctl", sysctl(setting)) for setting in SYSCTLS] + [("folder", folder) for folder in missing]
 
 
 def sysctl(setting: str) -> str:
@@ -23,4 +38,13 @@ def _restore(setting: str) -> None:
         (Path("/proc/sys") / name).write_text(value)
 
 
-UNDO: dict[str, Callable[[str], None]] = {"cgroup": cgroups.remove, "sysctl": _restore}
+def _remove_empty(folder: str) -> None:
+    with suppress(OSError):
+        Path(folder).rmdir()
+
+
+UNDO: dict[str, Callable[[str], None]] = {
+    "cgroup": cgroups.remove,
+    "folder": _remove_empty,
+    "sysctl": _restore,
+}

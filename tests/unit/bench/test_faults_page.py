@@ -19,9 +19,12 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def record(folder: Path, row: str, group: str, *, passed: bool = True, **figures: Any) -> None:
+def record(
+    folder: Path, row: str, group: str, *, passed: bool = True, commit: str = "abc", **figures: Any
+) -> None:
     whole = {
-        "row": row, "passed": passed, "group": group, "title": row, "seconds": 61.7, "figures": figures, "machine": MACHINE,
+        "row": row, "passed": passed, "group": group, "title": row, "seconds": 61.7, "figures": figures,
+        "machine": MACHINE | {"commit": commit},
     }  # fmt: skip
     (folder / f"{row}.json").write_text(json.dumps(whole))
 
@@ -56,3 +59,30 @@ def test_rows_that_are_not_run_again_stay_and_those_that_fail_go(folder: Path) -
     assert "| `first` | first | 0 (0) |" in before
     assert "| `second` | second | 3 (2) |" in after
     assert "`third`" not in after
+
+
+@pytest.mark.parametrize("passed", [True, False])
+def test_a_record_of_changes_that_no_commit_has_is_refused(
+    folder: Path, capsys: pytest.CaptureFixture[str], passed: bool
+) -> None:
+    record(folder, "first", "pods", restarts=0, counted=0)
+    before = page(folder)
+    record(folder, "first", "pods", restarts=1, counted=1)
+    record(folder, "second", "pods", passed=passed, commit="abc+", restarts=0, counted=0)
+    capsys.readouterr()
+    assert _faults_page.main() == 1
+    assert capsys.readouterr().err == (
+        f"{folder}/second.json: second was run at abc+, with changes that were not committed, so nobody could run it again: "
+        "commit them and run `make soak ONLY=cluster ROW=second`, or delete the file\n"
+    )
+    assert (folder / "page.md").read_text() == before
+
+
+def test_a_line_of_old_changes_stays_until_its_row_is_run_again(folder: Path) -> None:
+    record(folder, "first", "pods", restarts=0, counted=0)
+    old = page(folder).replace("| abc |", "| abc+ |")
+    (folder / "page.md").write_text(old)
+    (folder / "first.json").unlink()
+    assert page(folder) == old
+    record(folder, "first", "pods", restarts=0, counted=0)
+    assert "| abc |" in page(folder)
