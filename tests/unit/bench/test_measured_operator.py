@@ -42,4 +42,4 @@ def test_time_belongs_to_the_package_in_whose_functions_it_was_spent(tmp_path: P
     assert next(iter(shares)) == "busy"
     assert "json" in shares
     assert "select" not in shares, "who waits does not work"
-    assert sum(shares.values()) == pytest.approx(1, abs=0.02)
+    assert 0.9 < sum(shares.values()) < 1.01, "all but what is too small to show"
