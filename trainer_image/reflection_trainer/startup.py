@@ -10,16 +10,21 @@ from atexit import _run_exitfuncs
 from typing import Any, NoReturn
 
 _COLLECT_AFTER = 50_000
-_UNUSED = ("sklearn",)
-"""What transformers imports wherever it is installed, for a way of generating that nothing here asks for."""
+_UNUSED = ("chardet", "scipy", "sklearn")
+"""What transformers and requests import wherever it is installed, for what nothing here asks for: image detection, ways of
+generating, and a guess at encodings for which requests takes another library as well."""
 
 
-def prepare() -> None:
-    """To be called by a program before it imports anything large."""
+def prepare(*unused: str) -> None:
+    """To be called by a program before it imports anything large.
+
+    Args:
+        unused: further libraries that it imports for nothing.
+    """
     # Imports make very many objects, of which hardly any dies: looking for those takes a quarter of the time.
     gc.set_threshold(_COLLECT_AFTER, 20, 50)
     modules: dict[str, Any] = sys.modules
-    for name in _UNUSED:
+    for name in (*_UNUSED, *unused):
         modules.setdefault(name, None)
 
 

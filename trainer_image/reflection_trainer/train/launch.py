@@ -10,7 +10,7 @@ NOT_MET = 75
 """Exit code where the machines of a training did not all come together in time."""
 
 if __name__ == "__main__":
-    prepare()
+    prepare("boto3")  # accelerate imports it to ask about SageMaker
     from accelerate.commands.launch import main
     from torch.distributed import DistNetworkError, DistStoreError
 
