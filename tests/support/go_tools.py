@@ -93,10 +93,12 @@ def _build(module: Path, package: str, ldflags: str, program: Path) -> None:
     """Build beside the target and rename: what is in the cache is whole."""
     unfinished = program.with_suffix(".new")
     command = ["nice", "-n", "10", "go", "build", "-mod=readonly", "-trimpath", "-buildvcs=false"]
+    command.append("-gcflags=all=-dwarf=false")  # which the linker would only leave out again
     answer = subprocess.run(
         [*command, "-ldflags", ldflags, "-o", str(unfinished), package],
         cwd=module,
-        env={**os.environ, "CGO_ENABLED": "0"},
+        # A compiler that collects less garbage: a sixth less work, for a few hundred megabytes.
+        env={"GOGC": "400", **os.environ, "CGO_ENABLED": "0"},
         text=True,
         capture_output=True,
         timeout=_BUILD_LIMIT_S,
