@@ -11,11 +11,14 @@ import socket
 import tempfile
 from collections import Counter, defaultdict
 from collections.abc import Generator, Iterator
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import settings
+
+from .support.file_order import turns
 
 CI = os.environ.get("CI", "").lower() in {"1", "true", "yes"}
 TESTS = Path(__file__).parent
@@ -26,8 +29,6 @@ OTHER_ROOMS = {
     "gpu": "on a machine with a GPU, `make gpu`",
 }
 QUICK_FIRST = ("unit", "integration", "cluster")
-# Rooms of integration that need what is built beside the tests of the others: Kubernetes and Helm.
-BUILT_MEANWHILE = frozenset({"install", "operator"})
 
 # A developer's or a pod's settings must not decide whether a test passes.
 FOREIGN_PREFIXES = (
@@ -122,10 +123,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         name = item.path.relative_to(TESTS).parts[0]
         return QUICK_FIRST.index(name) if name in QUICK_FIRST else len(QUICK_FIRST)
 
-    def place(item: pytest.Item) -> tuple[int, bool]:
-        return room(item), not BUILT_MEANWHILE.isdisjoint(item.path.relative_to(TESTS).parts[1:2])
-
-    items.sort(key=place)
+    places: dict[Path, float] = {}
+    items.sort(key=room)
+    for _, members in groupby(items, key=room):
+        places |= turns(list(dict.fromkeys(item.path.relative_to(TESTS) for item in members)))
+    items.sort(key=lambda item: (room(item), places[item.path.relative_to(TESTS)]))
     without_vllm = pytest.mark.skip(reason="vLLM is not installed: see docs/machine.md")
     vllm_is_there = importlib.util.find_spec("vllm") is not None
     for item in items:

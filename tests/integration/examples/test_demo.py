@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import resource
 import subprocess
 import sys
 import time
@@ -16,6 +17,7 @@ ROOT = Path(__file__).parents[3]
 MIN_GAIN, MIN_BASE = 0.25, 0.2
 MAX_BYTES = 6e9
 MAX_SECONDS, MAX_SECONDS_AGAIN = 900, 60
+"""The first of processor time: other tests run beside this one, and bench/cold_demo.py measures how long a reader waits."""
 COMPARISONS = (
     "firstTry", "secondTry", "retrySuccess", "freshTry", "shuffled", "plainRetry", "genericReflection", "swappedReflection",
 )  # fmt: skip
@@ -47,8 +49,15 @@ def demo(countdown: Path, workdir: Path) -> str:
 def shown(tmp_path_factory: pytest.TempPathFactory, countdown: Path) -> tuple[Path, str, dict[str, Any]]:
     """Working folder, output and result of a finished demo."""
     workdir = tmp_path_factory.mktemp("demo")
+    before = _processor_seconds()
     output = demo(countdown, workdir)
+    assert _processor_seconds() - before <= MAX_SECONDS
     return workdir, output, json.loads((workdir / "result.json").read_text())
+
+
+def _processor_seconds() -> float:
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def test_the_model_learns_to_reflect(shown: tuple[Path, str, dict[str, Any]]) -> None:
@@ -72,7 +81,7 @@ def test_the_result_holds_what_it_promises(shown: tuple[Path, str, dict[str, Any
     own = {"seeds", "seconds", "downloadSeconds", "peakMemoryBytes"}
     assert {key: value for key, value in result.items() if key not in own} == json.loads(stored.read_text())
     assert result["seeds"] == [0]
-    assert 0 < result["seconds"] <= MAX_SECONDS
+    assert result["seconds"] > 0
     assert 5e8 < result["peakMemoryBytes"] <= MAX_BYTES
     setup = ROOT / "build/setup.json"
     took = json.loads(setup.read_text())["downloadSeconds"] if setup.exists() else None
