@@ -15,6 +15,7 @@ from reflection_trainer.train.metrics import read_metrics
 from reflection_trainer.train.order import Outcome
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
+from ...support.chance import drawn_seed
 from ...support.stage_runs import check_read_only_is_told, run_stage, start_stage, stored
 from . import tiny
 from .stages import FOLDER, GUARD_SECONDS, digest, prepared, steps_done, wait_until
@@ -99,7 +100,7 @@ def test_other_settings_do_not_take_a_model_for_their_own(uninterrupted, model):
 
 
 def test_stopped_and_killed_at_any_step_it_ends_with_the_same_weights(tmp_path, model, uninterrupted):
-    rng = random.Random()
+    rng = random.Random(drawn_seed())
     stop_at, kill_at = rng.randrange(2, 25), rng.randrange(30, 55)
     config = prepared(tmp_path, model, **STEPS)
 
