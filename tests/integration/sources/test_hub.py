@@ -251,26 +251,40 @@ def test_offline_and_not_downloaded_yet(fetch, environment, hub):
     assert "offline mode is enabled" in failure.message
 
 
-def test_a_rollout_reads_model_and_prompts_from_the_hub(hub, environment, tmp_path):
+@pytest.mark.slow
+@pytest.mark.training
+def test_every_stage_reads_model_and_prompts_from_the_hub(hub, environment, tmp_path):
+    """One after the other, each with a cache of its own, as pods have. The model's only revision is no branch of that name."""
     model = save_tiny_model(tmp_path / "model")
     weights = {file.name: file.read_bytes() for file in model.iterdir()}
     lines = "".join(json.dumps(row) + "\n" for row in countdown_rows(20)).encode()
     hub.repositories["models/org/tiny"] = Repository({"v1": weights}, private=True)
     hub.repositories["datasets/org/countdown"] = Repository({"main": {"train.jsonl": lines}}, private=True)
-    config = stage_config(
-        "rollout",
-        folder=tmp_path / "runs",
-        model=MODEL,
-        prompts=PROMPTS,
-        changes={
-            "model.revision": "v1",
-            "policy.revision": "v1",
-            "training.reflectionMaxTokens": 8,
-            "training.retryMaxTokens": 8,
-        },
-    )
-    run = run_stage(config, tmp_path / "scratch", environment=environment | {"HF_TOKEN": TOKEN})
-    assert run.exit_code == 0, run.stderr
-    [shard] = (tmp_path / "runs").rglob("*.parquet")
+    changes = {
+        "model.revision": "v1",
+        "policy.revision": "v1",
+        "training.maxSteps": 1,
+        "training.reflectionMaxTokens": 8,
+        "training.retryMaxTokens": 8,
+    }
+    read = {}
+    for stage in ("rollout", "verify", "train", "evaluate"):
+        config = stage_config(stage, folder=tmp_path / "runs", model=MODEL, prompts=PROMPTS, changes=changes)
+        own = environment | {"HF_HOME": str(tmp_path / stage), "HF_TOKEN": TOKEN}
+        run = run_stage(config, tmp_path / "scratch" / stage, environment=own)
+        assert run.exit_code == 0, run.stderr
+        assert {request.token for request in hub.requests} <= {TOKEN}
+        read[stage] = {Path(request.path).name for request in hub.requests} & {
+            "model.safetensors",
+            "train.jsonl",
+        }
+        hub.requests.clear()
+    assert read == {
+        "rollout": {"model.safetensors", "train.jsonl"},
+        "verify": set(),
+        "train": {"model.safetensors"},
+        "evaluate": {"model.safetensors", "train.jsonl"},
+    }
+    [shard] = (tmp_path / "runs").rglob("attempts-*.parquet")
     assert pq.read_table(shard).num_rows == 18 * 4
-    assert {request.token for request in hub.requests} == {TOKEN}
+    assert list((tmp_path / "runs").rglob("evaluate/result.json"))
