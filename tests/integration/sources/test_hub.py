@@ -60,6 +60,7 @@ def hub() -> Iterator[Hub]:
     content = Hub(
         {
             "models/org/tiny": Repository({"main": files, "v1": files | {"config.json": b'{"at": "v1"}'}}),
+            "models/org/no-main": Repository({"v1": files}),
             "models/org/private": Repository({"main": files}, private=True),
             "models/org/gated": Repository({"main": files}, gated=True),
             "models/org/large": Repository(
@@ -180,8 +181,13 @@ DENIED = "access is denied (401): give a token (spec.model.credentialsSecret, or
             {"revision": "0" * 40},
             f"there is no revision {'0' * 40} of it; name a branch, tag or commit that exists",
         ),
+        (
+            "hf://org/no-main",
+            {},
+            "there is no revision main of it; name a branch, tag or commit that exists",
+        ),
     ],
-    ids=["no repository", "private", "gated", "expired token", "no revision", "no commit"],
+    ids=["no repository", "private", "gated", "expired token", "no revision", "no commit", "no main"],
 )
 def test_a_model_that_cannot_be_had(fetch, uri, fields, problem):
     assert fetch("model", uri, **fields) == (None, f"spec.model.uri: {uri}: {problem}", "InvalidModel", 78)
