@@ -8,6 +8,8 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import NamedTuple
 
+from .stages import Stage
+
 NEW_RESOURCE = "create a new ReflectionTraining"
 """How to begin again where a resource has ended or cannot change. `reflect run` has words of its own for it."""
 
@@ -71,6 +73,17 @@ class Reason(StrEnum):
     DEADLINE_EXCEEDED = "DeadlineExceeded"
     PENDING_DEADLINE_EXCEEDED = "PendingDeadlineExceeded"
     MAX_RESTARTS_REACHED = "MaxRestartsReached"
+
+
+CRASHED = {
+    Stage.ROLLOUT: Reason.ROLLOUT_CRASHED,
+    Stage.VERIFY: Reason.VERIFY_CRASHED,
+    Stage.TRAIN: Reason.TRAINER_CRASHED,
+    Stage.EVALUATE: Reason.EVALUATION_CRASHED,
+    Stage.REPORT: Reason.REPORT_CRASHED,
+    Stage.CLEANUP: Reason.CLEANUP_CRASHED,
+}
+"""The reason of a stage's failure that has no better one. The stage says it, or the operator for a stage that cannot."""
 
 
 class EventReason(StrEnum):

@@ -23,6 +23,7 @@ from reflection_trainer.storage import Artifacts, open_store
 from reflection_trainer.train.metrics import read_metrics
 
 from ..integration.train import tiny
+from ..support.chance import drawn_seed
 from ..support.faults import Chaos
 from ..support.s3_server import ROOT
 from ..support.stage_runs import run_stage, start_stage
@@ -106,8 +107,8 @@ def kill_at(process: subprocess.Popen[str], scratch: Path, step: int, delay: flo
 def test_it_ends_with_the_same_weights_and_leaves_nothing_behind(
     tmp_path: Path, model: Path, s3_server: Any, s3_proxy: Any, buckets: list[str]
 ) -> None:
-    seed = random.SystemRandom().randrange(1 << 32)
-    print(f"seed {seed}, {KILLS} kills")
+    seed = drawn_seed()
+    print(f"{KILLS} kills")
     rng = random.Random(seed)
     direct = s3_server.endpoint
     whole = prepared(tmp_path / "whole", model, buckets[0], direct, direct)

@@ -13,7 +13,9 @@ from typing import Any
 
 import pytest
 from reflection_api.contract import StageConfig, StageResult
+from reflection_api.layout import MANIFEST
 from reflection_trainer.__main__ import main
+from reflection_trainer.storage.store import PARTIAL
 
 REFLECTION = "wrong reflect"
 RETRY = "retry {{ question }}"
@@ -148,6 +150,38 @@ def check_read_only_is_told(config: StageConfig, folder: Path, scratch: Path) ->
     assert run.result.message.startswith(f"storage: cannot write {folder.as_uri()}/")
     assert "Traceback" not in run.stderr
     assert stored(folder) == before
+
+
+_FULL = """
+cp -aT "$0" "$0.before" && mount -t tmpfs none "$0" && cp -aT "$0.before" "$0" || exit 1
+used=$(df --output=used --block-size=1k "$0" | tail -n 1)
+mount -o "remount,size=$((used + {room}))k" "$0" || exit 1
+"$@"
+code=$?
+cd "$0" && find . -type f > "$0.left"
+exit $code
+"""
+
+
+def check_full_is_told(config: StageConfig, folder: Path, scratch: Path, *, room: int) -> set[str]:
+    """A stage says so when its storage, the folder, is a disk with room for so many KiB more, and nothing looks complete.
+
+    Returns:
+        The paths of the files that it leaves there: without a manifest they do not exist.
+    """
+    before = stored(folder)
+    run = run_stage(config, scratch, wrapper=mounting(_FULL.replace("{room}", str(room)), folder))
+    assert (run.exit_code, run.result.reason) == (75, "StorageFull"), run.stderr
+    assert run.result.message.startswith(f"storage: cannot write {folder.as_uri()}/")
+    assert run.result.message.endswith(
+        ": No space left on device; free space there, or start a run with a larger spec.storage.uri"
+    )
+    assert "Traceback" not in run.stderr
+    assert stored(folder) == before, "it wrote past the disk"
+    left = {line.removeprefix("./") for line in Path(f"{folder}.left").read_text().splitlines()}
+    assert left >= before
+    assert not [path for path in left - before if path.endswith(MANIFEST) or PARTIAL in path]
+    return left - before
 
 
 def mounting(script: str, folder: Path) -> tuple[str, ...]:

@@ -18,7 +18,7 @@ from reflection_api.contract import (
     StageConfig,
     StageResult,
 )
-from reflection_api.reasons import Reason
+from reflection_api.reasons import CRASHED, Reason
 from reflection_api.stages import ExitCode, Stage
 
 from .context import StageContext
@@ -31,15 +31,6 @@ StageFunction = Callable[[StageContext], StageResult]
 _MEMORY_REMEDY = (
     "raise the memory limit in spec.pods (without a cluster: free memory), or lower the token limits"
 )
-
-CRASHED = {
-    Stage.ROLLOUT: Reason.ROLLOUT_CRASHED,
-    Stage.VERIFY: Reason.VERIFY_CRASHED,
-    Stage.TRAIN: Reason.TRAINER_CRASHED,
-    Stage.EVALUATE: Reason.EVALUATION_CRASHED,
-    Stage.REPORT: Reason.REPORT_CRASHED,
-    Stage.CLEANUP: Reason.CLEANUP_CRASHED,
-}
 
 
 def load_config(path: Path, stage: Stage) -> StageConfig:

@@ -10,22 +10,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from reflection_api.contract import StageResult
-from reflection_api.reasons import MEANINGS, Fault, Reason
+from reflection_api.reasons import CRASHED, MEANINGS, Fault, Reason
 from reflection_api.stages import FINAL_EXIT_CODES, TOLD_TO_STOP, ExitCode, Stage
 from reflection_api.status import AuditStatus
 
 from .observed import ObservedJob, ObservedPod, PodPhase, Terminated
 from .results import result_of
 from .text import last_line, one_line
-
-CRASHED = {
-    Stage.ROLLOUT: Reason.ROLLOUT_CRASHED,
-    Stage.VERIFY: Reason.VERIFY_CRASHED,
-    Stage.TRAIN: Reason.TRAINER_CRASHED,
-    Stage.EVALUATE: Reason.EVALUATION_CRASHED,
-    Stage.REPORT: Reason.REPORT_CRASHED,
-    Stage.CLEANUP: Reason.CLEANUP_CRASHED,
-}
 
 _MAX_MESSAGE = 900
 _MAX_EXPLANATION = 640

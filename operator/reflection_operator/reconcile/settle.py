@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from reflection_api.reasons import CRASHED
 from reflection_api.stages import Stage
 from reflection_api.status import ReflectionTrainingStatus
 
 from .advance import after_completion
 from .cursor import Here
-from .failure import CRASHED, Failure, diagnose, failed_for_good
+from .failure import Failure, diagnose, failed_for_good
 from .gates import needs_figures
 from .observed import JobState, Observed, ObservedJob, ObservedPod
 from .restart import after_failure

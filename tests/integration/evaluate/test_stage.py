@@ -16,6 +16,7 @@ from reflection_api.contract import ProgressReport, StageResult
 
 from ...support.stage_runs import (
     StageRun,
+    check_full_is_told,
     check_read_only_is_told,
     run_stage,
     run_stage_here,
@@ -83,6 +84,11 @@ def test_a_model_is_compared_with_itself(tmp_path: Path, monkeypatch: pytest.Mon
 
 def test_a_storage_that_is_read_only(tmp_path: Path) -> None:
     check_read_only_is_told(evaluation(tmp_path), tmp_path / "runs", tmp_path / "scratch")
+
+
+def test_a_storage_that_is_full(tmp_path: Path) -> None:
+    left = check_full_is_told(evaluation(tmp_path), tmp_path / "runs", tmp_path / "scratch", room=4)
+    assert {Path(path).name for path in left} == {"base-first-00000-of-00001.parquet"}
 
 
 @pytest.mark.vllm

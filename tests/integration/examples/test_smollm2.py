@@ -31,7 +31,9 @@ def test_it_ends_with_a_model_and_its_failures(model: Path, tmp_path: Path) -> N
         "spec.model.uri": model.as_uri(),
         "spec.storage.uri": storage.as_uri(),
         "spec.evaluation.attemptsPerPrompt": 1,
-        "spec.training.method.numGenerations": 2,
+        "spec.training.failuresPerStep": 1,
+        # Half of the groups are dead, or more: without others in their places both steps may well have nothing to learn from.
+        "spec.training.method.deadGroups": "refill",
     }
     sets = [word for path, value in changes.items() for word in ("--set", f"{path}={value}")]
     command = [
@@ -59,8 +61,6 @@ def test_it_ends_with_a_model_and_its_failures(model: Path, tmp_path: Path) -> N
     before, after = (AutoModelForCausalLM.from_pretrained(folder).state_dict() for folder in (model, trained))
     assert before.keys() == after.keys()
     lines = (run / "round-1" / "train" / "metrics.jsonl").read_text().splitlines()
-    shares = [json.loads(line)["deadGroupShare"] for line in lines]
-    assert len(shares) == 2
-    # Two steps of two groups: where in all of them both retries went the same way there was nothing to learn from.
-    moved = any((before[name] != after[name]).any() for name in before)
-    assert moved == (min(shares) < 1), f"shares of dead groups: {shares}"
+    figures = [json.loads(line) for line in lines]
+    assert len(figures) == 2
+    assert any((before[name] != after[name]).any() for name in before), f"no weight has moved: {figures}"

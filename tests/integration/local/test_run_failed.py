@@ -9,7 +9,7 @@ import pytest
 import yaml
 from reflection_api.reasons import MEANINGS, Reason
 
-from ...support.memory import can_limit, limited_memory
+from ...support.memory import limited_memory
 from .loop import EXAMPLE, Loop
 
 pytestmark = [pytest.mark.slow, pytest.mark.training, pytest.mark.timeout(900)]
@@ -42,14 +42,12 @@ def test_a_stage_that_fails_is_told_and_the_corrected_run_goes_on_from_what_was_
     assert right.file("round-1/train/model/manifest.json").is_file()
 
 
-if can_limit():  # elsewhere test_cluster.py must do, where the kernel's count is played
-
-    def test_a_stage_that_the_kernel_kills_for_memory_is_told_with_a_remedy(tmp_path):
-        loop = Loop(tmp_path, **{"spec.failurePolicy.maxRestarts": 0})
-        with limited_memory(f"reflect-tests-{os.getpid()}", 200 << 20) as within:
-            failed = loop.run(*within)
-        assert failed.returncode == 1, failed.stdout + failed.stderr
-        said = " ".join((failed.stdout + failed.stderr).split())
-        assert re.search("the last time OutOfMemory: pod .* was killed for using too much memory", said)
-        assert MEANINGS[Reason.OUT_OF_MEMORY].remedy in said
-        assert loop.finished() == {}
+def test_a_stage_that_the_kernel_kills_for_memory_is_told_with_a_remedy(tmp_path):
+    loop = Loop(tmp_path, **{"spec.failurePolicy.maxRestarts": 0})
+    with limited_memory(f"reflect-tests-{os.getpid()}", 200 << 20) as within:
+        failed = loop.run(*within)
+    assert failed.returncode == 1, failed.stdout + failed.stderr
+    said = " ".join((failed.stdout + failed.stderr).split())
+    assert re.search("the last time OutOfMemory: pod .* was killed for using too much memory", said)
+    assert MEANINGS[Reason.OUT_OF_MEMORY].remedy in said
+    assert loop.finished() == {}

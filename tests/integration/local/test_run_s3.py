@@ -13,6 +13,7 @@ from reflection_api.spec import StorageSpec
 from reflection_operator.local.processes import end_marked
 from reflection_trainer.storage import Artifacts, open_store
 
+from ...support.chance import drawn_seed
 from ...support.faults import Chaos
 from ...support.s3_server import ROOT
 from .loop import ROOT as REPOSITORY
@@ -62,7 +63,7 @@ def until(condition, what):
 @pytest.mark.training
 @pytest.mark.timeout(1200, func_only=True)
 def test_it_ends_with_the_same_weights(undisturbed, loop, tmp_path, s3_server, s3_proxy, bucket) -> None:
-    s3_proxy.chaos = Chaos(random.Random(), SHARE_OF_FAULTS)
+    s3_proxy.chaos = Chaos(random.Random(drawn_seed()), SHARE_OF_FAULTS)
     runner = loop.start(tmp_path / "log")
     try:
         until(lambda: list(loop.storage.glob(f"*/*/round-1/train/checkpoint-*/{MANIFEST}")), "a checkpoint")

@@ -60,6 +60,7 @@ def hub() -> Iterator[Hub]:
     content = Hub(
         {
             "models/org/tiny": Repository({"main": files, "v1": files | {"config.json": b'{"at": "v1"}'}}),
+            "models/org/no-main": Repository({"v1": files}),
             "models/org/private": Repository({"main": files}, private=True),
             "models/org/gated": Repository({"main": files}, gated=True),
             "models/org/large": Repository(
@@ -180,8 +181,13 @@ DENIED = "access is denied (401): give a token (spec.model.credentialsSecret, or
             {"revision": "0" * 40},
             f"there is no revision {'0' * 40} of it; name a branch, tag or commit that exists",
         ),
+        (
+            "hf://org/no-main",
+            {},
+            "there is no revision main of it; name a branch, tag or commit that exists",
+        ),
     ],
-    ids=["no repository", "private", "gated", "expired token", "no revision", "no commit"],
+    ids=["no repository", "private", "gated", "expired token", "no revision", "no commit", "no main"],
 )
 def test_a_model_that_cannot_be_had(fetch, uri, fields, problem):
     assert fetch("model", uri, **fields) == (None, f"spec.model.uri: {uri}: {problem}", "InvalidModel", 78)
@@ -251,26 +257,40 @@ def test_offline_and_not_downloaded_yet(fetch, environment, hub):
     assert "offline mode is enabled" in failure.message
 
 
-def test_a_rollout_reads_model_and_prompts_from_the_hub(hub, environment, tmp_path):
+@pytest.mark.slow
+@pytest.mark.training
+def test_every_stage_reads_model_and_prompts_from_the_hub(hub, environment, tmp_path):
+    """One after the other, each with a cache of its own, as pods have. The model's only revision is no branch of that name."""
     model = save_tiny_model(tmp_path / "model")
     weights = {file.name: file.read_bytes() for file in model.iterdir()}
     lines = "".join(json.dumps(row) + "\n" for row in countdown_rows(20)).encode()
     hub.repositories["models/org/tiny"] = Repository({"v1": weights}, private=True)
     hub.repositories["datasets/org/countdown"] = Repository({"main": {"train.jsonl": lines}}, private=True)
-    config = stage_config(
-        "rollout",
-        folder=tmp_path / "runs",
-        model=MODEL,
-        prompts=PROMPTS,
-        changes={
-            "model.revision": "v1",
-            "policy.revision": "v1",
-            "training.reflectionMaxTokens": 8,
-            "training.retryMaxTokens": 8,
-        },
-    )
-    run = run_stage(config, tmp_path / "scratch", environment=environment | {"HF_TOKEN": TOKEN})
-    assert run.exit_code == 0, run.stderr
-    [shard] = (tmp_path / "runs").rglob("*.parquet")
+    changes = {
+        "model.revision": "v1",
+        "policy.revision": "v1",
+        "training.maxSteps": 1,
+        "training.reflectionMaxTokens": 8,
+        "training.retryMaxTokens": 8,
+    }
+    read = {}
+    for stage in ("rollout", "verify", "train", "evaluate"):
+        config = stage_config(stage, folder=tmp_path / "runs", model=MODEL, prompts=PROMPTS, changes=changes)
+        own = environment | {"HF_HOME": str(tmp_path / stage), "HF_TOKEN": TOKEN}
+        run = run_stage(config, tmp_path / "scratch" / stage, environment=own)
+        assert run.exit_code == 0, run.stderr
+        assert {request.token for request in hub.requests} <= {TOKEN}
+        read[stage] = {Path(request.path).name for request in hub.requests} & {
+            "model.safetensors",
+            "train.jsonl",
+        }
+        hub.requests.clear()
+    assert read == {
+        "rollout": {"model.safetensors", "train.jsonl"},
+        "verify": set(),
+        "train": {"model.safetensors"},
+        "evaluate": {"model.safetensors", "train.jsonl"},
+    }
+    [shard] = (tmp_path / "runs").rglob("attempts-*.parquet")
     assert pq.read_table(shard).num_rows == 18 * 4
-    assert {request.token for request in hub.requests} == {TOKEN}
+    assert list((tmp_path / "runs").rglob("evaluate/result.json"))

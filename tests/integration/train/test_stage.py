@@ -15,7 +15,8 @@ from reflection_trainer.train.metrics import read_metrics
 from reflection_trainer.train.order import Outcome
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from ...support.stage_runs import check_read_only_is_told, run_stage, start_stage, stored
+from ...support.chance import drawn_seed
+from ...support.stage_runs import check_full_is_told, check_read_only_is_told, run_stage, start_stage, stored
 from . import tiny
 from .stages import FOLDER, GUARD_SECONDS, digest, prepared, steps_done, wait_until
 
@@ -99,7 +100,7 @@ def test_other_settings_do_not_take_a_model_for_their_own(uninterrupted, model):
 
 
 def test_stopped_and_killed_at_any_step_it_ends_with_the_same_weights(tmp_path, model, uninterrupted):
-    rng = random.Random()
+    rng = random.Random(drawn_seed())
     stop_at, kill_at = rng.randrange(2, 25), rng.randrange(30, 55)
     config = prepared(tmp_path, model, **STEPS)
 
@@ -251,6 +252,13 @@ def test_storage_that_fails_ends_the_training(tmp_path, model):
 def test_a_storage_that_is_read_only(tmp_path, model):
     config = prepared(tmp_path, model, maxSteps=2, checkpoint={"everySteps": 1})
     check_read_only_is_told(config, tmp_path / "storage", tmp_path / "scratch")
+
+
+def test_a_storage_that_is_full(tmp_path, model):
+    """With room for a part of the first checkpoint."""
+    config = prepared(tmp_path, model, maxSteps=2, checkpoint={"everySteps": 1})
+    left = check_full_is_told(config, tmp_path / "storage", tmp_path / "scratch", room=16)
+    assert {Path(path).parent.name for path in left} == {"checkpoint-1"}
 
 
 def test_a_model_that_cannot_be_used_is_refused_before_anything_is_written(tmp_path):

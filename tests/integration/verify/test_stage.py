@@ -19,6 +19,7 @@ from reflection_trainer.verify.dataset import load_failures
 
 from ...support.stage_runs import (
     StageRun,
+    check_full_is_told,
     check_read_only_is_told,
     run_stage,
     run_stage_here,
@@ -73,6 +74,12 @@ def test_two_shards_of_answers_become_two_of_failures(verify, tmp_path):
 def test_a_storage_that_is_read_only(tmp_path):
     store_answers(tmp_path, [FOUR])
     check_read_only_is_told(verify_config(tmp_path), tmp_path / "runs", tmp_path / "scratch")
+
+
+def test_a_storage_that_is_full(tmp_path):
+    store_answers(tmp_path, [FOUR])
+    left = check_full_is_told(verify_config(tmp_path), tmp_path / "runs", tmp_path / "scratch", room=4)
+    assert {Path(path).name for path in left} == {"failures-00000-of-00001.parquet"}
 
 
 def test_so_is_it_when_the_report_is_to_be_written(verify, tmp_path):

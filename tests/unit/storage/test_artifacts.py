@@ -12,9 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from reflection_api.manifests import Manifest, Provenance
 from reflection_api.reasons import Reason
-from reflection_trainer.errors import BadConfig, CorruptArtifact, StageFailure
+from reflection_trainer.errors import BadConfig, CorruptArtifact, DependencyAway, StageFailure
 from reflection_trainer.storage import Artifacts
 from reflection_trainer.storage.file_store import FileStore
+from reflection_trainer.storage.store import ABSENT, ANY
 
 
 @pytest.fixture
@@ -150,6 +151,18 @@ def test_checking_that_a_folder_can_be_written_leaves_nothing(artifacts: Artifac
     (tmp_path / "runs").touch()
     with pytest.raises(BadConfig):
         artifacts.check_writable("rollout", "0")
+
+
+def test_a_disk_without_room_for_the_check_is_left_as_it_was(tmp_path: Path) -> None:
+    class Full(FileStore):
+        def write(self, path: str, data: bytes, *, expected: str = ANY) -> str:
+            if expected == ABSENT:
+                raise DependencyAway("storage: cannot write", reason=Reason.STORAGE_FULL)
+            return super().write(path, data)
+
+    with pytest.raises(DependencyAway, match="cannot write"):
+        Artifacts(Full((tmp_path / "runs").as_uri())).check_writable("rollout", "0")
+    assert not [file for file in tmp_path.rglob("*") if file.is_file()]
 
 
 def test_a_manifest_reads_back_as_it_was_written() -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import httpx
 from huggingface_hub import hf_hub_download, snapshot_download
+from huggingface_hub.constants import DEFAULT_REVISION
 from huggingface_hub.errors import (
     EntryNotFoundError,
     GatedRepoError,
@@ -93,7 +94,7 @@ def _problem_of_user(error: Exception, revision: str | None) -> str:
         case GatedRepoError():
             return f"the repository is gated: accept its terms, and give {_TOKEN}"
         case RevisionNotFoundError():
-            return f"there is no revision {revision} of it; name a branch, tag or commit that exists"
+            return f"there is no revision {revision or DEFAULT_REVISION} of it; name a branch, tag or commit that exists"
         case RepositoryNotFoundError():
             return f"there is no such repository, or it is private: check the name, or give {_TOKEN}"
         case EntryNotFoundError() if not isinstance(error, LocalEntryNotFoundError):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections.abc import Iterable
+from contextlib import suppress
 from importlib import metadata
 from pathlib import Path
 
@@ -69,6 +70,10 @@ class Artifacts:
             self.store.write(probe, b"and is this refused?\n", expected=ABSENT)
         except Changed:
             pass
+        except StageFailure:  # a disk that has no room for both
+            with suppress(StageFailure):
+                self.store.delete(probe)
+            raise
         else:
             logger.warning(
                 "storage: %s does not know conditional writes (If-None-Match): nothing keeps two writers of one run apart",
