@@ -63,6 +63,11 @@ class Here:
             )
         return any(pod.phase is not PodPhase.PENDING for pod in self.pods)
 
+    @property
+    def unseen(self) -> int:
+        """Pods that the Job counts as at work and nobody sees: not yet, or their labels were taken off."""
+        return max(0, self.job.active - sum(not pod.ended for pod in self.pods)) if self.job else 0
+
 
 def locate(run: Observed, status: ReflectionTrainingStatus) -> Here:
     """Find where a run is."""

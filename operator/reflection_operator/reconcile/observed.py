@@ -6,13 +6,16 @@ Whoever observes selects Jobs and pods by the label of the resource's UID and pa
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 from reflection_api.contract import ProgressReport
 from reflection_api.reasons import NEW_RESOURCE
 from reflection_api.resource import ReflectionTraining
 from reflection_api.stages import Stage
+
+PODS_LAG = timedelta(seconds=10)
+"""A Job may be seen to have pods, or to end, this long before its pods are: they come by another watch."""
 
 
 class JobState(StrEnum):

@@ -16,7 +16,7 @@ from ..children.labels import ATTEMPT_LABEL, RESTARTS_ANNOTATION, ROUND_LABEL, S
 from . import raw
 from .observed import JobState, ObservedJob, ObservedPod, PodPhase, Terminated, Waiting
 
-_JOB_NAME_LABEL = "batch.kubernetes.io/job-name"
+JOB_NAME_LABEL = "batch.kubernetes.io/job-name"
 _INDEX = "batch.kubernetes.io/job-completion-index"
 _MAX_ROUND = 10
 _MAX_ATTEMPT = 1_000_000
@@ -58,7 +58,7 @@ def pod_from_object(obj: Mapping[str, Any]) -> ObservedPod | None:
     """The pod in an API object; None where no Job owns it."""
     metadata, spec, status = (raw.mapping(obj.get(part)) for part in ("metadata", "spec", "status"))
     labels, annotations = raw.mapping(metadata.get("labels")), raw.mapping(metadata.get("annotations"))
-    name, job_name = raw.text(metadata.get("name")), raw.text(labels.get(_JOB_NAME_LABEL))
+    name, job_name = raw.text(metadata.get("name")), raw.text(labels.get(JOB_NAME_LABEL))
     if not (name and job_name):
         return None
     conditions = list(raw.mappings(status.get("conditions")))
