@@ -66,6 +66,16 @@ def run_on(_: Obj) -> None:
     """Every pod starts and does not end."""
 
 
+def train_on(pod: Obj) -> End | None:
+    """All goes well, and the training goes on."""
+    return None if stage_of(pod) == "train" else End()
+
+
+def one_crash(pod: Obj) -> End:
+    """The first attempt at training fails."""
+    return End(1, "CUDA error") if (stage_of(pod), attempt_of(pod)) == ("train", 1) else End()
+
+
 def failed(stage: str, code: int, reason: str, message: str) -> End:
     """A stage that says why it cannot go on."""
     words = {"stage": stage, "outcome": "Failed", "reason": reason, "message": message}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import threading
 import time
 from collections import Counter
@@ -11,10 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from ...support.audit import WRITES, done, of_operator
 from ...support.cluster import BATCH, Cluster, Obj, until
 from ...support.fault_proxy import FaultProxy
 from ...support.faults import Exchange
-from ...support.kubelet import End, Kubelet, attempt_of, stage_of
+from ...support.kubelet import End, Kubelet, one_crash, run_on
 from ...support.operator_process import OperatorProcess
 from .conftest import SHORT_LEASE, Run
 
@@ -28,30 +28,17 @@ NEWS_LIMIT_S = 60
 def writes(
     cluster: Cluster, namespace: str, *, verbs: tuple[str, ...] = ("create", "delete")
 ) -> Counter[str]:
-    """What the operator of a namespace wrote with success, from the API server's audit log."""
-    found: Counter[str] = Counter()
-    user = f"system:serviceaccount:{namespace}:reflect-operator"
-    for line in cluster.plane.audit_log.read_text().splitlines():
-        entry = json.loads(line)
-        if (
-            entry["user"].get("username") == user
-            and entry["verb"] in verbs
-            and entry["responseStatus"]["code"] < 300
-        ):
-            found[f"{entry['verb']} {entry['objectRef']['resource']}"] += 1
-    return found
+    """What the operator of a namespace did with success."""
+    mine = of_operator(cluster, namespace)
+    return Counter(done(entry) for entry in mine if entry["verb"] in verbs and done(entry))
 
 
 def attempts_to_write(cluster: Cluster, namespace: str) -> list[str]:
     """Requests to change anything but the Lease, whatever came of them."""
-    user = f"system:serviceaccount:{namespace}:reflect-operator"
-    entries = [json.loads(line) for line in cluster.plane.audit_log.read_text().splitlines()]
     return [
         f"{entry['verb']} {entry['objectRef']['resource']} {entry['objectRef'].get('name', '')}"
-        for entry in entries
-        if entry["user"].get("username") == user
-        and entry["verb"] in ("create", "update", "patch", "delete")
-        and entry["objectRef"]["resource"] != "leases"
+        for entry in of_operator(cluster, namespace)
+        if entry["verb"] in WRITES and entry["objectRef"]["resource"] != "leases"
     ]
 
 
@@ -62,11 +49,6 @@ def listed_twice(run: Run, cluster: Cluster) -> None:
         lambda: writes(cluster, run.namespace, verbs=("list",))["list jobs"] >= lists + 2,
         "two lists of everything",
     )
-
-
-def one_crash(pod: Obj) -> End:
-    """The first attempt at training fails."""
-    return End(1, "CUDA error") if (stage_of(pod), attempt_of(pod)) == ("train", 1) else End()
 
 
 def test_killed_over_and_over(
@@ -96,7 +78,7 @@ def test_killed_over_and_over(
 def test_a_run_that_ended_while_the_operator_was_away(
     run: Run, operator: OperatorProcess, kubelet: Kubelet
 ) -> None:
-    kubelet.script = lambda _: None
+    kubelet.script = run_on
     operator.keep_running(*SHORT_LEASE)
     run.apply()
     until(lambda: run.status.get("phase") == "Rollout", "rollout", meanwhile=kubelet.tick)
@@ -122,7 +104,7 @@ def test_a_job_that_a_queue_holds_is_not_written_to(
     run: Run, operator: OperatorProcess, kubelet: Kubelet, cluster: Cluster
 ) -> None:
     """Kueue's hold is lifted by Kueue alone, however often the operator looks at it. The test is Kueue."""
-    kubelet.script = lambda _: None
+    kubelet.script = run_on
     operator.start("--resync-seconds", "1")
     run.apply(metadata__labels={"kueue.x-k8s.io/queue-name": "team-a"})
     until(lambda: run.status.get("phase") == "Rollout", "rollout", meanwhile=kubelet.tick)
@@ -197,7 +179,7 @@ def test_a_leader_that_stops_in_order_lets_go_at_once(
 def test_a_leader_that_slept_does_not_write(
     run: Run, operator: OperatorProcess, second: OperatorProcess, kubelet: Kubelet, cluster: Cluster
 ) -> None:
-    kubelet.script = lambda _: None
+    kubelet.script = run_on
     operator.start(*SHORT_LEASE, "--identity", "first")
     run.apply()
     until(lambda: run.status.get("phase") == "Rollout", "rollout", meanwhile=kubelet.tick)
@@ -218,7 +200,7 @@ def test_a_leader_that_slept_does_not_do_what_has_become_due(
     run: Run, proxy: FaultProxy, kubelet: Kubelet, cluster: Cluster, tmp_path: Path
 ) -> None:
     """Its Lease has gone to another replica, which sleeps, too: all is left for it to do, and it hears of that first."""
-    kubelet.script = lambda _: None
+    kubelet.script = run_on
     first = OperatorProcess(cluster, run.namespace, tmp_path / "first.log", server=proxy.endpoint)
     second, told = first.replica(tmp_path / "second.log"), threading.Event()
 
