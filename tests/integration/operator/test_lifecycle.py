@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from ...support.cluster import BATCH, CORE, Cluster, Obj, until
-from ...support.kubelet import End, Kubelet, Wait, run_on, stage_of
+from ...support.kubelet import End, Kubelet, Wait, run_on, stage_of, train_on
 from ...support.operator_process import OperatorProcess
 from .conftest import Run
 
@@ -13,7 +13,7 @@ from .conftest import Run
 @pytest.fixture
 def training(run: Run, operator: OperatorProcess, kubelet: Kubelet) -> Run:
     """A run whose training is at work."""
-    kubelet.script = lambda pod: None if stage_of(pod) == "train" else End()
+    kubelet.script = train_on
     operator.start()
     run.apply()
     until(lambda: run.status.get("phase") == "Training", "training", meanwhile=kubelet.tick)
@@ -177,25 +177,29 @@ def test_a_status_that_was_wiped_is_found_again(
     assert sorted(training.job_names()) == ["evaluate-1", "report-1", "rollout-1", "train-1", "verify-1"]
 
 
-FORGED: dict[str, Obj] = {
-    "a clean-up": {"current": {"round": 1, "stage": "cleanup", "attempt": 1}},
-    "a phase": {"phase": "Succeeded"},
-    "no stage that there is": {"current": {"stage": "dreaming"}},
-}
-"""What somebody writes into the status of a training that is at work."""
+FORGED: tuple[Obj, ...] = (
+    {"current": {"round": 1, "stage": "cleanup", "attempt": 1}},
+    {"current": {"round": 1, "stage": "evaluate", "attempt": 1}},
+    {"current": {"round": 2, "stage": "rollout", "attempt": 1}},
+    {"phase": "Succeeded"},
+)
+"""What somebody writes into the status of a training that is at work, one after the other."""
 
 
-@pytest.mark.parametrize("what", FORGED)
+def whereabouts(run: Run) -> tuple[str, int, str]:
+    status = run.status
+    return status["phase"], status["current"]["round"], status["current"]["stage"]
+
+
 def test_a_stage_that_somebody_has_written_by_hand_is_not_believed(
-    training: Run, cluster: Cluster, kubelet: Kubelet, what: str
+    training: Run, cluster: Cluster, kubelet: Kubelet
 ) -> None:
-    answer = cluster.try_to_patch(f"{training.path}/status", {"status": FORGED[what]})
-    if what == "no stage that there is":
-        assert 'status.current.stage: Unsupported value: "dreaming"' in answer["message"]
-    else:
-        assert answer["kind"] == "ReflectionTraining", answer
-        until(lambda: training.status.get("phase") == "Training", "status", meanwhile=kubelet.tick)
-        until(lambda: training.status["current"]["stage"] == "train", "stage", meanwhile=kubelet.tick)
+    path = f"{training.path}/status"
+    answer = cluster.try_to_patch(path, {"status": {"current": {"stage": "dreaming"}}})
+    assert 'status.current.stage: Unsupported value: "dreaming"' in answer["message"]
+    for forged in FORGED:
+        cluster.patch(path, {"status": forged})
+        until(lambda: whereabouts(training) == ("Training", 1, "train"), "cure", meanwhile=kubelet.tick)
     finish(training, kubelet)
     assert sorted(training.job_names()) == ["evaluate-1", "report-1", "rollout-1", "train-1", "verify-1"]
     assert training.status["restarts"] == 0
