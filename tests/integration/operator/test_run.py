@@ -89,7 +89,7 @@ FAILURES: list[tuple[str, dict[str, Any], Any, str]] = [
     ("DatasetMismatch", {}, at("train", 78, "DatasetMismatch", "model.sha256"), "model.sha256"),
     ("ArtifactCorrupt", {}, at("train", 65, "ArtifactCorrupt", "no complete dataset"), "no complete dataset"),
     ("PolicyStale", {}, at("train", 70, "PolicyStale", "the generator is behind"), "the generator is behind"),
-    ("GateFailed", {"spec__evaluation": {"gates": {"minGain": 0.5}}}, End(), "minGain is 0.5"),
+    ("GateFailed", {"spec__evaluation": {"gates": {"minGain": 0.5}}}, End(), "gained +0.200, and ... minGain is 0.5"),
     (
         "MaxRestartsReached",
         {"spec__failurePolicy": {"maxRestarts": 0}},
@@ -110,7 +110,7 @@ FAILURES: list[tuple[str, dict[str, Any], Any, str]] = [
     ),
     (
         "PendingDeadlineExceeded",
-        {"spec__pendingDeadlineSeconds": 1},
+        {"spec__pendingDeadlineSeconds": 3},
         Wait("ErrImagePull", "manifest unknown"),
         "ErrImagePull manifest unknown",
     ),
@@ -179,8 +179,9 @@ def test_a_last_attempt_fails(
     ("reason", "fields", "act", "words"), FAILURES, ids=[f"{case[0]}-{n}" for n, case in enumerate(FAILURES)]
 )
 def test_a_run_fails(
-    run: Run, operator: OperatorProcess, kubelet: Kubelet, reason: str, fields: Obj, act: Any, words: str
-) -> None:
+    run: Run, operator: OperatorProcess, kubelet: Kubelet, cluster: Cluster,
+    reason: str, fields: Obj, act: Any, words: str,
+) -> None:  # fmt: skip
     kubelet.script = act if callable(act) else lambda _: act
     operator.start()
     run.apply(**fields)
@@ -197,6 +198,14 @@ def test_a_run_fails(
         "stillness",
         meanwhile=kubelet.tick,
     )
+    # Where its status is lost, its Jobs tell how it ended. They do not know how long it took: a deadline begins anew.
+    jobs = [job["metadata"]["uid"] for job in run.jobs()]
+    cluster.patch(f"{run.path}/status", {"status": dict.fromkeys(run.status)})
+    again = until(lambda: run.is_now("Succeeded", "False"), "end again", meanwhile=kubelet.tick)
+    assert again["reason"] == reason
+    if "Deadline" not in reason:
+        assert again["message"] == end["message"]
+        assert [job["metadata"]["uid"] for job in run.jobs()] == jobs
 
 
 def test_a_report_that_cannot_be_written_does_not_undo_a_success(
