@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +12,20 @@ from reflection_api.reasons import MEANINGS, Fault, Reason
 from reflection_operator.kube.api import FIELD_MANAGER
 
 from ...support.cluster import Cluster, Obj, until
-from ...support.kubelet import FAILED_MOUNT, End, Kubelet, Script, Wait, attempt_of, failed, run_on, stage_of
+from ...support.kubelet import (
+    FAILED_MOUNT,
+    End,
+    Kubelet,
+    Script,
+    Wait,
+    attempt_of,
+    failed,
+    run_on,
+    stage_of,
+    train_on,
+)
 from ...support.operator_process import OperatorProcess
-from .conftest import Run
+from .conftest import Run, finish
 
 STAGES = ("rollout", "verify", "train", "evaluate", "report")
 
@@ -30,10 +42,25 @@ def test_what_the_operator_writes_is_known_to_be_its_own(
     assert FIELD_MANAGER in {each["manager"] for each in job["metadata"]["managedFields"]}
 
 
+def waits(cluster: Cluster, run: Run) -> subprocess.Popen[str]:
+    """A kubectl that waits for the success of a run, from now on."""
+    which = ("-n", run.namespace, f"rt/{run.name}", "--timeout=60s")
+    started = cluster.start_kubectl("wait", "--for=condition=Succeeded", *which, "-v=6")
+    assert started.stderr is not None
+    assert any("watch=true" in line for line in started.stderr), "it ended before it watched anything"
+    return started
+
+
 def test_a_run_succeeds(run: Run, operator: OperatorProcess, kubelet: Kubelet, cluster: Cluster) -> None:
+    kubelet.script = train_on
     operator.start()
     run.apply()
-    until(lambda: run.is_now("Succeeded", "True"), "end of the run", meanwhile=kubelet.tick)
+    until(lambda: run.status.get("phase") == "Training", "training", meanwhile=kubelet.tick)
+    with waits(cluster, run) as waiting:
+        assert waiting.poll() is None
+        finish(run, kubelet)
+        words, _ = waiting.communicate(timeout=60)
+    assert (waiting.returncode, words.split("/")[-1]) == (0, "countdown condition met\n")
 
     assert sorted(run.job_names()) == sorted(f"{stage}-1" for stage in STAGES)
     status = run.status
@@ -51,10 +78,10 @@ def test_a_run_succeeds(run: Run, operator: OperatorProcess, kubelet: Kubelet, c
         "TrainingStarted", "TrainingComplete", "EvaluationJobCreated", "EvaluationComplete", "ReportJobCreated",
         "ReportWritten", "Succeeded",
     ]  # fmt: skip
-    waited = cluster.kubectl(
+    later = cluster.kubectl(
         "wait", "-n", run.namespace, "--for=condition=Succeeded", "rt/countdown", "--timeout=5s"
     )
-    assert waited.returncode == 0, waited.stderr
+    assert later.returncode == 0, later.stderr
     assert operator.stop() == 0
 
 
