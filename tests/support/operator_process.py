@@ -139,11 +139,20 @@ class OperatorProcess:
     def wake(self) -> None:
         os.kill(self.pid, signal.SIGCONT)
 
-    def stop(self) -> int:
-        """As a kubelet does it; the exit code."""
+    def terminate(self) -> None:
+        """Tell it to stop, as a kubelet does it."""
         self._let_go()
         assert self._process is not None
         self._process.terminate()
+
+    def stop(self) -> int:
+        """Tell it to stop and wait until it has; the exit code."""
+        self.terminate()
+        return self.stopped()
+
+    def stopped(self) -> int:
+        """The exit code, once it has ended."""
+        assert self._process is not None
         return self._process.wait(timeout=_GRACE_S)
 
     def end(self) -> None:

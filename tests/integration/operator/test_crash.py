@@ -75,18 +75,46 @@ def test_killed_over_and_over(
     assert (counted["create jobs"], counted["create configmaps"], counted["delete jobs"]) == (6, 6, 0)
 
 
-def test_a_run_that_ended_while_the_operator_was_away(
-    run: Run, operator: OperatorProcess, kubelet: Kubelet
+def test_told_to_stop_in_the_middle_of_a_write_and_away_while_the_job_ends(
+    run: Run, proxy: FaultProxy, kubelet: Kubelet, cluster: Cluster, tmp_path: Path
 ) -> None:
-    kubelet.script = run_on
-    operator.keep_running(*SHORT_LEASE)
-    run.apply()
-    until(lambda: run.status.get("phase") == "Rollout", "rollout", meanwhile=kubelet.tick)
-    operator.kill()
-    kubelet.script = lambda _: End()
-    until(lambda: run.jobs()[0]["status"].get("succeeded"), "end of the Job", meanwhile=kubelet.tick)
-    operator.keep_running(*SHORT_LEASE)
-    until(lambda: run.is_now("Succeeded", "True"), "end of the run", meanwhile=kubelet.tick)
+    """It waits for the answer and does what belongs to it; who comes after it finds all done."""
+    operator = OperatorProcess(cluster, run.namespace, tmp_path / "operator.log", server=proxy.endpoint)
+    carried_out, told = threading.Event(), threading.Event()
+
+    def late(exchange: Exchange) -> None:
+        answer = exchange.forward()
+        carried_out.set()
+        told.wait(NEWS_LIMIT_S)
+        exchange.answer(answer)
+
+    try:
+        proxy.inject(late, method="POST", target="/configmaps")
+        operator.start(*SHORT_LEASE)
+        # What it hears of now comes by its watches: it is all there.
+        until(lambda: "found 0 runs" in operator.log(), "first list")
+        run.apply()
+        assert carried_out.wait(NEWS_LIMIT_S)
+        operator.terminate()
+        until(lambda: "stopping" in operator.log(), "word of the signal")
+        assert operator.exit_code() is None
+        told.set()
+        assert operator.stopped() == 0
+        assert run.job_names() == ["rollout-1"]
+        assert [reason for reason, _ in run.events()] == ["Accepted", "RolloutJobCreated"]
+        until(lambda: run.jobs()[0]["status"].get("succeeded"), "end of the Job", meanwhile=kubelet.tick)
+        operator.start(*SHORT_LEASE)
+        until(lambda: run.is_now("Succeeded", "True"), "end of the run", meanwhile=kubelet.tick)
+        run.told("Succeeded")
+        told_of = Counter(reason for reason, _ in run.events())
+        assert told_of.pop("RolloutJobCreated") == 1
+        made = (" configmaps ", " jobs ")
+        tries = [each for each in attempts_to_write(cluster, run.namespace) if any(map(each.count, made))]
+        assert (len(tries), len(set(tries))) == (10, 10), tries
+    finally:
+        told.set()
+        operator.end()
+        print(operator.log())
 
 
 def test_nothing_is_written_when_nothing_happens(
