@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Protocol
 
 import httpx
+from prometheus_client.parser import text_string_to_metric_families
 from reflection_operator.kube.rbac import manifests
 
 from .cluster import CORE, Cluster, until
@@ -172,6 +173,12 @@ class OperatorProcess:
         """Ask it how it is."""
         port = until(self._port, "port of the health server in the log")
         return httpx.get(f"http://127.0.0.1:{port}{path}", timeout=10)
+
+    def metric(self, name: str, **labels: str) -> float:
+        """What a metric is now; 0 where it was never counted."""
+        families = text_string_to_metric_families(self.probe("/metrics").text)
+        samples = [sample for family in families for sample in family.samples]
+        return next((each.value for each in samples if (each.name, each.labels) == (name, labels)), 0.0)
 
     def _port(self) -> int | None:
         lines = [line for line in self.log().splitlines() if "health and metrics on port" in line]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -285,6 +286,11 @@ def test_a_crash_is_tried_again_and_a_disruption_is_not_counted(
     assert "CUDA error" in status["attempts"][0]["message"]
     restarted = [message for reason, message in run.events() if reason == "AttemptRestarted"]
     assert ["restart 1 of 3" in restarted[0], "not counted as a restart" in restarted[1]] == [True, True]
+    restarts = partial(operator.metric, "reflect_restarts_total", stage="train")
+    assert [restarts(reason=reason) for reason in ("TrainerCrashed", "Disrupted")] == [1, 1]
+    assert operator.metric("reflect_stage_seconds_count", stage="train") == 1
+    # Two waits of ten seconds.
+    assert operator.metric("reflect_stage_seconds_sum", stage="train") >= 20
 
 
 @pytest.mark.parametrize(("reason", "act"), HINDRANCES, ids=[case[0] for case in HINDRANCES])
