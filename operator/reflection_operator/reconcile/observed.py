@@ -72,14 +72,6 @@ class ObservedJob:
 
 
 @dataclass(frozen=True, slots=True)
-class Waiting:
-    """Why a container does not start."""
-
-    reason: str
-    message: str = ""
-
-
-@dataclass(frozen=True, slots=True)
 class Terminated:
     """How a container ended. An exit code above 128 is a signal: 128 plus its number."""
 
@@ -89,6 +81,16 @@ class Terminated:
     message: str = ""
     """The termination message: a StageResult, or the end of the log. Hostile."""
     finished_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """Why a container does not start."""
+
+    reason: str
+    message: str = ""
+    last: Terminated | None = None
+    """How it ended before, where it is started over and over."""
 
 
 @dataclass(frozen=True, slots=True)

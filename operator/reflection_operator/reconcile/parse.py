@@ -113,19 +113,21 @@ def _waiting(containers: Iterable[Mapping[str, Any]]) -> Waiting | None:
         waiting = raw.mapping(raw.mapping(container.get("state")).get("waiting"))
         reason = raw.text(waiting.get("reason"))
         if reason and reason not in _NOT_A_PROBLEM:
-            return Waiting(reason, raw.text(waiting.get("message")))
+            last = _end_in(raw.mapping(container.get("lastState")))
+            return Waiting(reason, raw.text(waiting.get("message")), last)
     return None
 
 
 def _terminated(containers: Iterable[Mapping[str, Any]], phase: PodPhase) -> Terminated | None:
     """In a pod that has succeeded it is the stage's: a sidecar is told to stop once that is done, and no failure then."""
-    ends = [end for container in containers if (end := _end_of(container)) is not None]
+    states = (raw.mapping(container.get("state")) for container in containers)
+    ends = [end for state in states if (end := _end_in(state)) is not None]
     first = ends[0] if ends else None
     return first if phase is PodPhase.SUCCEEDED else next((end for end in ends if end.exit_code != 0), first)
 
 
-def _end_of(container: Mapping[str, Any]) -> Terminated | None:
-    terminated = raw.mapping(raw.mapping(container.get("state")).get("terminated"))
+def _end_in(state: Mapping[str, Any]) -> Terminated | None:
+    terminated = raw.mapping(state.get("terminated"))
     code = terminated.get("exitCode")
     if not isinstance(code, int) or isinstance(code, bool):
         return None

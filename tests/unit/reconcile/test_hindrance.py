@@ -10,7 +10,7 @@ from reflection_api.conditions import ConditionType
 from reflection_api.stages import Stage
 from reflection_api.status import Phase
 from reflection_operator.children.labels import UID_LABEL
-from reflection_operator.reconcile.observed import PodPhase, Waiting
+from reflection_operator.reconcile.observed import PodPhase, Terminated, Waiting
 
 from .builders import (
     UID,
@@ -51,6 +51,10 @@ def hindered(**fields):
         ({"waiting": Waiting("CreateContainerConfigError", "container has runAsNonRoot")}, "PodConfigInvalid",
          "container has runAsNonRoot; correct spec.pods"),
         ({"waiting": Waiting("CrashLoopBackOff", "back-off 10s")}, "PodConfigInvalid", "CrashLoopBackOff"),
+        ({"waiting": Waiting("CrashLoopBackOff", "back-off 10s", Terminated(3, "Error", "Traceback\nKeyError: 'PORT'"))},
+         "PodConfigInvalid", "CrashLoopBackOff back-off 10s; it ended with exit code 3: KeyError: 'PORT'; correct"),
+        ({"waiting": Waiting("CrashLoopBackOff", "back-off 10s", Terminated(137, "OOMKilled"))}, "PodConfigInvalid",
+         "back-off 10s; it was killed for using too much memory (exit 137, out of memory); correct"),
         ({"mounts_refused": 'MountVolume.SetUp failed for volume "reflect-ca" : secret "minio-ca" not found'}, "SecretNotFound",
          'on node node-1 gets no volume: MountVolume.SetUp failed for volume "reflect-ca" : secret "minio-ca" not found; c'),
         ({"mounts_refused": 'MountVolume.SetUp failed for volume "reflect-ca" : references non-existent secret key: ca.crt'},
