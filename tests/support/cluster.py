@@ -99,6 +99,11 @@ class Cluster:
         command = [*self._command, *(str(word) for word in words)]
         return subprocess.run(command, text=True, capture_output=True, input=stdin, check=False, timeout=120)
 
+    def start_kubectl(self, *words: str) -> subprocess.Popen[str]:
+        """One that goes on for a while; use it as a context manager."""
+        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+        return subprocess.Popen([*self._command, *words], text=True, **pipes)
+
     def _try_to_patch(self, path: str, change: Obj) -> httpx.Response:
         headers = {"Content-Type": "application/merge-patch+json"}
         return self._client.patch(path, content=json.dumps(change), headers=headers)

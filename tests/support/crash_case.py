@@ -14,11 +14,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from .audit import done, of_operators
 from .cluster import BATCH, CORE, RUNS, Cluster, Obj, until
 from .fault_proxy import FaultProxy
 from .faults import Act, Exchange, Reset
 from .forked_operator import ForkedOperator
-from .kubelet import End, Kubelet, attempt_of, stage_of
+from .kubelet import Kubelet, one_crash, train_on
 
 WRITES = "POST|PUT|PATCH|DELETE"
 NOT_THE_LEASE = r"^(?!.*/leases)"
@@ -69,11 +70,6 @@ class Outcome:
 
 GONE = Account((), frozenset(), "gone", 0, (), "")
 """What is left of a run that was deleted."""
-
-
-def one_crash(pod: Obj) -> End:
-    """The first attempt at training fails."""
-    return End(1, "CUDA error") if (stage_of(pod), attempt_of(pod)) == ("train", 1) else End()
 
 
 class Case:
@@ -138,7 +134,7 @@ class Case:
 
     def suspended_resumed_and_deleted(self) -> None:
         """Suspend its training, go on, and delete the run with all that it has stored."""
-        self.kubelet.script = lambda pod: None if stage_of(pod) == "train" else End()
+        self.kubelet.script = train_on
         self._until(lambda: self._phase() == "Training" and self._pods_at_work() == NODES, "training")
         self._told_before = len(self._writes())
         self._cluster.patch(self.path, {"spec": {"suspend": True}})
@@ -228,19 +224,12 @@ class Case:
 
 
 def successes(cluster: Cluster) -> dict[str, Counter[str]]:
-    """What the operator of each namespace created and deleted with success, from the API server's audit log."""
+    """What the operator of each namespace created and deleted with success."""
     found: dict[str, Counter[str]] = defaultdict(Counter)
-    for line in cluster.plane.audit_log.read_text().splitlines():
-        entry = json.loads(line)
-        user = entry["user"].get("username", "").split(":")
-        if (
-            user[:2] == ["system", "serviceaccount"]
-            and user[-1] == "reflect-operator"
-            and entry["verb"] in ("create", "delete", "deletecollection")
-            and entry["objectRef"]["resource"] not in ("events", "leases")
-            and entry["responseStatus"]["code"] < 300
-        ):
-            found[user[2]][f"{entry['verb']} {entry['objectRef']['resource']}"] += 1
+    for namespace, entry in of_operators(cluster):
+        counted = entry["verb"] in ("create", "delete", "deletecollection")
+        if counted and done(entry) and entry["objectRef"]["resource"] not in ("events", "leases"):
+            found[namespace][done(entry)] += 1
     return found
 
 

@@ -6,8 +6,8 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
 
+from . import container_statuses
 from .cluster import CORE, Cluster, Obj
 
 NODE = "node-1"
@@ -20,7 +20,7 @@ FIGURES: dict[str, dict[str, float]] = {
     "train": {"reward": 0.5, "deadGroupShare": 0.25},
     "evaluate": {
         "firstTryBase": 0.3, "firstTryTrained": 0.4, "firstTryLow": 0.05, "firstTryHigh": 0.15,
-        "secondTryBase": 0.4, "secondTryTrained": 0.6, "gainLow": 0.1, "gainHigh": 0.3,
+        "secondTryBase": 0.4, "secondTryTrained": 0.6, "gain": 0.2, "gainLow": 0.1, "gainHigh": 0.3,
         "questions": 100, "samples": 400,
     },
     "report": {},
@@ -47,10 +47,14 @@ FAILED_MOUNT = "FailedMount"
 
 @dataclass(frozen=True)
 class Wait:
-    """Why a pod does not start."""
+    """Why a container does not start, or not again."""
 
     reason: str
     message: str
+    sidecar: str = ""
+    """Name of the sidecar that it is; empty: the stage's own container."""
+    crash: End | None = None
+    """How it ended before."""
 
 
 Script = Callable[[Obj], End | Wait | None]
@@ -64,6 +68,16 @@ def all_well(_: Obj) -> End:
 
 def run_on(_: Obj) -> None:
     """Every pod starts and does not end."""
+
+
+def train_on(pod: Obj) -> End | None:
+    """All goes well, and the training goes on."""
+    return None if stage_of(pod) == "train" else End()
+
+
+def one_crash(pod: Obj) -> End:
+    """The first attempt at training fails."""
+    return End(1, "CUDA error") if (stage_of(pod), attempt_of(pod)) == ("train", 1) else End()
 
 
 def failed(stage: str, code: int, reason: str, message: str) -> End:
@@ -130,12 +144,13 @@ class Kubelet:
             if act.reason == FAILED_MOUNT:
                 waiting = {"waiting": {"reason": "ContainerCreating"}}
                 self._complain(pod, act)
-            self._write(pod, {"phase": "Pending", "containerStatuses": [_container(pod, waiting)]})
+            crash = _terminated(act.crash, act.crash.message) if act.crash else None
+            phase = pod["status"]["phase"] if act.sidecar else "Pending"
+            self._write(pod, {"phase": phase} | container_statuses.starting(pod, act.sidecar, waiting, crash))
             return
-        if pod["status"]["phase"] == "Pending":
+        if pod["status"]["phase"] == "Pending" or not container_statuses.all_run(pod):
             self._bind(pod)
-            running = {"running": {"startedAt": _now()}}
-            self._write(pod, {"phase": "Running", "containerStatuses": [_container(pod, running)]})
+            self._write(pod, {"phase": "Running"} | container_statuses.running(pod))
         if act:
             self.end(pod, act)
 
@@ -160,15 +175,9 @@ class Kubelet:
 
     def end(self, pod: Obj, end: End) -> None:
         """Have a pod end."""
-        reason = end.reason or ("Completed" if end.code == 0 else "Error")
         message = end.message or (_result(stage_of(pod)) if end.code == 0 else "")
-        terminated = {
-            "exitCode": end.code, "reason": reason, "message": message, "startedAt": _now(), "finishedAt": _now(),
-        }  # fmt: skip
-        status: Obj = {
-            "phase": "Succeeded" if end.code == 0 else "Failed",
-            "containerStatuses": [_container(pod, {"terminated": terminated})],
-        }
+        status: Obj = {"phase": "Succeeded" if end.code == 0 else "Failed"}
+        status |= container_statuses.ended(pod, _terminated(end, message))
         if end.disrupted:
             condition = {"type": "DisruptionTarget", "status": "True", "reason": end.disrupted}
             status["conditions"] = [condition | {"lastTransitionTime": _now(), "message": "preempted"}]
@@ -189,11 +198,10 @@ class Kubelet:
         return f"{CORE}/namespaces/{self.namespace}/pods/{pod['metadata']['name']}"
 
 
-def _container(pod: Obj, state: dict[str, Any]) -> Obj:
-    container = pod["spec"]["containers"][0]
+def _terminated(end: End, message: str) -> Obj:
+    reason = end.reason or ("Completed" if end.code == 0 else "Error")
     return {
-        "name": container["name"], "image": container["image"], "imageID": "", "ready": False, "restartCount": 0,
-        "state": state,
+        "exitCode": end.code, "reason": reason, "message": message, "startedAt": _now(), "finishedAt": _now(),
     }  # fmt: skip
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Protocol
 
 import httpx
+from prometheus_client.parser import text_string_to_metric_families
 from reflection_operator.kube.rbac import manifests
 
 from .cluster import CORE, Cluster, until
@@ -139,11 +140,20 @@ class OperatorProcess:
     def wake(self) -> None:
         os.kill(self.pid, signal.SIGCONT)
 
-    def stop(self) -> int:
-        """As a kubelet does it; the exit code."""
+    def terminate(self) -> None:
+        """Tell it to stop, as a kubelet does it."""
         self._let_go()
         assert self._process is not None
         self._process.terminate()
+
+    def stop(self) -> int:
+        """Tell it to stop and wait until it has; the exit code."""
+        self.terminate()
+        return self.stopped()
+
+    def stopped(self) -> int:
+        """The exit code, once it has ended."""
+        assert self._process is not None
         return self._process.wait(timeout=_GRACE_S)
 
     def end(self) -> None:
@@ -163,6 +173,12 @@ class OperatorProcess:
         """Ask it how it is."""
         port = until(self._port, "port of the health server in the log")
         return httpx.get(f"http://127.0.0.1:{port}{path}", timeout=10)
+
+    def metric(self, name: str, **labels: str) -> float:
+        """What a metric is now; 0 where it was never counted."""
+        families = text_string_to_metric_families(self.probe("/metrics").text)
+        samples = [sample for family in families for sample in family.samples]
+        return next((each.value for each in samples if (each.name, each.labels) == (name, labels)), 0.0)
 
     def _port(self) -> int | None:
         lines = [line for line in self.log().splitlines() if "health and metrics on port" in line]

@@ -1,7 +1,7 @@
 """Where a run is: the greater of what its status remembers and what its Jobs show.
 
 Either may be read late or be lost, and both only ever grow, so the greater one is right. All stages before the cursor are
-complete by definition.
+complete by definition: a status that is ahead of a Job that is still at work was edited by hand and counts as lost.
 """
 
 from __future__ import annotations
@@ -63,13 +63,18 @@ class Here:
             )
         return any(pod.phase is not PodPhase.PENDING for pod in self.pods)
 
+    @property
+    def unseen(self) -> int:
+        """Pods that the Job counts as at work and nobody sees: not yet, or their labels were taken off."""
+        return max(0, self.job.active - sum(not pod.ended for pod in self.pods)) if self.job else 0
+
 
 def locate(run: Observed, status: ReflectionTrainingStatus) -> Here:
     """Find where a run is."""
     jobs = own_jobs(run)
-    # Nothing of ours puts a run that is not deleted there: somebody edited the status, and it counts as lost.
-    remembered = status.current if status.current and _can_be_at(run, status.current.stage) else None
-    cursor = _greater(remembered, max(jobs, key=position, default=None)) or _START
+    newest = max(jobs, key=position, default=None)
+    remembered = status.current if status.current and _believed(run, status.current, newest) else None
+    cursor = _greater(remembered, newest) or _START
     job = next((job for job in jobs if position(job) == position(cursor)), None)
     pods = pods_of(run, job) if job else ()
     prefix = _prefix(run.resource.metadata)
@@ -89,6 +94,10 @@ def position(at: Cursor | ObservedJob) -> Position:
     return at.round, _ORDER.index(at.stage), at.attempt
 
 
+def _step(at: Cursor | ObservedJob) -> tuple[int, int]:
+    return position(at)[:2]
+
+
 def job_name(metadata: Metadata, at: Cursor | ObservedJob) -> str:
     """Name of the Job of an attempt."""
     return child_name(metadata.name, metadata.uid, at.round, at.stage, at.attempt)
@@ -97,13 +106,7 @@ def job_name(metadata: Metadata, at: Cursor | ObservedJob) -> str:
 def own_jobs(run: Observed) -> list[ObservedJob]:
     """The Jobs that decisions of ours created: a copied label does not make a Job ours, a name we would give does."""
     metadata = run.resource.metadata
-    return [
-        job
-        for job in run.jobs
-        if job.round <= run.resource.spec.rounds
-        and job.name == job_name(metadata, job)
-        and _can_be_at(run, job.stage)
-    ]
+    return [job for job in run.jobs if job.name == job_name(metadata, job) and can_be_at(run, job)]
 
 
 def pods_of(run: Observed, job: ObservedJob) -> tuple[ObservedPod, ...]:
@@ -124,8 +127,18 @@ def first_attempt(round_number: int, stage: Stage) -> Cursor:
     return Cursor(round=round_number, stage=stage, attempt=1)
 
 
-def _can_be_at(run: Observed, stage: Stage) -> bool:
-    return stage in RUN_STAGES or run.resource.metadata.deletion_timestamp is not None
+def can_be_at(run: Observed, at: Cursor | ObservedJob) -> bool:
+    """Whether a decision of ours can bring the run there."""
+    deleted = run.resource.metadata.deletion_timestamp is not None
+    return at.round <= run.resource.spec.rounds and (deleted or at.stage in RUN_STAGES)
+
+
+def _believed(run: Observed, at: Cursor, newest: ObservedJob | None) -> bool:
+    """Whether what the status remembers can be true; else somebody edited it."""
+    if not can_be_at(run, at):
+        return False
+    # A clean-up begins whatever is at work, every other stage when the one before it is complete.
+    return at.stage is Stage.CLEANUP or newest is None or not newest.live or _step(newest) >= _step(at)
 
 
 def _greater(remembered: Cursor | None, newest: ObservedJob | None) -> Cursor | None:

@@ -17,7 +17,7 @@ from reflection_api.stages import Stage
 from reflection_api.status import AttemptRecord, Cursor, Phase, ReflectionTrainingStatus
 
 from .conditions import Wanted, condition, replaced
-from .cursor import Here, first_attempt, locate, own_jobs
+from .cursor import Here, can_be_at, first_attempt, locate, own_jobs
 from .decision import Attempt, Decision, EventRecord
 from .ending import superseded
 from .failure import diagnose
@@ -77,7 +77,7 @@ def while_held(run: Observed) -> Decision:
 
 def _cursor(run: Observed, status: ReflectionTrainingStatus) -> Cursor:
     """The clean-up's own, from the first look on: whatever else there is, is then of an earlier attempt."""
-    if status.current and status.current.stage is Stage.CLEANUP:
+    if status.current and status.current.stage is Stage.CLEANUP and can_be_at(run, status.current):
         return status.current
     return first_attempt(run.resource.spec.rounds, Stage.CLEANUP)
 

@@ -115,17 +115,13 @@ def _cause(stage: Stage, pod: ObservedPod, end: Terminated | None) -> tuple[Reas
         why = one_line(f"{pod.reason} {pod.message}", _MAX_LOG_LINE) or "no reason given"
         return CRASHED[stage], f"{where} failed before its container started ({why})"
     if end.reason == "OOMKilled":
-        return (
-            Reason.OUT_OF_MEMORY,
-            f"{where} was killed for using too much memory (exit {end.exit_code}, out of memory)",
-        )
+        return Reason.OUT_OF_MEMORY, f"{where} {how_it_ended(end)}"
     result = result_of(pod, stage)
     if result and result.outcome == "Failed" and result.message:
         return _reason(
             stage, result
         ), f"{one_line(result.message, _MAX_EXPLANATION)} ({where}, exit {end.exit_code})"
-    line = "" if result else last_line(end.message, _MAX_LOG_LINE)
-    return CRASHED[stage], f"{where} {_how(end.exit_code)}" + (f": {line}" if line else "")
+    return CRASHED[stage], f"{where} {_how(end.exit_code) if result else how_it_ended(end)}"
 
 
 def _reason(stage: Stage, result: StageResult) -> Reason:
@@ -135,6 +131,14 @@ def _reason(stage: Stage, result: StageResult) -> Reason:
         if MEANINGS[reason].fault is not Fault.NONE and reason is not Reason.DISRUPTED:
             return reason
     return CRASHED[stage]
+
+
+def how_it_ended(end: Terminated) -> str:
+    """What a container that ended leaves to be said of it: how, and the last line of its log."""
+    if end.reason == "OOMKilled":
+        return f"was killed for using too much memory (exit {end.exit_code}, out of memory)"
+    line = last_line(end.message, _MAX_LOG_LINE)
+    return _how(end.exit_code) + (f": {line}" if line else "")
 
 
 def _how(exit_code: int) -> str:

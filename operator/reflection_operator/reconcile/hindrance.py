@@ -8,6 +8,7 @@ from reflection_api.reasons import MEANINGS, Reason
 from reflection_api.stages import Stage
 
 from .cursor import Here
+from .failure import how_it_ended
 from .observed import ObservedPod, PodPhase, Waiting
 from .text import one_line, sentence
 
@@ -48,7 +49,8 @@ def _hindrance(pod: ObservedPod) -> Hindrance | None:
     if pod.waiting and (reason := _waiting_reason(pod.waiting)):
         where = f" on node {pod.node}" if pod.node else ""
         words = one_line(f"{pod.waiting.reason} {pod.waiting.message}", _MAX_WORDS)
-        return _hindered(reason, f"pod {pod.name}{where} cannot start: {words}")
+        last = f"it {how_it_ended(pod.waiting.last)}" if pod.waiting.last else ""
+        return _hindered(reason, sentence(f"pod {pod.name}{where} cannot start: {words}", last))
     if pod.unschedulable:
         words = one_line(pod.unschedulable, _MAX_WORDS)
         return _hindered(Reason.UNSCHEDULABLE, f"pod {pod.name} finds no node: {words}")

@@ -6,13 +6,16 @@ Whoever observes selects Jobs and pods by the label of the resource's UID and pa
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 from reflection_api.contract import ProgressReport
 from reflection_api.reasons import NEW_RESOURCE
 from reflection_api.resource import ReflectionTraining
 from reflection_api.stages import Stage
+
+PODS_LAG = timedelta(seconds=10)
+"""A Job may be seen to have pods, or to end, this long before its pods are: they come by another watch."""
 
 
 class JobState(StrEnum):
@@ -69,14 +72,6 @@ class ObservedJob:
 
 
 @dataclass(frozen=True, slots=True)
-class Waiting:
-    """Why a container does not start."""
-
-    reason: str
-    message: str = ""
-
-
-@dataclass(frozen=True, slots=True)
 class Terminated:
     """How a container ended. An exit code above 128 is a signal: 128 plus its number."""
 
@@ -86,6 +81,16 @@ class Terminated:
     message: str = ""
     """The termination message: a StageResult, or the end of the log. Hostile."""
     finished_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """Why a container does not start."""
+
+    reason: str
+    message: str = ""
+    last: Terminated | None = None
+    """How it ended before, where it is started over and over."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from ..children.labels import ATTEMPT_LABEL, RESTARTS_ANNOTATION, ROUND_LABEL, S
 from . import raw
 from .observed import JobState, ObservedJob, ObservedPod, PodPhase, Terminated, Waiting
 
-_JOB_NAME_LABEL = "batch.kubernetes.io/job-name"
+JOB_NAME_LABEL = "batch.kubernetes.io/job-name"
 _INDEX = "batch.kubernetes.io/job-completion-index"
 _MAX_ROUND = 10
 _MAX_ATTEMPT = 1_000_000
@@ -58,7 +58,7 @@ def pod_from_object(obj: Mapping[str, Any]) -> ObservedPod | None:
     """The pod in an API object; None where no Job owns it."""
     metadata, spec, status = (raw.mapping(obj.get(part)) for part in ("metadata", "spec", "status"))
     labels, annotations = raw.mapping(metadata.get("labels")), raw.mapping(metadata.get("annotations"))
-    name, job_name = raw.text(metadata.get("name")), raw.text(labels.get(_JOB_NAME_LABEL))
+    name, job_name = raw.text(metadata.get("name")), raw.text(labels.get(JOB_NAME_LABEL))
     if not (name and job_name):
         return None
     conditions = list(raw.mappings(status.get("conditions")))
@@ -113,19 +113,21 @@ def _waiting(containers: Iterable[Mapping[str, Any]]) -> Waiting | None:
         waiting = raw.mapping(raw.mapping(container.get("state")).get("waiting"))
         reason = raw.text(waiting.get("reason"))
         if reason and reason not in _NOT_A_PROBLEM:
-            return Waiting(reason, raw.text(waiting.get("message")))
+            last = _end_in(raw.mapping(container.get("lastState")))
+            return Waiting(reason, raw.text(waiting.get("message")), last)
     return None
 
 
 def _terminated(containers: Iterable[Mapping[str, Any]], phase: PodPhase) -> Terminated | None:
     """In a pod that has succeeded it is the stage's: a sidecar is told to stop once that is done, and no failure then."""
-    ends = [end for container in containers if (end := _end_of(container)) is not None]
+    states = (raw.mapping(container.get("state")) for container in containers)
+    ends = [end for state in states if (end := _end_in(state)) is not None]
     first = ends[0] if ends else None
     return first if phase is PodPhase.SUCCEEDED else next((end for end in ends if end.exit_code != 0), first)
 
 
-def _end_of(container: Mapping[str, Any]) -> Terminated | None:
-    terminated = raw.mapping(raw.mapping(container.get("state")).get("terminated"))
+def _end_in(state: Mapping[str, Any]) -> Terminated | None:
+    terminated = raw.mapping(state.get("terminated"))
     code = terminated.get("exitCode")
     if not isinstance(code, int) or isinstance(code, bool):
         return None

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from reflection_api.status import ReflectionTrainingStatus
 
-from . import deadline, restart, suspend
+from . import deadline, restart, situation, suspend
 from .cursor import Here
 from .observed import Observed
 from .step import Step
@@ -26,6 +26,7 @@ def look_again(run: Observed, step: Step, status: ReflectionTrainingStatus, here
         step.wait,
         restart.time_to_retry(here.cursor, run.now) or None,
         deadline.time_to_deadline(run, status, here),
+        situation.time_to_see_pods(run, here) or None,
         SETTLING if settling else RESYNC,
     )
     return earliest(*times) or RESYNC

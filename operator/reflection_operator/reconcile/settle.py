@@ -12,14 +12,12 @@ from .advance import after_completion
 from .cursor import Here
 from .failure import Failure, diagnose, failed_for_good
 from .gates import needs_figures
-from .observed import JobState, Observed, ObservedJob, ObservedPod
+from .observed import PODS_LAG, JobState, Observed, ObservedJob, ObservedPod
 from .restart import after_failure
 from .results import results
 from .step import Step
 
 SOON = timedelta(seconds=1)
-_PODS_LAG = timedelta(seconds=10)
-"""A Job may be seen to end this long before its pods are: they come by another watch."""
 
 
 def settle(run: Observed, status: ReflectionTrainingStatus, here: Here) -> Step:
@@ -39,7 +37,7 @@ def settle(run: Observed, status: ReflectionTrainingStatus, here: Here) -> Step:
 
 def pods_late(run: Observed, job: ObservedJob, pods: tuple[ObservedPod, ...]) -> bool:
     """Whether the end of a Job is seen, and how its pods ended will be in a moment."""
-    lately = job.finished_at is not None and abs(run.now - job.finished_at) < _PODS_LAG
+    lately = job.finished_at is not None and abs(run.now - job.finished_at) < PODS_LAG
     return lately and not _pods_seen(job, pods)
 
 

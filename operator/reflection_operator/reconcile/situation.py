@@ -8,12 +8,14 @@ from datetime import timedelta
 from reflection_api.reasons import MEANINGS, Reason
 from reflection_api.stages import Stage
 
+from ..children.labels import UID_LABEL
 from .cursor import Here, job_name
 from .hindrance import blocking
-from .observed import Observed
+from .observed import PODS_LAG, Observed
+from .parse import JOB_NAME_LABEL
 from .restart import time_to_retry
 from .suspend import is_suspended
-from .text import one_line, sentence
+from .text import many, one_line, sentence
 
 _MAX_REFUSAL = 900
 _QUEUE_LABEL = "kueue.x-k8s.io/queue-name"
@@ -52,8 +54,27 @@ def situation(run: Observed, here: Here) -> Situation:
     if hindrance := blocking(here):
         return Situation(False, hindrance.reason, f"{at}: {hindrance.message}")
     if here.live and not here.started:
+        if here.unseen and not time_to_see_pods(run, here):
+            return Situation(True, Reason.PROGRESSING, _without_labels(run, here, at))
         return Situation(True, Reason.PENDING, f"{at}: waiting for the pods of Job {here.job.name} to start")
     return Situation(True, Reason.PROGRESSING, at)
+
+
+def time_to_see_pods(run: Observed, here: Here) -> timedelta:
+    """What is left of the time in which pods of the attempt's Job may be at work and not be seen yet."""
+    if here.job is None or here.started or not here.unseen:
+        return timedelta(0)
+    begun = here.job.started_at or here.job.created_at
+    return max(begun + PODS_LAG - run.now, timedelta(0))
+
+
+def _without_labels(run: Observed, here: Here, at: str) -> str:
+    job = job_name(run.resource.metadata, here.cursor)
+    words = f"Job {job} has {many(here.unseen, 'pod')} at work without the labels by which pods of a run are found"
+    metadata = run.resource.metadata
+    which = f"-n {metadata.namespace} -l {JOB_NAME_LABEL}={job}"
+    label = f"kubectl label pods {which} {UID_LABEL}={metadata.uid}"
+    return sentence(f"{at}: {words}", f"what they report is lost unless they get them back: `{label}`")
 
 
 def whereabouts(run: Observed, here: Here) -> str:

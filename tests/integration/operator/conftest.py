@@ -16,7 +16,7 @@ from ...support.control_plane import ControlPlane, start_control_plane
 from ...support.crd import install_crd
 from ...support.fault_proxy import FaultProxy
 from ...support.given_control_plane import GivenControlPlane, given_kubeconfig
-from ...support.kubelet import NODE, Kubelet
+from ...support.kubelet import NODE, Kubelet, Script, all_well, train_on
 from ...support.kubernetes_programs import find_programs
 from ...support.operator_process import OperatorProcess
 from ...support.pages import ROOT, fences
@@ -160,3 +160,19 @@ class Run:
 @pytest.fixture
 def run(cluster: Cluster, namespace: str) -> Run:
     return Run(cluster, namespace)
+
+
+@pytest.fixture
+def training(run: Run, operator: OperatorProcess, kubelet: Kubelet) -> Run:
+    """A run whose training is at work."""
+    kubelet.script = train_on
+    operator.start()
+    run.apply()
+    until(lambda: run.status.get("phase") == "Training", "training", meanwhile=kubelet.tick)
+    return run
+
+
+def finish(run: Run, kubelet: Kubelet, script: Script = all_well) -> Obj:
+    """See a run to its success."""
+    kubelet.script = script
+    return until(lambda: run.is_now("Succeeded", "True"), "end of the run", meanwhile=kubelet.tick)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import threading
 import time
 from collections import Counter
@@ -11,10 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from ...support.audit import WRITES, done, of_operator
 from ...support.cluster import BATCH, Cluster, Obj, until
 from ...support.fault_proxy import FaultProxy
 from ...support.faults import Exchange
-from ...support.kubelet import End, Kubelet, attempt_of, stage_of
+from ...support.kubelet import End, Kubelet, one_crash, run_on
 from ...support.operator_process import OperatorProcess
 from .conftest import SHORT_LEASE, Run
 
@@ -28,30 +28,17 @@ NEWS_LIMIT_S = 60
 def writes(
     cluster: Cluster, namespace: str, *, verbs: tuple[str, ...] = ("create", "delete")
 ) -> Counter[str]:
-    """What the operator of a namespace wrote with success, from the API server's audit log."""
-    found: Counter[str] = Counter()
-    user = f"system:serviceaccount:{namespace}:reflect-operator"
-    for line in cluster.plane.audit_log.read_text().splitlines():
-        entry = json.loads(line)
-        if (
-            entry["user"].get("username") == user
-            and entry["verb"] in verbs
-            and entry["responseStatus"]["code"] < 300
-        ):
-            found[f"{entry['verb']} {entry['objectRef']['resource']}"] += 1
-    return found
+    """What the operator of a namespace did with success."""
+    mine = of_operator(cluster, namespace)
+    return Counter(done(entry) for entry in mine if entry["verb"] in verbs and done(entry))
 
 
 def attempts_to_write(cluster: Cluster, namespace: str) -> list[str]:
     """Requests to change anything but the Lease, whatever came of them."""
-    user = f"system:serviceaccount:{namespace}:reflect-operator"
-    entries = [json.loads(line) for line in cluster.plane.audit_log.read_text().splitlines()]
     return [
         f"{entry['verb']} {entry['objectRef']['resource']} {entry['objectRef'].get('name', '')}"
-        for entry in entries
-        if entry["user"].get("username") == user
-        and entry["verb"] in ("create", "update", "patch", "delete")
-        and entry["objectRef"]["resource"] != "leases"
+        for entry in of_operator(cluster, namespace)
+        if entry["verb"] in WRITES and entry["objectRef"]["resource"] != "leases"
     ]
 
 
@@ -62,11 +49,6 @@ def listed_twice(run: Run, cluster: Cluster) -> None:
         lambda: writes(cluster, run.namespace, verbs=("list",))["list jobs"] >= lists + 2,
         "two lists of everything",
     )
-
-
-def one_crash(pod: Obj) -> End:
-    """The first attempt at training fails."""
-    return End(1, "CUDA error") if (stage_of(pod), attempt_of(pod)) == ("train", 1) else End()
 
 
 def test_killed_over_and_over(
@@ -93,18 +75,46 @@ def test_killed_over_and_over(
     assert (counted["create jobs"], counted["create configmaps"], counted["delete jobs"]) == (6, 6, 0)
 
 
-def test_a_run_that_ended_while_the_operator_was_away(
-    run: Run, operator: OperatorProcess, kubelet: Kubelet
+def test_told_to_stop_in_the_middle_of_a_write_and_away_while_the_job_ends(
+    run: Run, proxy: FaultProxy, kubelet: Kubelet, cluster: Cluster, tmp_path: Path
 ) -> None:
-    kubelet.script = lambda _: None
-    operator.keep_running(*SHORT_LEASE)
-    run.apply()
-    until(lambda: run.status.get("phase") == "Rollout", "rollout", meanwhile=kubelet.tick)
-    operator.kill()
-    kubelet.script = lambda _: End()
-    until(lambda: run.jobs()[0]["status"].get("succeeded"), "end of the Job", meanwhile=kubelet.tick)
-    operator.keep_running(*SHORT_LEASE)
-    until(lambda: run.is_now("Succeeded", "True"), "end of the run", meanwhile=kubelet.tick)
+    """It waits for the answer and does what belongs to it; who comes after it finds all done."""
+    operator = OperatorProcess(cluster, run.namespace, tmp_path / "operator.log", server=proxy.endpoint)
+    carried_out, told = threading.Event(), threading.Event()
+
+    def late(exchange: Exchange) -> None:
+        answer = exchange.forward()
+        carried_out.set()
+        told.wait(NEWS_LIMIT_S)
+        exchange.answer(answer)
+
+    try:
+        proxy.inject(late, method="POST", target="/configmaps")
+        operator.start(*SHORT_LEASE)
+        # What it hears of now comes by its watches: it is all there.
+        until(lambda: "found 0 runs" in operator.log(), "first list")
+        run.apply()
+        assert carried_out.wait(NEWS_LIMIT_S)
+        operator.terminate()
+        until(lambda: "stopping" in operator.log(), "word of the signal")
+        assert operator.exit_code() is None
+        told.set()
+        assert operator.stopped() == 0
+        assert run.job_names() == ["rollout-1"]
+        assert [reason for reason, _ in run.events()] == ["Accepted", "RolloutJobCreated"]
+        until(lambda: run.jobs()[0]["status"].get("succeeded"), "end of the Job", meanwhile=kubelet.tick)
+        operator.start(*SHORT_LEASE)
+        until(lambda: run.is_now("Succeeded", "True"), "end of the run", meanwhile=kubelet.tick)
+        run.told("Succeeded")
+        told_of = Counter(reason for reason, _ in run.events())
+        assert told_of.pop("RolloutJobCreated") == 1
+        made = (" configmaps ", " jobs ")
+        tries = [each for each in attempts_to_write(cluster, run.namespace) if any(map(each.count, made))]
+        assert (len(tries), len(set(tries))) == (10, 10), tries
+    finally:
+        told.set()
+        operator.end()
+        print(operator.log())
 
 
 def test_nothing_is_written_when_nothing_happens(
@@ -122,7 +132,7 @@ def test_a_job_that_a_queue_holds_is_not_written_to(
     run: Run, operator: OperatorProcess, kubelet: Kubelet, cluster: Cluster
 ) -> None:
     """Kueue's hold is lifted by Kueue alone, however often the operator looks at it. The test is Kueue."""
-    kubelet.script = lambda _: None
+    kubelet.script = run_on
     operator.start("--resync-seconds", "1")
     run.apply(metadata__labels={"kueue.x-k8s.io/queue-name": "team-a"})
     until(lambda: run.status.get("phase") == "Rollout", "rollout", meanwhile=kubelet.tick)
@@ -197,7 +207,7 @@ def test_a_leader_that_stops_in_order_lets_go_at_once(
 def test_a_leader_that_slept_does_not_write(
     run: Run, operator: OperatorProcess, second: OperatorProcess, kubelet: Kubelet, cluster: Cluster
 ) -> None:
-    kubelet.script = lambda _: None
+    kubelet.script = run_on
     operator.start(*SHORT_LEASE, "--identity", "first")
     run.apply()
     until(lambda: run.status.get("phase") == "Rollout", "rollout", meanwhile=kubelet.tick)
@@ -218,7 +228,7 @@ def test_a_leader_that_slept_does_not_do_what_has_become_due(
     run: Run, proxy: FaultProxy, kubelet: Kubelet, cluster: Cluster, tmp_path: Path
 ) -> None:
     """Its Lease has gone to another replica, which sleeps, too: all is left for it to do, and it hears of that first."""
-    kubelet.script = lambda _: None
+    kubelet.script = run_on
     first = OperatorProcess(cluster, run.namespace, tmp_path / "first.log", server=proxy.endpoint)
     second, told = first.replica(tmp_path / "second.log"), threading.Event()
 

@@ -13,18 +13,13 @@ import pytest
 
 from ...support.cluster import BATCH, CORE, Cluster, Obj, until
 from ...support.crd import CRDS, install_crd, wait_for_the_collector
-from ...support.kubelet import End, Kubelet, Wait, failed, stage_of
+from ...support.kubelet import End, Kubelet, Wait, failed, stage_of, train_on
 from ...support.operator_process import OperatorProcess
 from ...support.s3_server import ROOT, S3Server
 from .conftest import SHORT_LEASE, Run
 
 CRD = f"{CRDS}/reflectiontrainings.reflection.training"
 FINALIZER = "reflection.training/delete-artifacts"
-
-
-def train_on(pod: Obj) -> End | None:
-    """All goes well, and the training goes on."""
-    return None if stage_of(pod) == "train" else End()
 
 
 def start(run: Run, operator: OperatorProcess, kubelet: Kubelet, **fields: object) -> Run:

@@ -4,25 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from ...support.cluster import BATCH, CORE, Cluster, Obj, until
+from ...support.cluster import BATCH, CORE, Cluster, until
 from ...support.kubelet import End, Kubelet, Wait, run_on, stage_of
 from ...support.operator_process import OperatorProcess
-from .conftest import Run
-
-
-@pytest.fixture
-def training(run: Run, operator: OperatorProcess, kubelet: Kubelet) -> Run:
-    """A run whose training is at work."""
-    kubelet.script = lambda pod: None if stage_of(pod) == "train" else End()
-    operator.start()
-    run.apply()
-    until(lambda: run.status.get("phase") == "Training", "training", meanwhile=kubelet.tick)
-    return run
-
-
-def finish(run: Run, kubelet: Kubelet) -> Obj:
-    kubelet.script = lambda _: End()
-    return until(lambda: run.is_now("Succeeded", "True"), "end of the run", meanwhile=kubelet.tick)
+from .conftest import Run, finish
 
 
 def test_suspend_and_resume(training: Run, kubelet: Kubelet) -> None:
@@ -147,70 +132,6 @@ def test_a_deleted_job_is_created_again(training: Run, cluster: Cluster, kubelet
         meanwhile=kubelet.tick,
     )
     assert again
-    finish(training, kubelet)
-    assert training.status["restarts"] == 0
-
-
-def test_labels_taken_off_a_job_come_back(training: Run, cluster: Cluster, kubelet: Kubelet) -> None:
-    job = next(job for job in training.jobs() if "-train-" in job["metadata"]["name"])
-    path = f"{BATCH}/namespaces/{training.namespace}/jobs/{job['metadata']['name']}"
-    before = job["metadata"]["labels"]
-    # With no label at all the API server would take those of the pods.
-    cluster.patch(path, {"metadata": {"labels": dict.fromkeys(list(before)[1:])}})
-    until(lambda: cluster.get(path)["metadata"].get("labels") == before, "labels", meanwhile=kubelet.tick)
-    assert cluster.get(path)["metadata"]["uid"] == job["metadata"]["uid"]
-    finish(training, kubelet)
-    assert training.status["restarts"] == 0
-
-
-@pytest.mark.parametrize("what", ["some", "all"])
-def test_a_status_that_was_wiped_is_found_again(
-    training: Run, cluster: Cluster, kubelet: Kubelet, what: str
-) -> None:
-    some = ("current", "conditions", "phase", "startTime")
-    wiped = dict.fromkeys(some if what == "some" else training.status)
-    cluster.patch(f"{training.path}/status", {"status": wiped})
-    until(lambda: training.status.get("phase") == "Training", "status", meanwhile=kubelet.tick)
-    assert training.status["current"]["stage"] == "train"
-    assert training.is_now("RolloutsComplete", "True")
-    finish(training, kubelet)
-    assert sorted(training.job_names()) == ["evaluate-1", "report-1", "rollout-1", "train-1", "verify-1"]
-
-
-FORGED: dict[str, Obj] = {
-    "a clean-up": {"current": {"round": 1, "stage": "cleanup", "attempt": 1}},
-    "a phase": {"phase": "Succeeded"},
-    "no stage that there is": {"current": {"stage": "dreaming"}},
-}
-"""What somebody writes into the status of a training that is at work."""
-
-
-@pytest.mark.parametrize("what", FORGED)
-def test_a_stage_that_somebody_has_written_by_hand_is_not_believed(
-    training: Run, cluster: Cluster, kubelet: Kubelet, what: str
-) -> None:
-    answer = cluster.try_to_patch(f"{training.path}/status", {"status": FORGED[what]})
-    if what == "no stage that there is":
-        assert 'status.current.stage: Unsupported value: "dreaming"' in answer["message"]
-    else:
-        assert answer["kind"] == "ReflectionTraining", answer
-        until(lambda: training.status.get("phase") == "Training", "status", meanwhile=kubelet.tick)
-        until(lambda: training.status["current"]["stage"] == "train", "stage", meanwhile=kubelet.tick)
-    finish(training, kubelet)
-    assert sorted(training.job_names()) == ["evaluate-1", "report-1", "rollout-1", "train-1", "verify-1"]
-    assert training.status["restarts"] == 0
-
-
-def test_an_end_that_somebody_has_written_by_hand_is_none(
-    training: Run, cluster: Cluster, kubelet: Kubelet
-) -> None:
-    conditions = [
-        each | ({"status": "True", "reason": "Completed"} if each["type"] == "Succeeded" else {})
-        for each in training.status["conditions"]
-    ]
-    cluster.patch(f"{training.path}/status", {"status": {"conditions": conditions, "phase": "Succeeded"}})
-    until(lambda: training.condition("Succeeded")["status"] == "Unknown", "cure", meanwhile=kubelet.tick)
-    until(lambda: training.status.get("phase") == "Training", "status", meanwhile=kubelet.tick)
     finish(training, kubelet)
     assert training.status["restarts"] == 0
 

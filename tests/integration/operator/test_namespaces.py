@@ -8,17 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from ...support.cluster import CORE, Cluster, Obj, until
-from ...support.kubelet import End, Kubelet, stage_of
+from ...support.cluster import CORE, Cluster, until
+from ...support.kubelet import End, Kubelet, train_on
 from ...support.operator_process import OperatorProcess
 from .conftest import SHORT_LEASE, Run
 
 BINDING = "/apis/rbac.authorization.k8s.io/v1/namespaces/{}/rolebindings"
-
-
-def train_on(pod: Obj) -> End | None:
-    """All goes well, and the training goes on."""
-    return None if stage_of(pod) == "train" else End()
 
 
 @pytest.fixture

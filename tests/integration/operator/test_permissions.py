@@ -5,7 +5,6 @@ The chart's roles are the same ones (tests/integration/install/test_chart.py).
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from contextlib import closing
 from datetime import UTC, datetime
@@ -23,9 +22,10 @@ from reflection_operator.kube.known import read_run
 from reflection_operator.reconcile.decide import decide
 from reflection_operator.reconcile.observed import Observed
 
+from ...support.audit import of_operator
 from ...support.cluster import CORE, Cluster, Obj, until
 from ...support.crd import install_crd
-from ...support.kubelet import End, Kubelet, stage_of
+from ...support.kubelet import End, Kubelet, train_on
 from ...support.kubernetes_programs import find_programs
 from ...support.operator_process import OperatorProcess
 from .conftest import SHORT_LEASE, Run
@@ -38,9 +38,7 @@ Right = tuple[str, ...]
 
 def requests(cluster: Cluster, namespace: str) -> set[tuple[str, str]]:
     """Verb and resource of every request of the operator of a namespace that was allowed."""
-    user = f"system:serviceaccount:{namespace}:reflect-operator"
-    entries = [json.loads(line) for line in cluster.plane.audit_log.read_text().splitlines()]
-    mine = [entry for entry in entries if entry["user"].get("username") == user and "objectRef" in entry]
+    mine = [entry for entry in of_operator(cluster, namespace) if "objectRef" in entry]
     assert [entry for entry in mine if entry["responseStatus"]["code"] == 403] == []
     return {
         (
@@ -65,7 +63,7 @@ def test_it_uses_every_permission_that_it_asks_for_and_no_other(
     cluster: Cluster, run: Run, operator: OperatorProcess, kubelet: Kubelet
 ) -> None:
     """A run in which everything happens: pods refused, two nodes, labels lost, a kill, a suspension, the end, a clean-up."""
-    kubelet.script = lambda pod: None if stage_of(pod) == "train" else End()
+    kubelet.script = train_on
     quota = f"{CORE}/namespaces/{run.namespace}/resourcequotas"
     cluster.create(quota, {"metadata": {"name": "none"}, "spec": {"hard": {"pods": "0"}}})
     run.apply(spec__training={"nodes": 2}, spec__ttlSecondsAfterFinished=0, spec__deletionPolicy="Delete")

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import Counter
 
 from ...support.cluster import CORE, Cluster, Obj, until
-from ...support.kubelet import End, Kubelet, attempt_of, index_of, run_on, stage_of
+from ...support.kubelet import End, Kubelet, Wait, attempt_of, index_of, run_on, stage_of, train_on
 from ...support.operator_process import OperatorProcess
-from .conftest import Run
+from .conftest import Run, finish
 
 
 def of(kubelet: Kubelet, stage: str, attempt: int = 1) -> list[Obj]:
@@ -98,3 +98,50 @@ def test_a_pod_that_is_evicted_by_the_api_is_not_counted_as_a_failure(
     assert (attempt["stage"], attempt["reason"], attempt["counted"]) == ("train", "Disrupted", False)
     assert run.status["restarts"] == 1
     assert [name for name in run.job_names() if name.startswith("train")] == ["train-1", "train-2"]
+
+
+CRASHED = Wait(
+    "CrashLoopBackOff", "back-off 10s restarting failed container=verifier", "verifier",
+    End(3, "Traceback (most recent call last):\nKeyError: 'MODEL'"),
+)  # fmt: skip
+
+
+def starts_of(kubelet: Kubelet, stage: str) -> list[int]:
+    """How often the verifier of each pod was started again."""
+    pods = [pod["status"].get("initContainerStatuses", []) for pod in of(kubelet, stage)]
+    return [status["restartCount"] for statuses in pods for status in statuses]
+
+
+def test_a_verifier_beside_the_stage_that_does_not_start_or_dies(
+    run: Run, operator: OperatorProcess, kubelet: Kubelet
+) -> None:
+    """What keeps it from starting is told of. That it dies later is the kubelet's business, which starts it again."""
+    pull = Wait("ImagePullBackOff", 'Back-off pulling image "judge:typo"', "verifier")
+    kubelet.script = lambda pod: End() if stage_of(pod) == "rollout" else pull
+    operator.start()
+    run.apply(spec__task__verifier={"container": {"image": "judge:typo"}})
+    hindered = until(
+        lambda: run.is_now("Ready", "False", "ImagePullFailed"), "hindrance", meanwhile=kubelet.tick
+    )
+    assert pull.message in hindered["message"]
+    kubelet.script = lambda _: CRASHED
+    hindered = until(
+        lambda: run.is_now("Ready", "False", "PodConfigInvalid"), "crash", meanwhile=kubelet.tick
+    )
+    said = "failed container=verifier; it ended with exit code 3: KeyError: 'MODEL'; correct spec.pods"
+    assert said in hindered["message"]
+    assert run.status["phase"] == "Pending"
+
+    kubelet.script = train_on
+    until(lambda: run.status["phase"] == "Training", "training", meanwhile=kubelet.tick)
+    assert starts_of(kubelet, "verify") == [1]
+    kubelet.script = lambda _: CRASHED
+    until(lambda: starts_of(kubelet, "train") == [1], "crash", meanwhile=kubelet.tick)
+    kubelet.script = train_on
+    kubelet.tick()
+    finish(run, kubelet)
+    assert (starts_of(kubelet, "train"), run.status["restarts"]) == ([1], 0)
+    assert {reason for reason, _ in run.events()} & {"Failed", "AttemptRestarted"} == set()
+    # They were all told to stop in the end, and it is the stages that have spoken.
+    assert run.status["dataset"]["failures"] == 500
+    assert run.condition("Succeeded")["reason"] == "Completed"

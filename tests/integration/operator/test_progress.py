@@ -19,7 +19,7 @@ from reflection_api.contract import MAX_PROGRESS_REPORT, PROGRESS_AUDIENCE
 from reflection_operator.kube.kinds import AUTHORITY, FOR_PROGRESS_IN_CLUSTER, FOR_PROGRESS_IN_OWN_NAMESPACE
 
 from ...support.cluster import CORE, Cluster, Obj, until
-from ...support.kubelet import End, Kubelet, run_on, stage_of
+from ...support.kubelet import Kubelet, run_on, stage_of, train_on
 from ...support.operator_process import OperatorProcess
 from .conftest import SHORT_LEASE, Run
 from .test_permissions import requests
@@ -43,10 +43,6 @@ def operator(cluster: Cluster, namespace: str, tmp_path: Path) -> Iterator[Opera
     yield process
     process.end()
     print(process.log())
-
-
-def training(pod: Obj) -> End | None:
-    return None if stage_of(pod) == "train" else End()
 
 
 class Pod:
@@ -121,7 +117,7 @@ def report(**fields: Any) -> Obj:
 def test_a_training_shows_how_far_it_is(
     run: Run, operator: OperatorProcess, kubelet: Kubelet, cluster: Cluster, tmp_path: Path
 ) -> None:
-    kubelet.script = training
+    kubelet.script = train_on
     operator.keep_running(*SHORT_LEASE)
     run.apply()
     reporter = Pod(cluster, run, kubelet, "train", tmp_path).reporter()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +13,20 @@ from reflection_api.reasons import MEANINGS, Fault, Reason
 from reflection_operator.kube.api import FIELD_MANAGER
 
 from ...support.cluster import Cluster, Obj, until
-from ...support.kubelet import FAILED_MOUNT, End, Kubelet, Script, Wait, attempt_of, failed, run_on, stage_of
+from ...support.kubelet import (
+    FAILED_MOUNT,
+    End,
+    Kubelet,
+    Script,
+    Wait,
+    attempt_of,
+    failed,
+    run_on,
+    stage_of,
+    train_on,
+)
 from ...support.operator_process import OperatorProcess
-from .conftest import Run
+from .conftest import Run, finish
 
 STAGES = ("rollout", "verify", "train", "evaluate", "report")
 
@@ -30,10 +43,25 @@ def test_what_the_operator_writes_is_known_to_be_its_own(
     assert FIELD_MANAGER in {each["manager"] for each in job["metadata"]["managedFields"]}
 
 
+def waits(cluster: Cluster, run: Run) -> subprocess.Popen[str]:
+    """A kubectl that waits for the success of a run, from now on."""
+    which = ("-n", run.namespace, f"rt/{run.name}", "--timeout=60s")
+    started = cluster.start_kubectl("wait", "--for=condition=Succeeded", *which, "-v=6")
+    assert started.stderr is not None
+    assert any("watch=true" in line for line in started.stderr), "it ended before it watched anything"
+    return started
+
+
 def test_a_run_succeeds(run: Run, operator: OperatorProcess, kubelet: Kubelet, cluster: Cluster) -> None:
+    kubelet.script = train_on
     operator.start()
     run.apply()
-    until(lambda: run.is_now("Succeeded", "True"), "end of the run", meanwhile=kubelet.tick)
+    until(lambda: run.status.get("phase") == "Training", "training", meanwhile=kubelet.tick)
+    with waits(cluster, run) as waiting:
+        assert waiting.poll() is None
+        finish(run, kubelet)
+        words, _ = waiting.communicate(timeout=60)
+    assert (waiting.returncode, words.split("/")[-1]) == (0, "countdown condition met\n")
 
     assert sorted(run.job_names()) == sorted(f"{stage}-1" for stage in STAGES)
     status = run.status
@@ -51,10 +79,10 @@ def test_a_run_succeeds(run: Run, operator: OperatorProcess, kubelet: Kubelet, c
         "TrainingStarted", "TrainingComplete", "EvaluationJobCreated", "EvaluationComplete", "ReportJobCreated",
         "ReportWritten", "Succeeded",
     ]  # fmt: skip
-    waited = cluster.kubectl(
+    later = cluster.kubectl(
         "wait", "-n", run.namespace, "--for=condition=Succeeded", "rt/countdown", "--timeout=5s"
     )
-    assert waited.returncode == 0, waited.stderr
+    assert later.returncode == 0, later.stderr
     assert operator.stop() == 0
 
 
@@ -89,7 +117,7 @@ FAILURES: list[tuple[str, dict[str, Any], Any, str]] = [
     ("DatasetMismatch", {}, at("train", 78, "DatasetMismatch", "model.sha256"), "model.sha256"),
     ("ArtifactCorrupt", {}, at("train", 65, "ArtifactCorrupt", "no complete dataset"), "no complete dataset"),
     ("PolicyStale", {}, at("train", 70, "PolicyStale", "the generator is behind"), "the generator is behind"),
-    ("GateFailed", {"spec__evaluation": {"gates": {"minGain": 0.5}}}, End(), "minGain is 0.5"),
+    ("GateFailed", {"spec__evaluation": {"gates": {"minGain": 0.5}}}, End(), "gained +0.200, and ... minGain is 0.5"),
     (
         "MaxRestartsReached",
         {"spec__failurePolicy": {"maxRestarts": 0}},
@@ -110,7 +138,7 @@ FAILURES: list[tuple[str, dict[str, Any], Any, str]] = [
     ),
     (
         "PendingDeadlineExceeded",
-        {"spec__pendingDeadlineSeconds": 1},
+        {"spec__pendingDeadlineSeconds": 3},
         Wait("ErrImagePull", "manifest unknown"),
         "ErrImagePull manifest unknown",
     ),
@@ -179,8 +207,9 @@ def test_a_last_attempt_fails(
     ("reason", "fields", "act", "words"), FAILURES, ids=[f"{case[0]}-{n}" for n, case in enumerate(FAILURES)]
 )
 def test_a_run_fails(
-    run: Run, operator: OperatorProcess, kubelet: Kubelet, reason: str, fields: Obj, act: Any, words: str
-) -> None:
+    run: Run, operator: OperatorProcess, kubelet: Kubelet, cluster: Cluster,
+    reason: str, fields: Obj, act: Any, words: str,
+) -> None:  # fmt: skip
     kubelet.script = act if callable(act) else lambda _: act
     operator.start()
     run.apply(**fields)
@@ -197,6 +226,14 @@ def test_a_run_fails(
         "stillness",
         meanwhile=kubelet.tick,
     )
+    # Where its status is lost, its Jobs tell how it ended. They do not know how long it took: a deadline begins anew.
+    jobs = [job["metadata"]["uid"] for job in run.jobs()]
+    cluster.patch(f"{run.path}/status", {"status": dict.fromkeys(run.status)})
+    again = until(lambda: run.is_now("Succeeded", "False"), "end again", meanwhile=kubelet.tick)
+    assert again["reason"] == reason
+    if "Deadline" not in reason:
+        assert again["message"] == end["message"]
+        assert [job["metadata"]["uid"] for job in run.jobs()] == jobs
 
 
 def test_a_report_that_cannot_be_written_does_not_undo_a_success(
@@ -249,6 +286,11 @@ def test_a_crash_is_tried_again_and_a_disruption_is_not_counted(
     assert "CUDA error" in status["attempts"][0]["message"]
     restarted = [message for reason, message in run.events() if reason == "AttemptRestarted"]
     assert ["restart 1 of 3" in restarted[0], "not counted as a restart" in restarted[1]] == [True, True]
+    restarts = partial(operator.metric, "reflect_restarts_total", stage="train")
+    assert [restarts(reason=reason) for reason in ("TrainerCrashed", "Disrupted")] == [1, 1]
+    assert operator.metric("reflect_stage_seconds_count", stage="train") == 1
+    # Two waits of ten seconds.
+    assert operator.metric("reflect_stage_seconds_sum", stage="train") >= 20
 
 
 @pytest.mark.parametrize(("reason", "act"), HINDRANCES, ids=[case[0] for case in HINDRANCES])

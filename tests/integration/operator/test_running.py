@@ -5,43 +5,82 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import threading
 import time
+from functools import partial
 from pathlib import Path
+
+from reflection_api.stages import RUN_STAGES
 
 from ...support.cluster import CORE, Cluster, until
 from ...support.crd import CRDS, install_crd
 from ...support.fault_proxy import FaultProxy
+from ...support.faults import Exchange, refused_by_api
 from ...support.kubelet import End, Kubelet, Wait, run_on
 from ...support.operator_process import OperatorProcess
-from .conftest import Run
+from .conftest import Run, finish
 
+ERRORS = ("api", "connection", "refused", "bug")
+GUARD_S = 60
 DEAD_S = 4
 """A watch of which nothing is heard for so long is taken for dead."""
 
 
 def test_health_readiness_and_metrics(
-    run: Run, operator: OperatorProcess, kubelet: Kubelet, cluster: Cluster
+    run: Run, cluster: Cluster, proxy: FaultProxy, kubelet: Kubelet, tmp_path: Path
 ) -> None:
-    kubelet.script = run_on
-    operator.start()
-    run.apply()
-    until(lambda: run.status.get("phase") == "Rollout", "rollout", meanwhile=kubelet.tick)
-    assert until(lambda: operator.probe("/readyz").is_success, "readiness")
-    assert operator.probe("/healthz").text == "ok\n"
-    # The operator counts a write when it has heard of its success, a moment after the API server shows it.
-    metrics = until(
-        lambda: (
-            'reflect_trainings{phase="Rollout"} 1.0' in (text := operator.probe("/metrics").text) and text
-        ),
-        "phase in the metrics",
-    )
-    assert "reflect_leader 1.0" in metrics
-    assert 'reflect_api_requests_total{code="201",kind="jobs",verb="create"} 1.0' in metrics
-    assert "countdown" not in metrics
-    kubelet.script = lambda _: End()
-    until(lambda: run.is_now("Succeeded", "True"), "end of the run", meanwhile=kubelet.tick)
-    metrics = operator.probe("/metrics").text
-    assert 'reflect_stage_seconds_count{stage="train"} 1.0' in metrics
+    """One worker, whose first write is refused and whose first Job takes its time, while two other runs wait."""
+    operator = OperatorProcess(cluster, run.namespace, tmp_path / "operator.log", server=proxy.endpoint)
+    asked, told = threading.Event(), threading.Event()
+
+    def late(exchange: Exchange) -> None:
+        asked.set()
+        told.wait(GUARD_S)
+        exchange.answer(exchange.forward())
+
+    try:
+        proxy.inject(refused_by_api(500, "InternalError"), method="PUT", target="/status")
+        proxy.inject(late, method="POST", target="/jobs")
+        began = time.monotonic()
+        operator.start("--workers", "1")
+        kubelet.script = run_on
+        run.apply()
+        assert asked.wait(GUARD_S)
+        since = time.monotonic()
+        for name in ("second", "third"):
+            Run(cluster, run.namespace, name).apply(spec__suspend=True)
+        until(lambda: operator.metric("reflect_queue_depth") == 2, "queue")
+        assert operator.metric("reflect_reconcile_seconds_count") == 1, "the look that failed"
+        held = time.monotonic() - since
+        told.set()
+        until(lambda: run.status.get("phase") == "Rollout", "rollout", meanwhile=kubelet.tick)
+        # The operator counts a write when it has heard of its success, a moment after the API server shows it.
+        trainings = partial(operator.metric, "reflect_trainings")
+        until(lambda: (trainings(phase="Rollout"), trainings(phase="Suspended")) == (1, 2), "phases")
+        until(lambda: operator.metric("reflect_queue_depth") == 0, "end of the queue")
+        looks, errors = operator.metric("reflect_reconcile_seconds_count"), "reflect_reconcile_errors_total"
+        assert looks >= 4
+        assert held <= operator.metric("reflect_reconcile_seconds_sum") < time.monotonic() - began
+        assert [operator.metric(errors, kind=kind) for kind in ERRORS] == [1, 0, 0, 0]
+        requests = partial(operator.metric, "reflect_api_requests_total")
+        assert requests(verb="update", kind="reflectiontrainings/status", code="500") == 1
+        assert requests(verb="create", kind="jobs", code="201") == 1
+        assert until(lambda: operator.probe("/readyz").is_success, "readiness")
+        assert operator.probe("/healthz").text == "ok\n"
+        assert operator.metric("reflect_leader") == 1
+        assert "countdown" not in operator.probe("/metrics").text
+
+        finish(run, kubelet)
+        until(lambda: trainings(phase="Succeeded") == 1, "phase")
+        assert requests(verb="create", kind="jobs", code="201") == 5
+        ends = [operator.metric("reflect_stage_seconds_count", stage=stage) for stage in RUN_STAGES]
+        assert ends == [1] * 5
+        assert operator.metric("reflect_reconcile_seconds_count") > looks
+        assert [operator.metric(errors, kind=kind) for kind in ERRORS] == [1, 0, 0, 0]
+    finally:
+        told.set()
+        operator.end()
+        print(operator.log())
 
 
 def test_a_dead_watch_is_a_reason_to_be_restarted_and_a_live_one_is_none(

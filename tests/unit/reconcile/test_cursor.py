@@ -30,10 +30,23 @@ def test_positions_are_ordered_as_a_run_goes():
 @pytest.mark.parametrize("shown", STEPS)
 def test_the_greater_of_status_and_jobs_wins(remembered, shown):
     status = status_at(remembered[1], remembered[2], round_number=remembered[0])
-    newest = job(shown[1], shown[2], round_number=shown[0])
+    newest = complete(shown[1], shown[2], round_number=shown[0])
     here = locate(look(resource(rounds=2), [newest]), status)
     found = here.cursor.round, here.cursor.stage, here.cursor.attempt
     assert found == max(remembered, shown, key=STEPS.index)
+
+
+@pytest.mark.parametrize("remembered", STEPS)
+@pytest.mark.parametrize("at_work", STEPS)
+def test_a_status_that_is_ahead_of_a_stage_at_work_is_not_believed(remembered, at_work):
+    status = status_at(remembered[1], remembered[2], round_number=remembered[0])
+    newest = job(at_work[1], at_work[2], round_number=at_work[0], restarts=at_work[2] - 1)
+    here = locate(look(resource(rounds=2), [newest]), status)
+    found = here.cursor.round, here.cursor.stage, here.cursor.attempt
+    same_stage = remembered[:2] == at_work[:2]
+    assert found == (max(remembered, at_work) if same_stage else at_work)
+    if found == at_work:
+        assert (here.job, here.superseded) == (newest, ())
 
 
 @pytest.mark.parametrize(
@@ -61,6 +74,11 @@ def test_the_start_of_a_stage_survives_a_stale_status():
 def test_a_job_beyond_the_last_round_is_not_ours():
     here = locate(look(resource(rounds=1), [job(Stage.ROLLOUT, round_number=2)]), ReflectionTrainingStatus())
     assert here.cursor.round == 1
+
+
+def test_a_round_beyond_the_last_is_not_believed():
+    here = locate(look(resource(rounds=1), [complete(Stage.TRAIN)]), status_at(Stage.ROLLOUT, round_number=2))
+    assert (here.cursor.round, here.cursor.stage) == (1, Stage.TRAIN)
 
 
 def test_pods_of_a_deleted_namesake_are_not_the_jobs_pods():

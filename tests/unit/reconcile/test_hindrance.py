@@ -3,14 +3,29 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 from reflection_api.conditions import ConditionType
 from reflection_api.stages import Stage
 from reflection_api.status import Phase
-from reflection_operator.reconcile.observed import PodPhase, Waiting
+from reflection_operator.children.labels import UID_LABEL
+from reflection_operator.reconcile.observed import PodPhase, Terminated, Waiting
 
-from .builders import crashed, decided, job, pod, resource, said_of, status_at, status_of, told, truth
+from .builders import (
+    UID,
+    after,
+    crashed,
+    decided,
+    job,
+    pod,
+    resource,
+    said_of,
+    status_at,
+    status_of,
+    told,
+    truth,
+)
 
 ROLLOUT = job(Stage.ROLLOUT, completions=2)
 NO_NODE = {
@@ -36,6 +51,10 @@ def hindered(**fields):
         ({"waiting": Waiting("CreateContainerConfigError", "container has runAsNonRoot")}, "PodConfigInvalid",
          "container has runAsNonRoot; correct spec.pods"),
         ({"waiting": Waiting("CrashLoopBackOff", "back-off 10s")}, "PodConfigInvalid", "CrashLoopBackOff"),
+        ({"waiting": Waiting("CrashLoopBackOff", "back-off 10s", Terminated(3, "Error", "Traceback\nKeyError: 'PORT'"))},
+         "PodConfigInvalid", "CrashLoopBackOff back-off 10s; it ended with exit code 3: KeyError: 'PORT'; correct"),
+        ({"waiting": Waiting("CrashLoopBackOff", "back-off 10s", Terminated(137, "OOMKilled"))}, "PodConfigInvalid",
+         "back-off 10s; it was killed for using too much memory (exit 137, out of memory); correct"),
         ({"mounts_refused": 'MountVolume.SetUp failed for volume "reflect-ca" : secret "minio-ca" not found'}, "SecretNotFound",
          'on node node-1 gets no volume: MountVolume.SetUp failed for volume "reflect-ca" : secret "minio-ca" not found; c'),
         ({"mounts_refused": 'MountVolume.SetUp failed for volume "reflect-ca" : references non-existent secret key: ca.crt'},
@@ -101,3 +120,24 @@ def test_pods_that_are_merely_slow_to_start():
     ready = said_of(decision, ConditionType.READY)
     assert (ready.status, ready.reason) == ("True", "Pending")
     assert status_of(decision).phase is Phase.PENDING
+
+
+def test_pods_at_work_that_lost_their_labels_are_told_of():
+    """They are seen by nobody but their Job, whose end the run goes on with."""
+    training = job(Stage.TRAIN, completions=2, active=2, started_at=after(60))
+    run, seen = resource(status_at(Stage.TRAIN)), [pod(training)]
+    early = decided(run, [training], seen, at=66)
+    assert said_of(early, ConditionType.READY).reason == "Pending"
+    assert early.look_again == timedelta(seconds=4)
+    decision = decided(run, [training], seen, at=70)
+    ready = said_of(decision, ConditionType.READY)
+    assert (ready.status, ready.reason, status_of(decision).phase) == ("True", "Progressing", Phase.TRAINING)
+    assert f"Job {training.name} has 1 pod at work without the labels by which pods of a run" in ready.message
+    assert (
+        f"`kubectl label pods -n ml -l batch.kubernetes.io/job-name={training.name} {UID_LABEL}={UID}`"
+        in ready.message
+    )
+    assert decision.look_again == timedelta(minutes=5)
+    assert (decision.create, decision.delete, decision.events) == ((), (), ())
+    both = [*seen, pod(training, 1)]
+    assert "labels" not in said_of(decided(run, [training], both, at=70), ConditionType.READY).message

@@ -174,6 +174,9 @@ def test_a_running_pod():
         ({"containerStatuses": [container(waiting={"reason": "PodInitializing"})],
           "initContainerStatuses": [container("verifier", waiting={"reason": "CrashLoopBackOff"})]}, "waiting",
          Waiting("CrashLoopBackOff")),
+        ({"initContainerStatuses": [container("verifier", waiting={"reason": "CrashLoopBackOff", "message": "back-off 10s"})
+                                    | {"lastState": {"terminated": ENDED}}]}, "waiting",
+         Waiting("CrashLoopBackOff", "back-off 10s", Terminated(137, "OOMKilled", "last words", after(60)))),
         ({"containerStatuses": [container(waiting={"reason": "ContainerCreating"})]}, "waiting", None),
         ({"conditions": [{"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "0/3 nodes"}]},
          "unschedulable", "0/3 nodes"),
