@@ -77,10 +77,10 @@ def docs() -> bool:
 
 
 def tests() -> bool:
-    """Unit and integration tests, four files at a time; pytest lists what it left out, and what took longest."""
+    """Unit and integration tests, three files at a time; pytest lists what it left out, and what took longest."""
     # In the order of tests/support/file_order.py; a file's tests share what they set up.
-    # Four on two cores: many tests wait, for an outage to end, a deadline or an answer.
-    lanes = ("-n", "4", "--dist", "loadfile", "--no-loadscope-reorder")
+    # Three on two cores: many tests wait, for an outage to end, a deadline or an answer.
+    lanes = ("-n", "3", "--dist", "loadfile", "--no-loadscope-reorder")
     return _passes(BIN / "python", "-m", "pytest", *lanes, "--durations=40", "--durations-min=10")
 
 

@@ -24,6 +24,8 @@ def prepare(*unused: str) -> None:
     # Imports make very many objects, of which hardly any dies: looking for those takes a quarter of the time.
     gc.set_threshold(_COLLECT_AFTER, 20, 50)
     modules: dict[str, Any] = sys.modules
+    if "transformers" in modules:
+        return  # it has looked for them, and imports them wherever it found them
     for name in (*_UNUSED, *unused):
         modules.setdefault(name, None)
 
