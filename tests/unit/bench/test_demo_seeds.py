@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import Any, get_args
 
+import _records
 import demo_seeds
 import pytest
 from reflection_api.evaluation import Contrast, EvaluationResult, PairedComparison
+
+PAGE = _records.ROOT / "docs/results/demo-seeds.md"
 
 
 def result(seed: int, change: float, *, failures: str = "a") -> dict[str, Any]:
@@ -32,6 +35,18 @@ def test_the_interval_is_students() -> None:
     figure = summary(0.4, 0.5, 0.6)["details"]["figures"]["first try"]
     assert figure["change"] == pytest.approx(0.5)
     assert figure["interval"] == pytest.approx([0.5 - 0.24844, 0.5 + 0.24844], abs=1e-4)
+
+
+def test_the_committed_page_has_every_figure_and_every_aim_and_meets_them() -> None:
+    record = summary(0.4, 0.5, 0.6)
+    expected, page = demo_seeds.page(record), PAGE.read_text()
+    assert rows(page) == rows(expected)
+    assert page.count("| yes |") == len(record["metrics"])
+
+
+def rows(page: str) -> list[str]:
+    """What stands first in each line of a table."""
+    return [line.split("|")[1].strip() for line in page.splitlines() if line.startswith("|")]
 
 
 def test_aims_are_met_or_not() -> None:
