@@ -63,9 +63,10 @@ def write_page(file: Path, text: str) -> None:
 def machine() -> dict[str, Any]:
     """Where the figures were measured."""
     lines = Path("/proc/cpuinfo").read_text().splitlines()
-    model = next(
-        (line.split(":", 1)[1].strip() for line in lines if "model name" in line), platform.processor()
-    )
+    said = {name.strip(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
+    model = said.get("model name") or platform.processor()
+    if "model" in said:  # a virtual machine's name often is the same for years of processors
+        model += f" (family {said.get('cpu family')}, model {said['model']})"
     commit = subprocess.run(
         ["git", "rev-parse", "--short", "HEAD"],  # noqa: S607 - whichever git the reader has
         cwd=ROOT,

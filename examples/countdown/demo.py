@@ -50,7 +50,7 @@ def main() -> int:
     workdir: Path = arguments.workdir.resolve()
     print(
         "reflect-operator demo: a 0.7M-parameter model learns to reflect on wrong Countdown answers "
-        "(3 to 10 minutes on 2 cores)",
+        "(2 to 10 minutes on 2 cores)",
         flush=True,
     )
     code, used = run(workdir, arguments.seed, arguments.set)

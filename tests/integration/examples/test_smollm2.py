@@ -32,8 +32,6 @@ def test_it_ends_with_a_model_and_its_failures(model: Path, tmp_path: Path) -> N
         "spec.storage.uri": storage.as_uri(),
         "spec.evaluation.attemptsPerPrompt": 1,
         "spec.training.failuresPerStep": 1,
-        # Half of the groups are dead, or more: without others in their places both steps may well have nothing to learn from.
-        "spec.training.method.deadGroups": "refill",
     }
     sets = [word for path, value in changes.items() for word in ("--set", f"{path}={value}")]
     command = [

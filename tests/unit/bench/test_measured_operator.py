@@ -15,10 +15,10 @@ import json, select
 from busy import deep, work
 work()
 deep.work()
-json.loads("[" + ",".join("1" * 50000) + "]")
+json.loads("[" + ",".join("1" * 500000) + "]")
 select.epoll().poll(0.05)
 """
-WORK = "def work():\n    for n in range(100_000):\n        n * n\n"
+WORK = "def work():\n    for n in range(2_000_000):\n        n * n\n"
 
 
 @pytest.fixture

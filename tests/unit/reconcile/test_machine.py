@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from datetime import timedelta
 
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
@@ -82,6 +83,8 @@ class Machine(RuleBasedStateMachine):
             self.check_input(attempt)
         self.check_terminal()
         self.look_again = decision.look_again or timedelta(0)
+        if seen.fresh and self.cluster.resource.status and len(self.alive()) <= 1:
+            self.stale = self.wiped = False  # what was lost or done too late is made up for
 
     @rule()
     def look_when_it_is_time(self):
@@ -261,10 +264,12 @@ class Machine(RuleBasedStateMachine):
         assert not live or max(live.values()) == 1, f"side by side: {live}"
         if self.stale:
             return
-        alive = {job.uid for job in self.cluster.live_jobs()} | {
-            pod.job_uid for pod in self.cluster.unended_pods()
-        }
-        assert len(alive) <= 1, f"side by side: {alive}"
+        assert len(self.alive()) <= 1, f"side by side: {self.alive()}"
+
+    def alive(self):
+        """The Jobs that are at work or have a pod that is."""
+        jobs = {job.uid for job in self.cluster.live_jobs()}
+        return jobs | {pod.job_uid for pod in self.cluster.unended_pods()}
 
     def teardown(self) -> None:
         if not hasattr(self, "cluster"):
@@ -304,9 +309,29 @@ Machine.TestCase.settings = settings(
 TestMachine = Machine.TestCase
 
 
-def test_a_run_without_faults_takes_few_looks():
+def cluster_of_two_rounds():
     run = resource(rounds=2, rollout={"workers": 2}, training={"nodes": 2})
-    cluster = Cluster(run, queue=False, metrics={Stage.VERIFY: {"attempts": 8.0, "failures": 5.0}})
+    return Cluster(run, queue=False, metrics={Stage.VERIFY: {"attempts": 8.0, "failures": 5.0}})
+
+
+@pytest.mark.parametrize("age", [1, 2, 5, 30])
+def test_old_lists_of_jobs_and_pods_make_no_second_job(age):
+    """At every step of a run; the status is not old, and knows what they do not."""
+    cluster = cluster_of_two_rounds()
+    while not (cluster.resource.status and has_ended(cluster.resource.status.conditions)):
+        step(cluster)
+        jobs = set(cluster.jobs)
+        for ages in ((age, age), (age, 0)):
+            seen = cluster.look(*ages, 0)
+            cluster.act(seen, decide(seen.run), until=4)
+            assert set(cluster.jobs) == jobs
+            assert len(cluster.live_jobs()) <= 1
+        work(cluster)
+    assert is_true(cluster.resource.status.conditions, ConditionType.SUCCEEDED)
+
+
+def test_a_run_without_faults_takes_few_looks():
+    cluster = cluster_of_two_rounds()
     looks = 0
     while not (cluster.resource.status and has_ended(cluster.resource.status.conditions)):
         step(cluster)
