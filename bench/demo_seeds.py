@@ -106,7 +106,7 @@ def page(record: dict[str, Any]) -> str:
         "",
         made_by("python bench/demo_seeds.py --page docs/results/demo-seeds.md"),
         f"Seeds {', '.join(map(str, details['seeds']))} of the training; all share the base model and the failures.",
-        "Nothing else was running. Other processors add up in another order and end beside these figures, by some thousandths; how",
+        "Nothing else was running. Other processors add up in another order and end some thousandths beside these figures; how",
         "long the demo takes on a slower machine stands on [the page of the benchmarks](benchmarks.md).",
         "",
         "## Held-out questions",
