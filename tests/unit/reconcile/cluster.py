@@ -26,10 +26,11 @@ from .builders import T0, said
 
 @dataclass(frozen=True)
 class Seen:
-    """What one look saw, and which version of the resource it saw."""
+    """What one look saw, and which versions of the resource and of the Jobs it saw."""
 
     run: Observed
     version: int
+    jobs_version: int
     fresh: bool
 
 
@@ -67,7 +68,8 @@ class Cluster:
             progress=None,
             now=self.now,
         )
-        return Seen(seen, version, fresh=not (jobs_age or pods_age or resource_age))
+        jobs_version = max(0, len(self._old_jobs) - 1 - jobs_age)
+        return Seen(seen, version, jobs_version, fresh=not (jobs_age or pods_age or resource_age))
 
     def write_status(self, status: ReflectionTrainingStatus | None) -> None:
         self.resources.append(self.resource.model_copy(update={"status": status}))

@@ -62,7 +62,8 @@ class Machine(RuleBasedStateMachine):
             Stage.EVALUATE: {"gain": 0.3, "firstTryChange": 0.0},
         }
         self.cluster = Cluster(run, queue=queue, metrics=metrics)
-        self.stale = self.wiped = False
+        self.stale = self.wiped = self.went_back = False
+        self.newest_seen = 0
         self.look_again = timedelta(0)
         self.ended = None
         # So that faults meet the later stages as often as the first.
@@ -77,14 +78,17 @@ class Machine(RuleBasedStateMachine):
         decision = decide(seen.run)
         self.check_decision(seen, decision)
         others = [*self.cluster.live_jobs(), *self.cluster.unended_pods()]
+        back = seen.jobs_version < self.newest_seen
+        self.newest_seen = max(self.newest_seen, seen.jobs_version)
         for attempt in self.cluster.act(seen, decision, until=until):
             self.stale = self.stale or not seen.fresh
+            self.went_back = self.went_back or back
             assert not (seen.fresh and others), f"{attempt} was created beside {others}"
             self.check_input(attempt)
         self.check_terminal()
         self.look_again = decision.look_again or timedelta(0)
         if seen.fresh and self.cluster.resource.status and len(self.alive()) <= 1:
-            self.stale = self.wiped = False  # what was lost or done too late is made up for
+            self.stale = self.wiped = self.went_back = False  # what was lost or done too late is made up for
 
     @rule()
     def look_when_it_is_time(self):
@@ -256,9 +260,11 @@ class Machine(RuleBasedStateMachine):
     def one_attempt_at_a_time(self):
         """Never two live Jobs for one stage; and never two attempts of anything that fresh looks created.
 
-        Where the status is lost and the Jobs are read late, nothing is left that knows of the attempt at work.
+        Where the status is lost and the Jobs are read late, nothing is left that knows of the attempt at work. And where an
+        attempt was given up and its Job is not deleted yet, who sees the Jobs as they were before an earlier look takes it for
+        gone: no look of the operator goes back, and the first of a new process reads what is.
         """
-        if not hasattr(self, "cluster") or (self.stale and self.wiped):
+        if not hasattr(self, "cluster") or (self.stale and (self.wiped or self.went_back)):
             return
         live = Counter((job.round, job.stage) for job in self.cluster.live_jobs())
         assert not live or max(live.values()) == 1, f"side by side: {live}"
