@@ -10,6 +10,7 @@ from .tiny_model import save_tiny_model
 CODE = """
 from pathlib import Path
 
+import scipy.linalg  # as some models do, and no stage of ours
 from transformers import LlamaConfig, LlamaForCausalLM
 
 Path({ran!r}).touch()

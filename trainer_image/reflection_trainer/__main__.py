@@ -51,8 +51,6 @@ def _lazily(stage: Stage) -> StageFunction:
     return run
 
 
-if __name__ == "__mp_main__":  # one of several processes that vLLM computes a model with
-    prepare()
 if __name__ == "__main__":
     prepare()
     signal.signal(signal.SIGTERM, _leave)

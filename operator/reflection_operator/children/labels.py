@@ -15,6 +15,9 @@ ROUND_LABEL = f"{GROUP}/round"
 STAGE_LABEL = f"{GROUP}/stage"
 ATTEMPT_LABEL = f"{GROUP}/attempt"
 
+JOB_NAME_LABEL = "batch.kubernetes.io/job-name"
+"""Kubernetes' own, on the pods of a Job."""
+
 RESTARTS_ANNOTATION = f"{GROUP}/restarts"
 """On a Job: attempts at its stage that failed before it and count towards maxRestarts."""
 

@@ -11,7 +11,6 @@ Exit codes: 0 done, 1 failed or invalid (`typer.Exit(FAILED)`), 2 wrong command 
 
 from __future__ import annotations
 
-import gc
 from importlib import import_module
 from importlib.metadata import version
 from typing import Annotated, Any
@@ -38,7 +37,6 @@ COMMANDS = {
     "resume": "Let a suspended run on a cluster go on.",
     "crd": "Print the CustomResourceDefinition.",
 }
-_COLLECT_AFTER = 50_000
 
 
 class _LazyCommands(TyperGroup):
@@ -61,8 +59,6 @@ class _LazyCommands(TyperGroup):
 
     def invoke(self, ctx: Any) -> Any:
         """Ctrl-C ends a command without a traceback; what it had to say about that, it has said."""
-        # What a command imports makes very many objects, of which hardly any dies: to look for those takes time.
-        gc.set_threshold(_COLLECT_AFTER, 20, 50)
         try:
             return super().invoke(ctx)
         except KeyboardInterrupt:

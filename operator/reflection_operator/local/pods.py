@@ -25,7 +25,7 @@ from reflection_api.contract import (
 )
 
 from ..children.environment import CA_VARIABLE
-from ..children.labels import STAGE_CONTAINER
+from ..children.labels import JOB_NAME_LABEL, STAGE_CONTAINER
 from .processes import MARK
 
 _OF_THE_SHELL = (
@@ -131,7 +131,7 @@ def pod_object(
             "namespace": job["metadata"]["namespace"],
             "labels": {
                 **template["metadata"]["labels"],
-                "batch.kubernetes.io/job-name": job["metadata"]["name"],
+                JOB_NAME_LABEL: job["metadata"]["name"],
             },
             "annotations": {"batch.kubernetes.io/job-completion-index": str(index)},
             "creationTimestamp": started,

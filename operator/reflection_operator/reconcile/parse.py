@@ -12,11 +12,17 @@ from typing import Any
 from reflection_api.spec.fields import MAX_INT32
 from reflection_api.stages import Stage
 
-from ..children.labels import ATTEMPT_LABEL, RESTARTS_ANNOTATION, ROUND_LABEL, STAGE_CONTAINER, STAGE_LABEL
+from ..children.labels import (
+    ATTEMPT_LABEL,
+    JOB_NAME_LABEL,
+    RESTARTS_ANNOTATION,
+    ROUND_LABEL,
+    STAGE_CONTAINER,
+    STAGE_LABEL,
+)
 from . import raw
 from .observed import JobState, ObservedJob, ObservedPod, PodPhase, Terminated, Waiting
 
-JOB_NAME_LABEL = "batch.kubernetes.io/job-name"
 _INDEX = "batch.kubernetes.io/job-completion-index"
 _MAX_ROUND = 10
 _MAX_ATTEMPT = 1_000_000

@@ -8,11 +8,10 @@ from datetime import timedelta
 from reflection_api.reasons import MEANINGS, Reason
 from reflection_api.stages import Stage
 
-from ..children.labels import UID_LABEL
+from ..children.labels import JOB_NAME_LABEL, UID_LABEL
 from .cursor import Here, job_name
 from .hindrance import blocking
 from .observed import PODS_LAG, Observed
-from .parse import JOB_NAME_LABEL
 from .restart import time_to_retry
 from .suspend import is_suspended
 from .text import many, one_line, sentence

@@ -45,7 +45,7 @@ def test_what_the_operator_writes_is_known_to_be_its_own(
 
 def waits(cluster: Cluster, run: Run) -> subprocess.Popen[str]:
     """A kubectl that waits for the success of a run, from now on."""
-    which = ("-n", run.namespace, f"rt/{run.name}", "--timeout=60s")
+    which = ("-n", run.namespace, f"rt/{run.name}", "--timeout=180s")
     started = cluster.start_kubectl("wait", "--for=condition=Succeeded", *which, "-v=6")
     assert started.stderr is not None
     assert any("watch=true" in line for line in started.stderr), "it ended before it watched anything"
@@ -60,7 +60,7 @@ def test_a_run_succeeds(run: Run, operator: OperatorProcess, kubelet: Kubelet, c
     with waits(cluster, run) as waiting:
         assert waiting.poll() is None
         finish(run, kubelet)
-        words, _ = waiting.communicate(timeout=60)
+        words, _ = waiting.communicate(timeout=180)
     assert (waiting.returncode, words.split("/")[-1]) == (0, "countdown condition met\n")
 
     assert sorted(run.job_names()) == sorted(f"{stage}-1" for stage in STAGES)

@@ -20,7 +20,7 @@ leave(CODE)
 HIDDEN = """
 import importlib.util
 from reflection_trainer.startup import prepare, unprepare
-def there(): return importlib.util.find_spec("sklearn") is not None
+def there(): return {importlib.util.find_spec(name) is not None for name in ("chardet", "scipy", "sklearn")}
 prepare()
 print(there(), end=" ")
 unprepare()
@@ -44,7 +44,7 @@ def test_threads_and_whatever_waits_for_the_end_come_first(code: str, exit_code:
 
 def test_what_is_hidden_can_be_had_again() -> None:
     done = ran(HIDDEN)
-    assert (done.returncode, done.stdout) == (0, "False True\n"), done.stderr
+    assert (done.returncode, done.stdout) == (0, "{False} {True}\n"), done.stderr
 
 
 def test_trl_sees_no_tracker_and_transformers_does() -> None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..startup import unprepare
 from .invalid import LOADING_ERRORS, invalid, quoted
 from .weights import check_files, check_fit
 
@@ -39,6 +40,8 @@ def inspect_model(path: Path, *, uri: str, trust_remote_code: bool = False) -> M
         BadConfig: something is missing or damaged (reason InvalidModel).
     """
     check_files(path, uri)
+    if trust_remote_code:
+        unprepare()  # nobody knows what a model's own code imports
     config = _load_config(path, uri, trust_remote_code)
     tokenizer = _load_tokenizer(path, uri, trust_remote_code)
     check_fit(path, uri, config, trust_remote_code=trust_remote_code)
