@@ -18,7 +18,7 @@ from reflection_api.contract import ProgressReport
 from ..reconcile.observed import ObservedJob, ObservedPod
 from ..reconcile.reports import merged
 from .kinds import JOBS, PODS, RUNS, Kind
-from .known import Known, StoredRun, identity_of, read
+from .known import Known, PackedRun, StoredRun, identity_of, read, unpacked
 
 _DELETED_KEPT = 20_000
 _REPORTS_APART_S = 5.0
@@ -50,7 +50,7 @@ class _Family:
     """When a report was last worth a look at the run."""
 
     @property
-    def run(self) -> Known[StoredRun] | None:
+    def run(self) -> Known[PackedRun] | None:
         return next(iter(self.members[RUNS.plural].values()), None)
 
     @property
@@ -76,8 +76,7 @@ class Store:
 
     def phases(self) -> Counter[str]:
         """How many runs do what."""
-        statuses = (family.run.value.status for family in self._families.values() if family.run)
-        return Counter(str(each.phase) if each and each.phase else "New" for each in statuses)
+        return Counter(family.run.value.phase or "New" for family in self._families.values() if family.run)
 
     def view(self, run: str) -> View | None:
         """A run as it is known now; None where its resource does not exist."""
@@ -91,7 +90,7 @@ class Store:
             for kind in (JOBS, PODS)
         )
         return View(
-            run=family.run,
+            run=unpacked(family.run),
             progress=_newest(family),
             # Of two with one name the older is gone, and only nobody has said so yet.
             jobs={each.name: each for each in sorted(jobs, key=lambda job: job.version)},

@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import json
+import tracemalloc
+from typing import Any
+
 import pytest
-from reflection_operator.kube.known import read_run
+from reflection_api.resource import ReflectionTraining
+from reflection_operator.kube.kinds import RUNS
+from reflection_operator.kube.known import Identity, Known, identity_of, pack_run, read, read_run, unpacked
 
 from .objects import run
 
@@ -76,3 +82,40 @@ def test_a_status_that_was_edited_into_nonsense_counts_as_lost() -> None:
     assert found.resource is not None
     assert found.status is None
     assert found.resource.status is None
+
+
+def kept(obj: dict[str, Any]) -> Known[Any]:
+    identity = identity_of(RUNS, obj)
+    assert identity is not None
+    return Known(*identity, read(RUNS, obj))
+
+
+@pytest.mark.parametrize("status", [None, {"phase": "Training", "observedGeneration": 1}, {"restarts": -3}])
+def test_what_is_kept_is_read_as_it_came(status: dict[str, Any] | None) -> None:
+    obj = run(7, status=status)
+    obj["metadata"]["managedFields"] = [{"manager": "kubectl", "fieldsV1": {"f:spec": {}}}]
+    found = kept(obj)
+    assert unpacked(found).value == read_run(obj)
+    assert Identity(*(getattr(unpacked(found), name) for name in Identity._fields)) == identity_of(RUNS, obj)
+    assert found.value.phase == (status or {}).get("phase", "")
+    assert b"kubectl" not in found.value.text
+
+
+def test_a_resource_without_sensible_metadata_is_not_kept() -> None:
+    assert pack_run(run() | {"metadata": {"name": 3}}) is None
+
+
+def test_a_run_that_waits_takes_little_memory() -> None:
+    """A thousand of them are to fit into a small pod: read, one took 28 kB."""
+    spec = ReflectionTraining.model_validate(run()).model_dump(by_alias=True, mode="json", exclude_none=True)[
+        "spec"
+    ]
+    text = json.dumps(run() | {"spec": spec})
+    tracemalloc.start()
+    try:
+        runs = [read(RUNS, json.loads(text)) for _ in range(50)]
+        taken, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert len(runs) == 50
+    assert taken / len(runs) < 8_000
