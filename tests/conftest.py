@@ -18,17 +18,17 @@ from typing import Any
 import pytest
 from hypothesis import settings
 
-from .support.file_order import turns
+from .support.file_order import FileByFile, turns
 
 CI = os.environ.get("CI", "").lower() in {"1", "true", "yes"}
 TESTS = Path(__file__).parent
 # What a run of everything does not touch, with CI=true either.
 OTHER_ROOMS = {
     "soak": "hours in all, `make soak`",
-    "cluster": "on a machine where root may run containers, `make soak ONLY=cluster`",
+    "cluster": "two files of it are; the others by `make soak ONLY=cluster`",
     "gpu": "on a machine with a GPU, `make gpu`",
 }
-QUICK_FIRST = ("unit", "integration", "cluster")
+QUICK_FIRST = ({"unit"}, {"cluster", "integration"})
 
 # A developer's or a pod's settings must not decide whether a test passes.
 FOREIGN_PREFIXES = (
@@ -116,12 +116,17 @@ def pytest_configure(config: pytest.Config) -> None:
     _forbid_network()
 
 
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> FileByFile | None:
+    """Who takes which tests; None leaves it to pytest-xdist."""
+    return FileByFile(config, log) if config.getoption("dist") == "loadfile" else None
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Quick tests first. Outside tests/unit other people's libraries are at work, whose warnings are theirs."""
 
     def room(item: pytest.Item) -> int:
         name = item.path.relative_to(TESTS).parts[0]
-        return QUICK_FIRST.index(name) if name in QUICK_FIRST else len(QUICK_FIRST)
+        return next((place for place, rooms in enumerate(QUICK_FIRST) if name in rooms), len(QUICK_FIRST))
 
     places: dict[Path, float] = {}
     items.sort(key=room)

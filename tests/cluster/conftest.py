@@ -19,7 +19,9 @@ from ..support.nodes.s3 import NAMESPACE as STORAGE
 from ..support.nodes.s3 import S3InCluster
 from ..support.nodes.small_run import SmallRun
 
+_HERE = Path(__file__).parent
 _FAILED = pytest.StashKey[bool]()
+_RUNNING = pytest.StashKey[ClusterWithNodes]()
 _LIMIT_S = 1500
 _OTHERS_S = 600
 """Seconds to wait for another cluster of this machine."""
@@ -27,7 +29,7 @@ _OTHERS_S = 600
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Whoever starts a cluster of his own comes before those who share one: there is one at a time."""
-    ours = {item for item in items if item.path.is_relative_to(Path(__file__).parent)}
+    ours = {item for item in items if item.path.is_relative_to(_HERE)}
     items.sort(key=lambda item: item in ours and "nodes" in getattr(item, "fixturenames", ()))
     for item in ours:
         item.add_marker(pytest.mark.timeout(_LIMIT_S, func_only=False))
@@ -50,9 +52,23 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
 def nodes(request: pytest.FixtureRequest) -> Iterator[ClusterWithNodes]:
     if problem := lacking():
         pytest.skip(problem)
-    running = ClusterWithNodes(2, patience=_OTHERS_S)
+    running = request.session.stash[_RUNNING] = ClusterWithNodes(2, patience=_OTHERS_S)
     yield running
-    running.stop_after(request.session)
+    stop_nodes(request.session)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> Generator[None]:
+    """The nodes stop after the last test of this folder: what comes then should have the machine to itself."""
+    yield
+    if nextitem is not None and not nextitem.path.is_relative_to(_HERE):
+        stop_nodes(item.session)
+
+
+def stop_nodes(session: pytest.Session) -> None:
+    if running := session.stash.get(_RUNNING, None):
+        del session.stash[_RUNNING]
+        running.stop_after(session)
 
 
 @pytest.fixture

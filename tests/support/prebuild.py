@@ -13,12 +13,15 @@ from pathlib import Path
 
 from . import helm, s3_server
 from .go_tools import GoToolMissing, go_tool
-from .kubernetes_programs import find_programs
+from .kubernetes_programs import find_node_programs, find_programs
+from .nodes.cluster import lacking
+from .nodes.dns import find_coredns
 
 PROGRAMS: list[Callable[[], object]] = [
     lambda: go_tool("versitygw", s3_server.PACKAGE),
     find_programs,
     lambda: go_tool("helm", helm.PACKAGE),
+    *(() if lacking() else (find_node_programs, find_coredns)),
 ]
 
 

@@ -62,6 +62,18 @@ def test_quick_rooms_run_first_and_what_was_left_out_is_listed_before_the_closin
     )
 
 
+def test_one_process_takes_all_that_needs_the_nodes_of_this_machine(tmp_path: Path) -> None:
+    room = tmp_path / "tests/cluster"
+    room.mkdir(parents=True)
+    for name in ("test_first_run.py", "test_one_of_each_kind.py"):
+        (room / name).write_text("def test_nodes(worker_id): print(f'taken by {worker_id}')")
+    run = inner(tmp_path, "def test_other(): pass", "-rP", "-n", "2", "--dist", "loadfile", CI="true")
+    assert run.returncode == 0, run.stdout
+    taken_by = [line for line in run.stdout.splitlines() if line.startswith("taken by ")]
+    assert len(taken_by) == 2
+    assert len(set(taken_by)) == 1
+
+
 NEEDS_A_SERVER = """
 def test_runs():
     pass

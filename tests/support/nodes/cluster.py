@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
@@ -30,7 +31,12 @@ def lacking() -> str:
     if missing := [name for name in _PROGRAMS if not shutil.which(name)]:
         packages = "containerd runc containernetworking-plugins iptables iproute2"
         return f"{', '.join(missing)}: not installed (Debian: apt-get install {packages})"
-    return "" if CNI.is_dir() else f"{CNI} is not there (Debian: apt-get install containernetworking-plugins)"
+    if not CNI.is_dir():
+        return f"{CNI} is not there (Debian: apt-get install containernetworking-plugins)"
+    namespaces = subprocess.run(
+        ("unshare", "--mount", "--net", "--pid", "--fork", "true"), capture_output=True, check=False
+    )
+    return "root of this container may not make namespaces" if namespaces.returncode else ""
 
 
 class ClusterWithNodes:

@@ -13,13 +13,22 @@ def paths(room: str, count: int) -> list[Path]:
 
 
 LOCAL, TRAIN = paths("integration/local", 6), paths("integration/train", 3)
-OPERATOR = paths("integration/operator", 2)
+OPERATOR, CLUSTER = paths("integration/operator", 2), paths("cluster", 2)
 
 
 def test_what_is_built_meanwhile_comes_from_a_third_on_in_turn_with_the_rest() -> None:
     files = LOCAL + OPERATOR + TRAIN
     order = sorted(files, key=turns(files).__getitem__)
     assert order == LOCAL[:3] + OPERATOR[:1] + LOCAL[3:] + OPERATOR[1:] + TRAIN
+
+
+def test_the_cluster_is_first_of_what_is_built_meanwhile() -> None:
+    files = CLUSTER + LOCAL + OPERATOR
+    order = sorted(files, key=turns(files).__getitem__)
+    assert [file for file in order if file not in LOCAL] == CLUSTER + OPERATOR
+    files = LOCAL + OPERATOR + CLUSTER
+    order = sorted(files, key=turns(files).__getitem__)
+    assert [file for file in order if file not in LOCAL] == CLUSTER + OPERATOR
 
 
 def test_a_room_alone_keeps_its_order() -> None:
