@@ -53,8 +53,8 @@ def main() -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--seconds", type=float, default=60, help="least time of each kind (default 60)")
-    parser.add_argument("--attempts", type=int, default=8, help="answers to each question (default 8)")
+    parser.add_argument("--seconds", type=float, default=80, help="least time of each kind (default 80)")
+    parser.add_argument("--attempts", type=int, default=32, help="answers to each question (default 32)")
     parser.add_argument("--prompts", type=int, default=0, help="questions (default: all)")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:

@@ -118,7 +118,10 @@ def encoded(
     """
     if len(seeds) != len(conversations):
         raise ValueError(f"{len(conversations)} conversations need as many seeds, not {len(seeds)}")
-    prompts = [prompt_ids(tokenizer, turns) for turns in conversations]
+    # The attempts at one question share its conversation; rendering one takes as long as the engine takes for a few tokens.
+    distinct = {id(turns): turns for turns in conversations}
+    rendered = {key: prompt_ids(tokenizer, turns) for key, turns in distinct.items()}
+    prompts = [list(rendered[id(turns)]) for turns in conversations]
     for index, ids in enumerate(prompts):
         if len(ids) + sampling.max_tokens > context_length:
             raise ConversationTooLong(index, len(ids), sampling.max_tokens, context_length)

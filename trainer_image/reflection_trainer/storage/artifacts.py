@@ -10,6 +10,7 @@ import hashlib
 import logging
 from collections.abc import Iterable
 from contextlib import suppress
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 
@@ -39,13 +40,17 @@ def sha256_of(path: Path) -> str:
 
 def versions(*packages: str) -> dict[str, str]:
     """Installed versions of our distribution and of these packages."""
-    found = {}
-    for package in ("reflect-operator", *packages):
-        try:
-            found[package] = metadata.version(package)
-        except metadata.PackageNotFoundError:
-            continue
-    return found
+    found = {package: _installed(package) for package in ("reflect-operator", *packages)}
+    return {package: version for package, version in found.items() if version}
+
+
+@cache
+def _installed(package: str) -> str:
+    """Its version, or nothing: read once, since every shard states it."""
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return ""
 
 
 class Artifacts:
