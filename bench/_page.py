@@ -31,8 +31,8 @@ NOTES = {
     "cold_demo": "Caches were empty. The set-up and its downloads depend on the line, and count by themselves.",
     "train_step": "transformers generates with the weights in training themselves. vLLM holds a copy of them, and a canary "
     "checks it after every update: the figure with vLLM counts what the canary takes of a step on top of all else of ours.",
-    "rollout": "A shard of a small run holds 256 answers, one batch of the engine: at its end the batch runs empty, which takes a "
-    "few hundredths of the time; of a run as large as this one the shards are larger.",
+    "rollout": "A shard of a small run holds 256 answers, one batch of the engine: at its end the batch runs empty, so that it "
+    "loses more than one as large as this, whose shards are larger.",
     "checkpoint_upload": "The two uploads take turns, and so do trainings with checkpoints and without. A checkpoint of the "
     "example is small: a file of random bytes beside it makes it large enough to go up in parts.",
     "operator_soak": "In the outage every request of the operator is answered with a reset and its connections are cut; "
