@@ -78,7 +78,7 @@ class TrlGenerator:
     def generate(self, conversations: Sequence[list[Turn]], max_new_tokens: int) -> list[Sample]:
         """Continue each conversation by at most `max_new_tokens` tokens."""
         trainer: Any = self._trainer
-        prompt_ids, images, multimodal = trainer._tokenize_prompts(list(conversations))  # noqa: SLF001
+        prompt_ids, images, multimodal = _tokenized(trainer, conversations)
         # The last argument lets a vLLM server sample equal prompts together; our rows are told apart by nobody else.
         with _at_most(trainer, max_new_tokens):
             token_ids, logprobs = trainer._generate_single_turn(  # noqa: SLF001
@@ -94,6 +94,23 @@ class TrlGenerator:
             Sample(prompt, ids, text, ids[-1] in ends, logprob)
             for prompt, ids, text, logprob in zip(prompt_ids, whole, texts, told, strict=True)
         ]
+
+
+def _tokenized(
+    trainer: Any, conversations: Sequence[list[Turn]]
+) -> tuple[list[list[int]], Any, dict[str, Any]]:
+    """What TRL makes of each conversation before it generates; a group's equal ones are rendered once."""
+    keys = [tuple((turn["role"], turn["content"]) for turn in turns) for turns in conversations]
+    distinct = dict(zip(keys, conversations, strict=True))
+    places = {key: place for place, key in enumerate(distinct)}
+    ids, images, fields = trainer._tokenize_prompts(list(distinct.values()))  # noqa: SLF001
+    rows = [places[key] for key in keys]
+    # Text alone has no images; the other fields have a value for each prompt.
+    return (
+        [list(ids[row]) for row in rows],
+        images,
+        {name: [each[row] for row in rows] for name, each in fields.items()},
+    )
 
 
 @contextlib.contextmanager
