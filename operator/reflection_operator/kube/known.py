@@ -98,7 +98,9 @@ def pack_run(obj: Mapping[str, Any]) -> PackedRun | None:
 
 def unpacked(known: Known[PackedRun]) -> Known[StoredRun]:
     """The resource of a run; those of the runs that are being looked at need not be read again."""
-    return Known(known.uid, known.version, known.namespace, known.name, known.run, _unpacked(known.value.text))
+    return Known(
+        known.uid, known.version, known.namespace, known.name, known.run, _unpacked(known.value.text)
+    )
 
 
 @lru_cache(maxsize=64)
