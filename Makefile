@@ -62,8 +62,9 @@ kustomize: deps-system setup ## Render kustomize/base/ from the chart
 	@mkdir -p build && $(BIN)/python -m scripts.kustomize > build/operator.yaml && mv build/operator.yaml kustomize/base/operator.yaml
 
 .PHONY: image
-image: setup ## The operator's image as an OCI archive in build/images/, without a container engine
-	@$(BIN)/python -m scripts.image
+image: setup ## The operator's image and an own verifier's as OCI archives in build/images/, without a container engine
+	@$(BIN)/python -m scripts.image operator
+	@$(BIN)/python -m scripts.image verifier
 
 .PHONY: report-page
 report-page: deps-system setup ## Figures and pictures of the page on the report, from the run that make demo left

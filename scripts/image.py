@@ -1,7 +1,8 @@
-"""Builds the operator's image as an OCI archive, without a container engine: `python -m scripts.image`.
+"""Builds an image as an OCI archive, without a container engine: the operator's, or that of examples/own-verifier.
 
-Debian's Python below (scripts/debian_base.py), above it the packages of requirements/operator.lock with every hash checked, and
-this project's wheel. For air-gapped clusters and for tests; operator/Dockerfile builds the same with a container engine.
+Debian's Python below (scripts/debian_base.py). Above it the operator has the packages of requirements/operator.lock with every
+hash checked, and this project's wheel; the verifier has its service. For air-gapped clusters and for tests; the Dockerfile of
+each builds the same with a container engine.
 """
 
 from __future__ import annotations
@@ -12,7 +13,9 @@ import subprocess
 import sys
 import tempfile
 import tomllib
+from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 from .debian_base import PYTHON, USER, NoPackages, base_layer
 from .oci import Layer, LayerWriter, write_archive
@@ -21,6 +24,8 @@ ROOT = Path(__file__).resolve().parent.parent
 BIN = Path(sys.executable).parent
 LOCK = ROOT / "requirements/operator.lock"
 SITE = "opt/reflect"
+SERVICE = ROOT / "examples/own-verifier"
+APP = "app"
 VERSION = (3, 11)
 """Of Python, in the base."""
 SETTINGS = {
@@ -81,27 +86,65 @@ def _uv(*words: str | Path) -> None:
 
 
 def build(target: Path, name: str) -> str:
-    """Write the archive; the image's digest."""
+    """Write the archive of the operator's image; its digest."""
     with tempfile.TemporaryDirectory() as folder:
         base, packages = base_layer(Path(folder) / "debian")
-        labels = {"org.opencontainers.image.title": "reflect-operator", "debian.packages": " ".join(packages)}
         layers = [base, packages_layer(Path(folder))]
-        return write_archive(target, name, layers, SETTINGS | {"Labels": labels})
+        return write_archive(target, name, layers, SETTINGS | _labels("reflect-operator", packages))
+
+
+def build_verifier(target: Path, name: str, *more: Path) -> str:
+    """Write the archive of the verifier's image; its digest. It has `more` files beside its own, and the last one is run."""
+    files = [SERVICE / "openapi.json", SERVICE / "service.py", *more]
+    settings = {
+        "User": "1000:1000",
+        "Env": ["PATH=/usr/bin", "PORT=8080", "PYTHONUNBUFFERED=1"],
+        "Entrypoint": [PYTHON, f"/{APP}/{files[-1].name}"],
+        "WorkingDir": f"/{APP}",
+    }
+    with tempfile.TemporaryDirectory() as folder:
+        base, packages = base_layer(Path(folder))
+        service = LayerWriter()
+        for file in files:
+            service.file(f"{APP}/{file.name}", file.read_bytes())
+        labels = _labels("own-verifier", packages)
+        return write_archive(target, name, [base, service.layer()], settings | labels)
+
+
+def _labels(title: str, packages: list[str]) -> dict[str, dict[str, str]]:
+    return {"Labels": {"org.opencontainers.image.title": title, "debian.packages": " ".join(packages)}}
+
+
+class _Image(NamedTuple):
+    build: Callable[[Path, str], str]
+    name: str
 
 
 def main() -> int:
     """Build what the command line asks for."""
     version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
-    parser = argparse.ArgumentParser(prog="python -m scripts.image", description=__doc__.splitlines()[0])
-    parser.add_argument("--output", type=Path, default=ROOT / "build/images/reflect-operator.tar")
-    parser.add_argument("--name", default=f"reflect-operator:{version}", help="name and tag of the image")
+    images = {
+        "operator": _Image(build, f"reflect-operator:{version}"),
+        "verifier": _Image(build_verifier, "own-verifier:1"),
+    }
+    parser = argparse.ArgumentParser(
+        prog="python -m scripts.image",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("image", nargs="?", choices=images, default="operator", help="default: operator")
+    parser.add_argument("--output", type=Path, help="default: build/images/, with the image's name")
+    parser.add_argument("--name", help="name and tag of the image")
     chosen = parser.parse_args()
+    image = images[chosen.image]
+    name = chosen.name or image.name
+    output = chosen.output or ROOT / f"build/images/{image.name.partition(':')[0]}.tar"
     try:
-        digest = build(chosen.output, chosen.name)
+        digest = image.build(output, name)
     except NoPackages as problem:
         print(f"image: {problem}", file=sys.stderr)
         return 1
-    print(f"{chosen.output}: {chosen.name}@{digest}, {chosen.output.stat().st_size / 1e6:.0f} MB")
+    print(f"{output}: {name}@{digest}, {output.stat().st_size / 1e6:.0f} MB")
     return 0
 
 

@@ -11,7 +11,7 @@ from ..support.cluster import CORE, Cluster
 from ..support.helm import Helm
 from ..support.nodes.cluster import ClusterWithNodes, lacking
 from ..support.nodes.evidence import evidence, telling
-from ..support.nodes.example import RESTRICTED, SYSTEM, install_operator, load_images, upload_inputs
+from ..support.nodes.example import SYSTEM, install_operator, load_images, restrict, upload_inputs
 from ..support.nodes.gate import Gate
 from ..support.nodes.node import Node
 from ..support.nodes.rows import ROWS, keep, skip_what_has_passed
@@ -91,13 +91,9 @@ def namespaces(cluster: Cluster, request: pytest.FixtureRequest) -> Iterator[lis
 def namespace(cluster: Cluster, namespaces: list[str], request: pytest.FixtureRequest) -> str:
     """A namespace that enforces the restricted Pod Security Standard."""
     name = request.node.name.replace("_", "-")[:50].rstrip("-")
-    make_namespace(cluster, name)
+    restrict(cluster, name)
     namespaces.append(name)
     return name
-
-
-def make_namespace(cluster: Cluster, name: str) -> None:
-    cluster.create(f"{CORE}/namespaces", {"metadata": {"name": name, "labels": RESTRICTED}})
 
 
 @pytest.fixture(scope="session")
@@ -132,7 +128,7 @@ def admin(loaded: ClusterWithNodes, tmp_path_factory: pytest.TempPathFactory) ->
 def helm(admin: Helm, loaded: ClusterWithNodes) -> Helm:
     """The operator is installed."""
     with telling(loaded.cluster, SYSTEM):
-        install_operator(admin)
+        install_operator(admin, loaded.cluster)
     return admin
 
 
@@ -160,7 +156,7 @@ def second(nodes: ClusterWithNodes, run: SmallRun) -> Iterator[Node]:
 def undisturbed(helm: Helm, nodes: ClusterWithNodes, s3: S3InCluster) -> str:
     """The weights that the small run ends with when nothing happens."""
     namespace = "undisturbed"
-    make_namespace(nodes.cluster, namespace)
+    restrict(nodes.cluster, namespace)
     run = SmallRun(nodes, s3, namespace)
     with telling(nodes.cluster, namespace, SYSTEM, STORAGE):
         run.start()

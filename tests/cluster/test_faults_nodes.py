@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from ..support.cluster import CORE, Obj, until
 from ..support.nodes.cluster import is_ready
 from ..support.nodes.node import Node
@@ -25,37 +27,31 @@ LEAVES_SOON = [
 
 def test_node_drained(run: SmallRun, second: Node, undisturbed: str) -> None:
     """Node drained"""
-    run.start(trains_on(second.name))
-    saved = run.trains()
-    assert run.pod("train")["spec"]["nodeName"] == second.name
+    saved, _ = training_on(second, run)
     run.nodes.drain(second)
     status = run.ends_well(restarts=1, weights=undisturbed)
     assert status["attempts"][0]["reason"] == "Disrupted"
     assert run.pods("train", 2)[0]["spec"]["nodeName"] != second.name
-    assert run.resumed_from() >= saved
+    run.lost_little(saved)
 
 
 def test_node_lost_and_back(run: SmallRun, second: Node, undisturbed: str) -> None:
     """Node lost (NotReady) in training, back after its pods were told to go"""
-    run.start(trains_on(second.name, tolerations=LEAVES_SOON))
-    saved = run.trains()
-    pod = run.pod("train")
-    assert pod["spec"]["nodeName"] == second.name
+    saved, pod = training_on(second, run, tolerations=LEAVES_SOON)
     second.unplug()
+    done = run.steps_done()
     until(lambda: not ready(run, second), "loss of the node", patience=NOTICED_LIMIT_S)
     until(lambda: told_to_go(run, pod), "eviction", patience=NOTICED_LIMIT_S)
     second.plug_in()
     run.ends_well(restarts=1, weights=undisturbed)
-    assert run.resumed_from() >= saved
+    run.lost_little(saved, done=done)
 
 
 def test_node_lost_for_good(run: SmallRun, second: Node, undisturbed: str) -> None:
     """Node lost in training, for good: an administrator takes it out of service"""
-    run.start(trains_on(second.name, tolerations=LEAVES_SOON))
-    saved = run.trains()
-    pod = run.pod("train")
-    assert pod["spec"]["nodeName"] == second.name
+    saved, pod = training_on(second, run, tolerations=LEAVES_SOON)
     second.unplug()
+    done = run.steps_done()
     until(lambda: told_to_go(run, pod), "eviction", patience=NOTICED_LIMIT_S)
     assert not run.pods("train", 2), "two trainings of one run at a time"
     place = f"{CORE}/nodes/{second.name}"
@@ -63,13 +59,12 @@ def test_node_lost_for_good(run: SmallRun, second: Node, undisturbed: str) -> No
     run.cluster.patch(place, {"spec": {"taints": [*taints, OUT_OF_SERVICE]}})
     run.ends_well(restarts=1, weights=undisturbed)
     assert run.pods("train", 2)[0]["spec"]["nodeName"] != second.name
-    assert run.resumed_from() >= saved
+    run.lost_little(saved, done=done)
 
 
 def test_kubelet_killed(run: SmallRun, second: Node, undisturbed: str) -> None:
     """Kubelet killed in training, back when the node counts as lost"""
-    run.start(trains_on(second.name))
-    run.trains()
+    training_on(second, run)
     second.kubelet.kill()
     try:
         until(lambda: not ready(run, second), "loss of the node", patience=NOTICED_LIMIT_S)
@@ -80,11 +75,19 @@ def test_kubelet_killed(run: SmallRun, second: Node, undisturbed: str) -> None:
 
 def test_containerd_killed(run: SmallRun, second: Node, undisturbed: str) -> None:
     """containerd killed in training"""
-    run.start(trains_on(second.name))
-    run.trains()
+    training_on(second, run)
     second.containerd.kill()
     second.containerd.start()
     run.ends_well(weights=undisturbed)
+
+
+def training_on(node: Node, run: SmallRun, **more: Any) -> tuple[int, Obj]:
+    """Start a run that trains on a node; a checkpoint that is saved, and the pod."""
+    run.start(trains_on(node.name, **more))
+    saved = run.trains()
+    pod = run.pod("train")
+    assert pod["spec"]["nodeName"] == node.name
+    return saved, pod
 
 
 def ready(run: SmallRun, node: Node) -> bool:

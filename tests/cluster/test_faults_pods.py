@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..support.cluster import CORE, until
+from ..support.cluster import CORE, Obj, until
 from ..support.nodes.clock import with_clock
 from ..support.nodes.example import REGISTRY, TRAINER_IMAGE
 from ..support.nodes.small_run import SmallRun
@@ -11,6 +11,10 @@ _MINUTE = 60
 MISSING_IMAGE = f"{REGISTRY}/not-there-yet:1"
 FULL = {"name": "work", "emptyDir": {"medium": "Memory", "sizeLimit": "8Mi"}}
 """Room for the model, and not for a checkpoint beside it. In memory the limit is the file system's own."""
+OVER = {"name": "work", "emptyDir": {"sizeLimit": "1Mi"}}
+"""On a disk a volume grows beyond its limit, which the kubelet notices."""
+ROOM = {"name": "work", "emptyDir": {}}
+SCRATCH = {"name": "work", "mountPath": "/scratch"}
 
 
 def test_pod_deleted(run: SmallRun, undisturbed: str) -> None:
@@ -19,7 +23,7 @@ def test_pod_deleted(run: SmallRun, undisturbed: str) -> None:
     saved = run.trains()
     run.cluster.delete(run.place(run.pod("train")))
     run.ends_well(restarts=1, counted=1, weights=undisturbed)
-    assert run.resumed_from() >= saved
+    run.lost_little(saved)
 
 
 def test_pod_evicted(run: SmallRun, undisturbed: str) -> None:
@@ -29,7 +33,7 @@ def test_pod_evicted(run: SmallRun, undisturbed: str) -> None:
     run.evict(run.pod("train"))
     status = run.ends_well(restarts=1, weights=undisturbed)
     assert status["attempts"][0]["reason"] == "Disrupted"
-    assert run.resumed_from() >= saved
+    run.lost_little(saved)
 
 
 def test_suspended_and_resumed(run: SmallRun, undisturbed: str) -> None:
@@ -41,7 +45,7 @@ def test_suspended_and_resumed(run: SmallRun, undisturbed: str) -> None:
     assert all(pod["status"]["phase"] in ("Succeeded", "Failed") for pod in run.pods("train"))
     run.change({"suspend": False})
     run.ends_well(weights=undisturbed)
-    assert run.resumed_from() >= saved
+    run.lost_little(saved)
 
 
 def test_image_cannot_be_pulled(run: SmallRun, undisturbed: str) -> None:
@@ -70,13 +74,15 @@ def test_quota_exceeded(run: SmallRun, undisturbed: str) -> None:
 
 def test_disk_full(run: SmallRun, undisturbed: str) -> None:
     """Disk full in a training pod (emptyDir with a limit), then given more"""
-    mount = {"name": "work", "mountPath": "/scratch"}
-    run.start({"pods.training": {"volumes": [FULL], "volumeMounts": [mount]}})
-    until(lambda: run.status.get("attempts"), "attempt that failed", patience=300)
-    room = {"name": "work", "emptyDir": {}}
-    run.change({"pods": {"training": {"volumes": [room], "volumeMounts": [mount]}}})
-    status = run.ends_well(restarts=1, counted=1, weights=undisturbed)
-    assert status["attempts"][0]["reason"] == "StorageFull"
+    failed = _with_more_room_later(run, FULL, undisturbed)
+    assert failed["reason"] == "StorageFull"
+
+
+def test_scratch_over_its_limit(run: SmallRun, undisturbed: str) -> None:
+    """Scratch volume of a training pod on disk over its limit, so that the kubelet evicts it, then given more"""
+    failed = _with_more_room_later(run, OVER, undisturbed)
+    assert failed["reason"] == "StorageFull"
+    assert 'Usage of EmptyDir volume "work" exceeds the limit "1Mi"' in failed["message"]
 
 
 def test_clock_is_wrong(run: SmallRun, undisturbed: str) -> None:
@@ -91,7 +97,18 @@ def test_clock_is_wrong(run: SmallRun, undisturbed: str) -> None:
     status = run.ends_well(restarts=2, counted=2, weights=undisturbed)
     assert status["attempts"][1]["reason"] == "StorageUnavailable"
     assert "the clock here and that of" in status["attempts"][1]["message"]
-    assert run.resumed_from(3) >= saved
+    run.lost_little(saved, 3, done=run.steps_done())
+
+
+def _with_more_room_later(run: SmallRun, volume: Obj, weights: str) -> Obj:
+    """What a run says of its first training, which had this volume for its files; it ends well with another one."""
+    run.start({"pods.training": {"volumes": [volume], "volumeMounts": [SCRATCH]}})
+    run.pod("train")
+    until(lambda: run.status.get("attempts"), "attempt that failed", patience=300)
+    run.change({"pods": {"training": {"volumes": [ROOM], "volumeMounts": [SCRATCH]}}})
+    attempts: list[Obj] = run.ends_well(restarts=1, counted=1, weights=weights)["attempts"]
+    run.lost_little(0)
+    return attempts[0]
 
 
 def _refused_pods(run: SmallRun) -> bool:

@@ -7,12 +7,13 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
+import yaml
 
 from ..support.cluster import CORE, RUNS, Cluster, Obj
 from ..support.helm import Helm
 from ..support.kubernetes_programs import find_programs
 from ..support.nodes import example
-from ..support.nodes.policy import add_to_runs, remove_policy
+from ..support.nodes.policy import adding_to_runs, wait_until_added
 from ..support.nodes.s3 import ENDPOINT, S3InCluster
 from ..support.pages import ROOT, fences
 from ..support.s3_server import ROOT as KEY
@@ -21,6 +22,8 @@ from ..support.shell import in_shell
 NAMESPACE = "ml"
 NAME = "countdown-tiny"
 PROGRAMS = ("helm", "kubectl")
+VALUES = ROOT / "build/cluster/values.yaml"
+"""Where CONTRIBUTING.md says that the values of this cluster are."""
 
 
 @pytest.fixture
@@ -28,11 +31,11 @@ def as_of_new(admin: Helm, cluster: Cluster) -> Iterator[None]:
     """No operator is there at first; one that other tests have installed is there again at the end."""
     was_there = example.operator_is_installed(admin)
     example.remove_operator(admin)
+    example.restrict(cluster, example.SYSTEM)
     yield
-    remove_policy(cluster, NAMESPACE)
     example.remove_operator(admin)
     if was_there:
-        example.install_operator(admin)
+        example.install_operator(admin, cluster)
 
 
 @pytest.mark.timeout(3600, func_only=False)
@@ -42,27 +45,35 @@ def test_the_readmes_way_to_a_run(
 ) -> None:
     environment = admin.shell(find_programs().kubectl, tmp_path / "bin") | KEY.environment
     namespaces.append(NAMESPACE)
-    shown = [
-        fence.text
-        for fence in fences(ROOT / "README.md")
-        if fence.language == "sh" and fence.text.startswith(PROGRAMS)
-    ]
-    *preparations, run = shown
-    assert len(preparations) == 2
-    for words in preparations:
-        _works(words, environment)
-    # This cluster's own part: images without an environment, its S3 server, pods of a stage on different nodes.
-    cluster.patch(f"{CORE}/namespaces/{NAMESPACE}", {"metadata": {"labels": example.RESTRICTED}})
-    example.prepare(cluster, s3, NAMESPACE)
+    install, prepare, run = _shown("README.md")
+    _works(install, environment)
+    # This cluster's own part, as values: images without an environment, its S3 server, pods of a stage on different nodes.
     pods = example.pods_here() | {"rollout": {"topologySpreadConstraints": example.spread("rollout")}}
     added = {"pods": pods, "storage/endpoint": ENDPOINT, "storage/caSecret": "s3-ca"}
-    add_to_runs(cluster, NAMESPACE, added, example.countdown(NAMESPACE))
+    VALUES.parent.mkdir(parents=True, exist_ok=True)
+    VALUES.write_text(yaml.safe_dump(example.VALUES | {"extraObjects": adding_to_runs(NAMESPACE, added)}))
+    (upgrade,) = _shown("CONTRIBUTING.md")
+    _works(upgrade, environment)
+    _works(prepare, environment)
+    example.restrict(cluster, NAMESPACE)
+    example.prepare(cluster, s3, NAMESPACE)
+    wait_until_added(cluster, NAMESPACE, added, example.countdown(NAMESPACE))
     print(_works(run, environment))
     status = cluster.get(f"{RUNS}/namespaces/{NAMESPACE}/reflectiontrainings/{NAME}")["status"]
     _check_learning(status)
     _check_pods(cluster)
+    _check_walls(cluster)
     _check_dataset(s3, status["dataset"], tmp_path)
     _check_model(s3, status["dataset"]["uri"].replace("/verify", "/train/model"), tmp_path)
+
+
+def _shown(page: str) -> list[str]:
+    """The commands of a page for a cluster."""
+    return [
+        fence.text
+        for fence in fences(ROOT / page)
+        if fence.language == "sh" and fence.text.startswith(PROGRAMS)
+    ]
 
 
 def _works(words: str, environment: dict[str, str]) -> str:
@@ -87,6 +98,14 @@ def _check_pods(cluster: Cluster) -> None:
         if pod["metadata"]["labels"]["reflection.training/stage"] == "rollout"
     ]
     assert sorted(nodes) == ["node-1", "node-2"]
+
+
+def _check_walls(cluster: Cluster) -> None:
+    """Operator and run had the restricted standard around them, and a NetworkPolicy."""
+    for namespace in (example.SYSTEM, NAMESPACE):
+        labels = cluster.get(f"{CORE}/namespaces/{namespace}")["metadata"]["labels"]
+        assert example.RESTRICTED.items() <= labels.items()
+        assert cluster.items(f"{example.NETWORKING}/namespaces/{namespace}/{example.POLICIES}")
 
 
 def _check_dataset(s3: S3InCluster, dataset: Obj, folder: Path) -> None:

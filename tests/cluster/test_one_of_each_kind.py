@@ -28,4 +28,4 @@ def test_a_run_survives_one_fault_of_each_kind(run: SmallRun, second: Node, undi
     run.nodes.drain(second)
     status = run.ends_well(restarts=3, counted=1, weights=undisturbed)
     assert [each["counted"] for each in status["attempts"]] == [True, False, False]
-    assert run.resumed_from(4) >= saved
+    run.lost_little(saved, 4)

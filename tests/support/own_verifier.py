@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -13,11 +13,16 @@ EXAMPLE = Path(__file__).parents[2] / "examples/own-verifier"
 
 
 @contextmanager
-def own_verifier(port: int = 0) -> Iterator[str]:
-    """The address of the service, until the end of the block."""
+def own_verifier(
+    port: int = 0,
+    *,
+    command: Sequence[str | Path] = (sys.executable, EXAMPLE / "service.py"),
+    environment: Mapping[str, str] = os.environ,
+) -> Iterator[str]:
+    """The address of the service, until the end of the block; it may be started in another way."""
     with subprocess.Popen(
-        [sys.executable, EXAMPLE / "service.py"],
-        env=os.environ | {"PORT": str(port)},
+        command,
+        env={**environment, "PORT": str(port)},
         stdout=subprocess.PIPE,
         text=True,
     ) as process:

@@ -24,6 +24,7 @@ _MAX_LOG_LINE = 240
 _MAX_NAME = 253
 _NEVER = datetime.max.replace(tzinfo=UTC)
 _SIGNALLED = 128
+_EVICTED = "Evicted"
 _EXIT_CODE = re.compile(r"exit code (\d{1,3})\b")
 
 
@@ -110,6 +111,13 @@ def _cause(stage: Stage, pod: ObservedPod, end: Terminated | None) -> tuple[Reas
         return (
             Reason.DISRUPTED,
             f"{where} was taken away by the platform ({one_line(pod.disrupted, _MAX_LOG_LINE)})",
+        )
+    if pod.reason == _EVICTED:
+        # No disruption: it has used more than a limit of its own, and so will the next one.
+        return (
+            Reason.STORAGE_FULL,
+            f"{where} was evicted ({one_line(pod.message, _MAX_LOG_LINE)}); raise the sizeLimit of the volume, or "
+            "ephemeral-storage, in spec.pods",
         )
     if end is None:
         why = one_line(f"{pod.reason} {pod.message}", _MAX_LOG_LINE) or "no reason given"

@@ -15,7 +15,9 @@ from ...support.go_tools import go_tool
 from ...support.helm import CHART
 
 ROOT = Path(__file__).parents[3]
-DOCKERFILES = (ROOT / "operator/Dockerfile", ROOT / "trainer_image/Dockerfile")
+OURS = (ROOT / "operator/Dockerfile", ROOT / "trainer_image/Dockerfile")
+"""Built from the root of the repository."""
+DOCKERFILES = (*OURS, ROOT / "examples/own-verifier/Dockerfile")
 WORKFLOW = ROOT / ".github/workflows/release.yaml"
 
 
@@ -27,7 +29,7 @@ def test_hadolint_has_nothing_to_say(file: Path) -> None:
     assert done.returncode == 0, done.stdout
 
 
-@pytest.mark.parametrize("file", DOCKERFILES, ids=lambda file: file.parent.name)
+@pytest.mark.parametrize("file", OURS, ids=lambda file: file.parent.name)
 def test_what_is_copied_exists_and_reaches_the_builder(file: Path) -> None:
     sent = {
         line.removeprefix("!").rstrip("/")

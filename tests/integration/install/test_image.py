@@ -1,4 +1,4 @@
-"""The operator's image that is built without a container engine: a valid archive, and what is in it carries a run through."""
+"""Images that are built without a container engine: valid archives; the operator carries a run through, the verifier judges."""
 
 from __future__ import annotations
 
@@ -11,13 +11,15 @@ from pathlib import Path
 import pytest
 import yaml
 
-from scripts.image import build
+from scripts.image import build, build_verifier
 
 from ...support.cluster import RUNS, Cluster, until
 from ...support.crd import CRDS
 from ...support.helm import CHART, Helm, container, environment
 from ...support.kubelet import Kubelet
 from ...support.oci import OciImage
+from ...support.own_verifier import EXAMPLE, own_verifier
+from ...support.shell import in_shell
 from ..operator.conftest import SHORT_LEASE, Run
 from .releases import ReleasedOperator, make_namespace
 
@@ -137,3 +139,17 @@ def test_it_carries_a_run_through(contained: ContainedOperator, empty_cluster: C
     run.apply()
     until(lambda: run.is_now("Succeeded", "True"), "end of the run", meanwhile=kubelet.tick)
     assert contained.stop() == 0
+
+
+@as_root
+def test_the_verifiers_image_does_what_its_readme_says(tmp_path: Path) -> None:
+    build_verifier(tmp_path / "verifier.tar", "registry.example/sums:1")
+    image = OciImage(tmp_path / "verifier.tar", tmp_path)
+    image.unpack()
+    assert image.config["config"]["User"] == "1000:1000"
+    command, environ = image.command()
+    with own_verifier(command=command, environment=environ) as url:
+        checked = in_shell(
+            f"reflect verify-conformance {url} --items items.jsonl --verdicts verdicts.jsonl", EXAMPLE
+        )
+    assert checked.stdout.splitlines()[-1] == "12 checks, all passed"

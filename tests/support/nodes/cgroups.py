@@ -3,12 +3,23 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 import time
 from contextlib import suppress
 from pathlib import Path
 
+from reflection_trainer.train.oom import KillCounter
+
 _ROOT = Path("/sys/fs/cgroup")
 _EMPTY_LIMIT_S = 10
+_KILLED_LIMIT_S = 120
+_MEMORY = (
+    ("memory.limit_in_bytes", "memory.usage_in_bytes", "memory.oom_control"),
+    ("memory.max", "memory.current", "memory.events"),
+)
+"""Limit, use and count of kills, in version 1 and 2."""
+_GUEST = "import sys; open(sys.argv[1], 'w').write('0'); b'1' * (1 << 28)"
 
 
 def make(name: str) -> None:
@@ -47,6 +58,38 @@ def processes(name: str, part: str) -> set[int]:
                 with suppress(OSError):
                     found |= {int(line) for line in (Path(folder) / "cgroup.procs").read_text().split()}
     return found
+
+
+def exhaust_memory(name: str, part: str) -> None:
+    """Have the kernel kill the largest process in the group below `name` that is called like this, for want of memory.
+
+    The group is left what it has, and a guest wants more.
+    """
+    limit, used, counts = _memory_files(name, part)
+    before, kills = limit.read_text(), KillCounter(counts)
+    guest = [sys.executable, "-S", "-c", _GUEST, limit.with_name("cgroup.procs")]
+    deadline = time.monotonic() + _KILLED_LIMIT_S
+    try:
+        # The group may go with its last process.
+        while counts.exists() and not kills.killed():
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"{limit}: {limit.read_text()} bytes, and nobody was killed for them")
+            # The kernel refuses where the group has grown meanwhile.
+            with suppress(OSError):
+                limit.write_text(used.read_text())
+            subprocess.run(guest, check=False)
+    finally:
+        with suppress(OSError):
+            limit.write_text(before)
+
+
+def _memory_files(name: str, part: str) -> list[Path]:
+    for hierarchy in hierarchies():
+        for folder in (hierarchy / name).rglob(part):
+            for names in _MEMORY:
+                if (folder / names[0]).exists():
+                    return [folder / each for each in names]
+    raise FileNotFoundError(f"no group {part} below {name} counts memory")
 
 
 def hierarchies() -> list[Path]:

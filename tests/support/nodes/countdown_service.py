@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import operator
 import re
+import time
+from pathlib import Path
 from typing import Any
 
 import service
 
 _SUM = re.compile(r"(\d{1,6}) ([-+*/]) (\d{1,6})")
+HANG = Path("/tmp/hang")
+"""While this file is there, nobody gets an answer."""
 _DO = {"+": operator.add, "-": operator.sub, "*": operator.mul, "/": operator.truediv}
 
 
 def judge(item: dict[str, Any]) -> tuple[bool, str]:
     """Whether a completion makes the target from both numbers."""
+    while HANG.exists():
+        time.sleep(0.1)
     found = _SUM.fullmatch(item["completion"].strip())
     if found is None:
         return False, "no_equation"

@@ -9,8 +9,9 @@ import yaml
 
 from scripts.image import build
 
-from ..cluster import Cluster, Obj
+from ..cluster import CORE, Cluster, Obj
 from ..helm import CHART, Helm
+from ..pages import fences
 from . import images
 from .cluster import ClusterWithNodes
 from .s3 import ENDPOINT, NODE, S3InCluster
@@ -28,6 +29,13 @@ SYSTEM = "reflect-system"
 RELEASE = "reflect-operator"
 RESTRICTED = {"pod-security.kubernetes.io/enforce": "restricted"}
 """Labels of a namespace that enforces the restricted Pod Security Standard."""
+POLICIES = "networkpolicies"
+NETWORKING = "/apis/networking.k8s.io/v1"
+VALUES: dict[str, Any] = {
+    "nodeSelector": {"kubernetes.io/hostname": NODE},
+    "networkPolicy": {"enabled": True},
+}
+"""Of the chart: the operator is where the storage is, since tests take the other node away."""
 
 
 def load_images(nodes: ClusterWithNodes, folder: Path) -> None:
@@ -50,9 +58,19 @@ def upload_inputs(s3: S3InCluster) -> None:
         client.upload_file(str(file), BUCKET, f"countdown/{file.parent.name}/{file.name}")
 
 
-def install_operator(helm: Helm, *, chart: Path = CHART) -> None:
-    """Install it on the node where the storage is: tests take the other one away."""
-    _changed(helm, "install", chart, "--create-namespace")
+def restrict(cluster: Cluster, namespace: str) -> None:
+    """Have a namespace, new or not, enforce the restricted Pod Security Standard."""
+    place, labelled = f"{CORE}/namespaces", {"metadata": {"name": namespace, "labels": RESTRICTED}}
+    if cluster.find(f"{place}/{namespace}") is None:
+        cluster.create(place, labelled)
+    else:
+        cluster.patch(f"{place}/{namespace}", labelled)
+
+
+def install_operator(helm: Helm, cluster: Cluster, *, chart: Path = CHART) -> None:
+    """Install it, in a namespace that is restricted before it has pods."""
+    restrict(cluster, SYSTEM)
+    _changed(helm, "install", chart)
 
 
 def upgrade_operator(helm: Helm, chart: Path) -> None:
@@ -60,9 +78,9 @@ def upgrade_operator(helm: Helm, chart: Path) -> None:
     _changed(helm, "upgrade", chart)
 
 
-def _changed(helm: Helm, how: str, chart: Path, *words: str) -> None:
-    values = {"imageRegistry": REGISTRY, "nodeSelector": {"kubernetes.io/hostname": NODE}}
-    helm.did(how, RELEASE, chart, "--namespace", SYSTEM, "--wait", *words, values=values)
+def _changed(helm: Helm, how: str, chart: Path) -> None:
+    values = {"imageRegistry": REGISTRY, **VALUES}
+    helm.did(how, RELEASE, chart, "--namespace", SYSTEM, "--wait", values=values)
 
 
 def operator_is_installed(helm: Helm) -> bool:
@@ -75,10 +93,20 @@ def remove_operator(helm: Helm) -> None:
 
 
 def prepare(cluster: Cluster, s3: S3InCluster, namespace: str) -> None:
-    """What a run needs in its namespace: the environment of this checkout as volumes, and the keys to the storage."""
+    """What a run needs in its namespace: this checkout's environment as volumes, keys to the storage, and a NetworkPolicy."""
     for number, folder in enumerate(images.ENVIRONMENT):
         offer(cluster, namespace, f"environment-{number}", folder)
     s3.secrets(namespace)
+    cluster.create(f"{NETWORKING}/namespaces/{namespace}/{POLICIES}", network_policy())
+
+
+def network_policy() -> Obj:
+    """For the pods of runs, as docs/security.md has it."""
+    (text,) = (
+        each.text for each in fences(images.ROOT / "docs/security.md") if "kind: NetworkPolicy" in each.text
+    )
+    policy: Obj = yaml.safe_load(text)
+    return policy
 
 
 def countdown(namespace: str) -> Obj:

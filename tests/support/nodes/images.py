@@ -11,6 +11,7 @@ from pathlib import Path
 from reflection_api.stages import RUN_STAGES
 
 from scripts.debian_base import base_layer
+from scripts.image import build_verifier
 from scripts.oci import Layer, LayerWriter, write_archive
 
 from ..go_tools import go_tool
@@ -51,23 +52,19 @@ def trainer_image(archive: Path, name: str) -> None:
     # Of whatever checkout the environment was made for, this one's code is run.
     code = ":".join(str(ROOT / part) for part in ("crds", "trainer_image"))
     variables = [f"PATH={Path(sys.prefix) / 'bin'}:/usr/bin", f"PYTHONPATH={code}"]
-    write_archive(archive, name, [_base(*_PROGRAMS)], {"Env": variables, "User": "1000:1000"})
+    write_archive(archive, name, [_base()], {"Env": variables, "User": "1000:1000"})
 
 
 def verifier_image(archive: Path, name: str) -> None:
-    """A verifier of one's own for Countdown, as a service."""
-    layer = LayerWriter()
-    for file in (ROOT / "examples/own-verifier/service.py", Path(__file__).with_name("countdown_service.py")):
-        layer.file(f"verifier/{file.name}", file.read_bytes())
-    command = {"Entrypoint": ["/usr/bin/python3.11", "/verifier/countdown_service.py"]}
-    write_archive(archive, name, [_base(), layer.layer()], command | {"User": "1000:1000"})
+    """A verifier of one's own for Countdown, as a service: the example's image with another judge."""
+    build_verifier(archive, name, Path(__file__).with_name("countdown_service.py"))
 
 
 @lru_cache
-def _base(*more: str) -> Layer:
-    """Debian's Python, what the environment links against, and further packages."""
+def _base() -> Layer:
+    """Debian's Python, what the environment links against, and what it calls."""
     with tempfile.TemporaryDirectory() as folder:
-        return base_layer(Path(folder), (*_LIBRARIES, *more))[0]
+        return base_layer(Path(folder), (*_LIBRARIES, *_PROGRAMS))[0]
 
 
 def s3_image(archive: Path, name: str) -> None:

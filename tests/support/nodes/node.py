@@ -42,6 +42,7 @@ class Node:
         cgroups.make(self._cgroup)
         join(plane.machine, self.machine, number, nodes)
         self._socket = Path("/run/containerd.sock")
+        self._pod_logs = self.folder / "pod-logs"
         self._start_containerd()
         self._import_pause()
         self._start_kubelet()
@@ -70,6 +71,17 @@ class Node:
             with suppress(psutil.NoSuchProcess):
                 found.append(psutil.Process(pid))
         return found
+
+    def log(self, pod: Obj, container: str) -> Path:
+        """The file with what a container of a pod has written since its first start; it goes with the pod."""
+        meta = pod["metadata"]
+        folder = f"{meta['namespace']}_{meta['name']}_{meta['uid']}"
+        return self._pod_logs / folder / container / "0.log"
+
+    def exhaust_memory(self, pod: Obj, container: str) -> None:
+        """Take memory from a container until the kernel kills one of its processes, and give it back."""
+        (found,) = (each for each in pod["status"]["containerStatuses"] if each["name"] == container)
+        cgroups.exhaust_memory(self._cgroup, found["containerID"].rpartition("/")[2])
 
     def unplug(self) -> None:
         """Cut it off from everything else."""
@@ -170,12 +182,15 @@ disabled_plugins = ['io.containerd.snapshotter.v1.btrfs', 'io.containerd.snapsho
             },
             "imageGCHighThresholdPercent": 100,
             "imageGCLowThresholdPercent": 99,
-            "podLogsDir": str(self.folder / "pod-logs"),
+            "podLogsDir": str(self._pod_logs),
             "serializeImagePulls": False,
             "nodeStatusUpdateFrequency": "4s",
             "nodeLeaseDurationSeconds": 8,
-            # A Secret that is replaced is to reach the pods within a test's patience.
+            # Within a test's patience a Secret that is replaced is to reach the pods, a volume over its limit to be noticed,
+            # and a container that was killed again and again to be started anew.
             "syncFrequency": "10s",
+            "volumeStatsAggPeriod": "10s",
+            "crashLoopBackOff": {"maxContainerRestartPeriod": "5s"},
             "volumePluginDir": str(self.folder / "plugins"),
         }
         config = self.folder / "kubelet.json"

@@ -8,17 +8,15 @@ from typing import Any
 
 from ..cluster import RUNS, Cluster, Obj, until
 
-_API = "/apis/admissionregistration.k8s.io/v1"
+_API = "admissionregistration.k8s.io/v1"
 
 
-def add_to_runs(cluster: Cluster, namespace: str, values: dict[str, Any], trial: Obj) -> None:
-    """New runs of a namespace get these values, in the place of their own.
+def adding_to_runs(namespace: str, values: dict[str, Any]) -> list[Obj]:
+    """The objects by which new runs of a namespace get these values, in the place of their own.
 
     Args:
-        cluster: where.
         namespace: whose runs.
         values: by path below the spec, with slashes.
-        trial: a valid resource; the policy is in force when it would get them.
     """
     parts = (
         f'JSONPatch{{op: "add", path: "/spec/{path}", value: {_cel(value, _kind(path))}}}'
@@ -37,26 +35,29 @@ def add_to_runs(cluster: Cluster, namespace: str, values: dict[str, Any], trial:
     }
     here = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": namespace}}}
     binding = {"policyName": namespace, "matchResources": here}
-    for kind, spec in (("ies", policy), ("ybindings", binding)):
-        path = f"{_API}/mutatingadmissionpolic{kind}"
-        cluster.create(path, {"metadata": {"name": namespace}, "spec": spec})
+    return [
+        {
+            "apiVersion": _API,
+            "kind": f"MutatingAdmission{kind}",
+            "metadata": {"name": namespace},
+            "spec": spec,
+        }
+        for kind, spec in (("Policy", policy), ("PolicyBinding", binding))
+    ]
 
-    def in_force() -> bool:
-        runs = f"{RUNS}/namespaces/{namespace}/reflectiontrainings"
-        answer = cluster.try_to_create(runs, without, dryRun="All")
-        return all(_parent(answer, path).get(_last(path)) for path in values)
 
+def wait_until_added(cluster: Cluster, namespace: str, values: dict[str, Any], trial: Obj) -> None:
+    """Wait until new runs of a namespace get these values, as one would that is valid without them."""
     without = copy.deepcopy(trial)
     for path in values:
         _parent(without, path).pop(_last(path), None)
 
-    until(in_force, "policy in force")
+    def added() -> bool:
+        runs = f"{RUNS}/namespaces/{namespace}/reflectiontrainings"
+        answer = cluster.try_to_create(runs, without, dryRun="All")
+        return all(_parent(answer, path).get(_last(path)) for path in values)
 
-
-def remove_policy(cluster: Cluster, namespace: str) -> None:
-    """Take it away, if it is there."""
-    for kind in ("ybindings", "ies"):
-        cluster.delete(f"{_API}/mutatingadmissionpolic{kind}/{namespace}")
+    until(added, "policy in force")
 
 
 def _cel(value: Any, kind: str) -> str:

@@ -69,6 +69,8 @@ class SmallRun:
         self.cluster: Cluster = nodes.cluster
         self.path = f"{RUNS}/namespaces/{namespace}/reflectiontrainings/{NAME}"
         self._folder = Path()
+        self._logs = nodes.plane.folder / f"logs-{namespace}"
+        self._logs.mkdir()
         prepare(self.cluster, s3, namespace)
 
     def start(self, changes: dict[str, Any] | None = None) -> None:
@@ -103,10 +105,7 @@ class SmallRun:
 
     def pods(self, stage: str, attempt: int = 1) -> list[Obj]:
         """Of an attempt at a stage, by index."""
-        found = self.cluster.items(
-            f"{CORE}/namespaces/{self.namespace}/pods", labelSelector=f"{_STAGE}={stage},{_ATTEMPT}={attempt}"
-        )
-        return sorted(found, key=lambda pod: int(pod["metadata"]["annotations"][_INDEX]))
+        return self._pods(f"{_STAGE}={stage},{_ATTEMPT}={attempt}")
 
     def pod(self, stage: str, attempt: int = 1) -> Obj:
         """The first pod of an attempt, as soon as it runs."""
@@ -117,7 +116,9 @@ class SmallRun:
                 (pod for pod in self.pods(stage, attempt) if pod["status"]["phase"] == "Running"), None
             )
 
-        return until(running, what, meanwhile=_pause, patience=_STEP_LIMIT_S)
+        found = until(running, what, meanwhile=_pause, patience=_STEP_LIMIT_S)
+        self._keep_logs()
+        return found
 
     def evict(self, pod: Obj) -> None:
         """Ask the API to take a pod away, as for a drain."""
@@ -184,6 +185,7 @@ class SmallRun:
             meanwhile=_pause,
             patience=_STEP_LIMIT_S,
         )
+        self._keep_logs()
         return self.saved()
 
     def resumed_from(self, attempt: int = 2) -> int:
@@ -192,8 +194,22 @@ class SmallRun:
         return int(found[1]) if found else 0
 
     def steps_done(self, attempt: int = 1) -> int:
-        """The last step that an attempt at the training has finished."""
-        return max(map(int, _STEP.findall(self.log("train", attempt))), default=0)
+        """The last step that an attempt at the training has finished so far."""
+        kept = self._logs / str(attempt)
+        text = kept.read_text() if kept.exists() else self.log("train", attempt)
+        return max(map(int, _STEP.findall(text)), default=0)
+
+    def lost_little(self, saved: int, attempt: int = 2, *, done: int | None = None) -> None:
+        """Check that an attempt at the training did again what was not saved, and that this was one interval at most.
+
+        Args:
+            saved: step of a checkpoint that was there before the fault.
+            attempt: the one that went on.
+            done: steps that were finished when the fault came; unless given, all of the attempt before.
+        """
+        resumed = self.resumed_from(attempt)
+        done = self.steps_done(attempt - 1) if done is None else done
+        assert saved <= resumed >= done - EVERY, f"{saved} saved, {done} done, {resumed} gone on from"
 
     def ends_well(self, *, restarts: int = 0, counted: int = 0, weights: str = "") -> Obj:
         """Wait for the end: nothing is lost, no attempt was needed but these, and the weights are those. The status."""
@@ -219,6 +235,19 @@ class SmallRun:
         """A digest of the trained model's."""
         file = self._folder / "round-1/train/model/model.safetensors"
         return hashlib.sha256(file.read_bytes()).hexdigest()
+
+    def _pods(self, labels: str) -> list[Obj]:
+        found = self.cluster.items(f"{CORE}/namespaces/{self.namespace}/pods", labelSelector=labels)
+        return sorted(found, key=lambda pod: int(pod["metadata"]["annotations"][_INDEX]))
+
+    def _keep_logs(self) -> None:
+        """Give what the first pod of each training writes another name, since the first one goes with the pod."""
+        for pod in self._pods(f"{_STAGE}=train"):
+            meta = pod["metadata"]
+            kept = self._logs / meta["labels"][_ATTEMPT]
+            if meta["annotations"][_INDEX] == "0" and "nodeName" in pod["spec"] and not kept.exists():
+                with suppress(FileNotFoundError):
+                    kept.hardlink_to(self.node_of(pod).log(pod, "stage"))
 
     def _has_ended(self) -> bool:
         with suppress(httpx.TransportError):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -95,6 +97,18 @@ def test_one_failed_pod(job, end, reason, message, final):
     assert failure.final is final
     assert failure.counted is (reason != "Disrupted")
     assert (failure.pod, failure.node) == (f"{job.name}-0-abcde", "node-1")
+
+
+def test_a_pod_that_was_evicted_over_a_limit_of_its_own():
+    words = 'Usage of EmptyDir volume "work" exceeds the limit "1Mi".'
+    failure = diagnose(TRAIN, [replace(crashed(TRAIN, 137), reason="Evicted", message=f"{words} ")])
+    assert failure.reason == "StorageFull"
+    assert failure.message == (
+        f"pod {PREFIX}-0-abcde on node node-1 was evicted ({words}); raise the sizeLimit of the volume, or "
+        "ephemeral-storage, in spec.pods"
+    )
+    assert failure.counted
+    assert not failure.final
 
 
 @pytest.mark.parametrize(
