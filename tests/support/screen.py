@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pty
+import re
 import select
 import subprocess
 import time
@@ -12,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 _PATIENCE_S = 60
+_CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\r(?!\n)")
 
 
 class Screen:
@@ -25,8 +27,11 @@ class Screen:
     def press(self, key: bytes) -> None:
         os.write(self._terminal, key)
 
-    def wait_for(self, words: str, *, patience: float = _PATIENCE_S) -> None:
-        """Read on until these words have come. A screen that is painted again and again never falls silent."""
+    def wait_for(self, words: str, *, patience: float = _PATIENCE_S) -> str:
+        """Read on until these words have come, and say what came before them.
+
+        A screen that is painted again and again never falls silent.
+        """
         deadline = time.monotonic() + patience
         while words not in self._rest:
             ready, _, _ = select.select([self._terminal], [], [], 1)
@@ -37,7 +42,13 @@ class Screen:
                 self._rest += os.read(self._terminal, 65_536).decode(errors="replace")
             except OSError as error:  # how Linux says that nobody is at the other end any more
                 raise AssertionError(f"it ended without {words!r}: {self._rest[-4000:]!r}") from error
-        self._rest = self._rest.partition(words)[2]
+        before, _, self._rest = self._rest.partition(words)
+        return before
+
+
+def plain(painting: str) -> str:
+    """What is to be read on a screen."""
+    return _CONTROL.sub("", painting)
 
 
 @contextmanager

@@ -82,6 +82,17 @@ def has_ended(conditions: Iterable[Condition]) -> bool:
     return found is not None and found.status != "Unknown"
 
 
+def stage_told(conditions: Iterable[Condition]) -> Stage | None:
+    """The stage at which the conditions of the stages were written; None where they do not tell."""
+    listed = list(conditions)
+    found = [condition(listed, kind) for kind in _STAGES]
+    if any(each is not None and each.reason == Reason.NO_FAILURES for each in found):
+        return Stage.REPORT
+    done = [each is not None and each.status == "True" for each in found]
+    told = None not in found and done == sorted(done, reverse=True)
+    return _ORDER[sum(done)] if told else None
+
+
 def observed_again(conditions: Sequence[Condition], generation: int) -> list[Condition]:
     """The conditions of a run that has ended, for a newer spec: nothing that can still be changed alters them."""
     return [each.model_copy(update={"observed_generation": generation}) for each in conditions]

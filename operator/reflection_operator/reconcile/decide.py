@@ -7,6 +7,7 @@ from typing import Any
 from reflection_api.status import ReflectionTrainingStatus, Verdict
 
 from . import conditions, start, suspend, ttl
+from .believed import believed, is_over
 from .cursor import Here, locate
 from .deadline import exceeded
 from .decision import Decision
@@ -31,12 +32,12 @@ def decide(run: Observed) -> Decision:
         # Owner references delete the children, whether we are there or not.
         return while_held(run) if is_held(run.resource) else Decision(run.resource.status)
     old = run.resource.status or ReflectionTrainingStatus()
-    # A condition that somebody has set by hand comes without the verdict that ended the run.
-    if conditions.has_ended(old.conditions) and old.verdict is not None:
+    if is_over(run, old):
         return after_the_end(run, old)
 
-    here = locate(run, old)
-    step = settle(run, reported(run, _changed(old, current=here.cursor), here.cursor), here)
+    known = believed(run, old)
+    here = locate(run, known)
+    step = settle(run, reported(run, _changed(known, current=here.cursor), here.cursor), here)
     here = locate(run, step.status)
     verdict = step.ending or exceeded(run, step.status, here)
     if verdict:

@@ -94,6 +94,16 @@ class Waiting:
 
 
 @dataclass(frozen=True, slots=True)
+class Restarted:
+    """A container beside the stage's that ended and was started again."""
+
+    name: str
+    times: int
+    last: Terminated | None = None
+    """How it ended the last time."""
+
+
+@dataclass(frozen=True, slots=True)
 class ObservedPod:
     """A pod of one of the run's Jobs."""
 
@@ -117,6 +127,8 @@ class ObservedPod:
     mounts_refused: str = ""
     """What the kubelet says of a volume that it cannot mount."""
     terminated: Terminated | None = None
+    restarted: Restarted | None = None
+    """The container that was started again most often, if any was."""
 
     @property
     def ended(self) -> bool:

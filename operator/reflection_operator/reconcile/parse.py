@@ -21,7 +21,7 @@ from ..children.labels import (
     STAGE_LABEL,
 )
 from . import raw
-from .observed import JobState, ObservedJob, ObservedPod, PodPhase, Terminated, Waiting
+from .observed import JobState, ObservedJob, ObservedPod, PodPhase, Restarted, Terminated, Waiting
 
 _INDEX = "batch.kubernetes.io/job-completion-index"
 _MAX_ROUND = 10
@@ -87,6 +87,7 @@ def pod_from_object(obj: Mapping[str, Any]) -> ObservedPod | None:
         message=raw.text(status.get("message")),
         waiting=_waiting(containers),
         terminated=_terminated(containers, _phase(status.get("phase"))),
+        restarted=_restarted(containers),
     )
 
 
@@ -130,6 +131,17 @@ def _terminated(containers: Iterable[Mapping[str, Any]], phase: PodPhase) -> Ter
     ends = [end for state in states if (end := _end_in(state)) is not None]
     first = ends[0] if ends else None
     return first if phase is PodPhase.SUCCEEDED else next((end for end in ends if end.exit_code != 0), first)
+
+
+def _restarted(containers: Iterable[Mapping[str, Any]]) -> Restarted | None:
+    """Only sidecars can be: a stage that has ended is another attempt's, or another pod's."""
+    counts = ((raw.whole(container.get("restartCount"), least=0), container) for container in containers)
+    times, most = max(counts, key=lambda item: item[0], default=(0, {}))
+    return (
+        Restarted(raw.text(most.get("name")), times, _end_in(raw.mapping(most.get("lastState"))))
+        if times
+        else None
+    )
 
 
 def _end_in(state: Mapping[str, Any]) -> Terminated | None:

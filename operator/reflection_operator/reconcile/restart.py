@@ -19,12 +19,12 @@ from reflection_api.status import (
     VerifierStatus,
 )
 
-from .advance import verdict_of
 from .cursor import next_attempt
 from .failure import Failure
 from .observed import Observed
 from .step import Step, failed
 from .text import one_line, sentence
+from .verdict import verdict_of
 
 MAX_BACKOFF = timedelta(minutes=5)
 _FIRST_BACKOFF = timedelta(seconds=10)
@@ -36,6 +36,8 @@ _MAX_RECORD = 480
 
 def after_failure(run: Observed, status: ReflectionTrainingStatus, at: Cursor, failure: Failure) -> Step:
     """The step after a failed attempt."""
+    # A run that lost its cursor comes here by an attempt that it has been through: what is on record decides as it did then.
+    failure = _on_record(status, at) or failure
     limit = run.resource.spec.failure_policy.max_restarts
     exhausted = failure.counted and at.restarts >= limit
     if not (failure.final or exhausted):
@@ -43,7 +45,7 @@ def after_failure(run: Observed, status: ReflectionTrainingStatus, at: Cursor, f
     status = _noted(status, at, failure, run.now)
     if at.stage is Stage.REPORT:
         # The result is known and kept: a report that cannot be written does not change it.
-        return Step(status, ending=verdict_of(run, status, at))
+        return Step(status, ending=verdict_of(run, status))
     if failure.final:
         return Step(status, ending=failed(run, failure.reason, failure.message))
     return Step(status, ending=failed(run, Reason.MAX_RESTARTS_REACHED, _exhausted(run, at, failure)))
@@ -79,8 +81,27 @@ def tried_again(
     """The status of a run whose failed attempt is followed by another one."""
     restarts = at.restarts + failure.counted
     cursor = next_attempt(at, restarts=restarts, retry_at=now + backoff(failure, restarts))
-    status = _noted(status, at, failure, now)
-    return status.model_copy(update={"current": cursor, "restarts": status.restarts + 1})
+    total = status.restarts + (record_of(status, at) is None)
+    return _noted(status, at, failure, now).model_copy(update={"current": cursor, "restarts": total})
+
+
+def record_of(status: ReflectionTrainingStatus, at: Cursor) -> AttemptRecord | None:
+    """What is on record of an attempt that did not succeed."""
+    same = (
+        each
+        for each in status.attempts
+        if (each.round, each.stage, each.attempt) == (at.round, at.stage, at.attempt)
+    )
+    return next(same, None)
+
+
+def _on_record(status: ReflectionTrainingStatus, at: Cursor) -> Failure | None:
+    record = record_of(status, at)
+    if record is None or record.reason not in list(Reason):
+        return None
+    return Failure(
+        Reason(record.reason), record.message, record.exit_code, record.pod, record.node, record.finished_at
+    )
 
 
 def _noted(
@@ -98,7 +119,8 @@ def _noted(
         counted=failure.counted,
         finished_at=failure.finished_at or now,
     )
-    update: dict[str, Any] = {"attempts": [*status.attempts, note][-_RECORDS_KEPT:]}
+    records = status.attempts if record_of(status, at) else [*status.attempts, note]
+    update: dict[str, Any] = {"attempts": records[-_RECORDS_KEPT:]}
     if failure.audit:
         update["verifier"] = VerifierStatus(audit=failure.audit)
     return status.model_copy(update=update)

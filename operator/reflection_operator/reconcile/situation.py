@@ -10,13 +10,15 @@ from reflection_api.stages import Stage
 
 from ..children.labels import JOB_NAME_LABEL, UID_LABEL
 from .cursor import Here, job_name
+from .failure import how_it_ended
 from .hindrance import blocking
 from .observed import PODS_LAG, Observed
 from .restart import time_to_retry
 from .suspend import is_suspended
-from .text import many, one_line, sentence
+from .text import many, number, one_line, sentence
 
 _MAX_REFUSAL = 900
+_MAX_NAME = 63
 _QUEUE_LABEL = "kueue.x-k8s.io/queue-name"
 
 
@@ -56,7 +58,7 @@ def situation(run: Observed, here: Here) -> Situation:
         if here.unseen and not time_to_see_pods(run, here):
             return Situation(True, Reason.PROGRESSING, _without_labels(run, here, at))
         return Situation(True, Reason.PENDING, f"{at}: waiting for the pods of Job {here.job.name} to start")
-    return Situation(True, Reason.PROGRESSING, at)
+    return Situation(True, Reason.PROGRESSING, sentence(at, _started_again(run, here)))
 
 
 def time_to_see_pods(run: Observed, here: Here) -> timedelta:
@@ -74,6 +76,21 @@ def _without_labels(run: Observed, here: Here, at: str) -> str:
     which = f"-n {metadata.namespace} -l {JOB_NAME_LABEL}={job}"
     label = f"kubectl label pods {which} {UID_LABEL}={metadata.uid}"
     return sentence(f"{at}: {words}", f"what they report is lost unless they get them back: `{label}`")
+
+
+def _started_again(run: Observed, here: Here) -> str:
+    """A sidecar that ends is started again by the kubelet, and its stage may wait for it for long."""
+    pods = [(pod, pod.restarted) for pod in here.pods if pod.restarted and not pod.ended]
+    if not pods:
+        return ""
+    pod, found = max(pods, key=lambda item: item[1].times)
+    name = one_line(found.name, _MAX_NAME)
+    times = "once" if found.times == 1 else f"{number(found.times)} times"
+    last = f"the last time it {how_it_ended(found.last)}" if found.last else ""
+    log = f"`kubectl logs -n {run.resource.metadata.namespace} {pod.name} -c {name} --previous`"
+    return sentence(
+        f"container {name} of pod {pod.name} ended and was started again {times}", last, f"see {log}"
+    )
 
 
 def whereabouts(run: Observed, here: Here) -> str:

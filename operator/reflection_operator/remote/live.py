@@ -20,7 +20,8 @@ from .seen import Seen, SeenEvent
 from .watching import Look, looks
 
 _EVENTS = 5
-_HINT = "q quits, l shows the logs"
+HINT = "q quits, l shows the logs"
+"""The last line of the screen, while there is no trouble."""
 OpenLogs = Callable[[Seen], Awaitable[None]]
 
 
@@ -49,7 +50,7 @@ class Screen:
         """The screen."""
         if self.run is None:
             return Text("looking ...")
-        below = Text(self._trouble or _HINT, style="yellow" if self._trouble else "dim")
+        below = Text(self._trouble or HINT, style="yellow" if self._trouble else "dim")
         return Group(overview(self.run, self._events, now, width, self._rewards), below)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import NamedTuple
@@ -107,9 +108,10 @@ def sparkline(values: Sequence[float]) -> str:
     shown = values[-_SPARKS:]
     if len(shown) < 2:
         return ""
-    low, high = min(shown), max(shown)
-    scale = (len(_BARS) - 1) / (high - low) if high > low else 0.0
-    return "".join(_BARS[round((value - low) * scale)] for value in shown)
+    low, span = min(shown), max(shown) - min(shown)
+    # Not by a factor: of a span that is small enough it would be infinite.
+    shares = [(value - low) / span if 0 < span < math.inf else 0.0 for value in shown]
+    return "".join(_BARS[round(share * (len(_BARS) - 1))] for share in shares)
 
 
 def _report(

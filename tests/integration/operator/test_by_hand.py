@@ -9,7 +9,8 @@ import pytest
 from reflection_operator.children.labels import UID_LABEL
 
 from ...support.cluster import BATCH, CORE, Cluster, Obj, until
-from ...support.kubelet import End, Kubelet
+from ...support.kubelet import End, Kubelet, one_crash, stage_of
+from ...support.operator_process import OperatorProcess
 from .conftest import Run, finish
 
 STAGES = ["evaluate-1", "report-1", "rollout-1", "train-1", "verify-1"]
@@ -134,6 +135,43 @@ def test_a_stage_that_somebody_has_written_by_hand_is_not_believed(
     assert training.status["restarts"] == 0
 
 
+def test_a_stage_written_by_hand_is_not_believed_in_a_suspension(
+    training: Run, cluster: Cluster, kubelet: Kubelet
+) -> None:
+    training.change(suspend=True)
+    until(lambda: training.is_now("Suspended", "True"), "suspension", meanwhile=kubelet.tick)
+    verdict = {"succeeded": True, "reason": "Completed", "message": "written by hand"}
+    for stage in ("evaluate", "report", "rollout"):
+        forged = {"current": {"stage": stage, "attempt": 7}, "verdict": verdict}
+        cluster.patch(f"{training.path}/status", {"status": forged})
+        until(lambda: training.status["current"]["stage"] == "train", "cure", meanwhile=kubelet.tick)
+        assert "verdict" not in training.status
+        assert training.is_now("Suspended", "True")
+        assert sorted(training.job_names()) == ["rollout-1", "verify-1"]
+    training.change(suspend=False)
+    finish(training, kubelet)
+    assert (sorted(training.job_names()), training.status["restarts"]) == (STAGES, 0)
+
+
+def test_nor_is_one_in_a_back_off(
+    run: Run, operator: OperatorProcess, kubelet: Kubelet, cluster: Cluster
+) -> None:
+    """The attempt that failed is found again by its Job, and counts once."""
+    kubelet.script = one_crash
+    operator.start()
+    run.apply()
+    until(lambda: run.status.get("restarts") == 1, "back-off", meanwhile=kubelet.tick)
+    before = run.status["attempts"]
+    cluster.patch(f"{run.path}/status", {"status": {"current": {"stage": "evaluate", "attempt": 1}}})
+    until(lambda: run.status["current"]["stage"] == "train", "cure", meanwhile=kubelet.tick)
+    assert (run.status["current"]["attempt"], run.status["current"]["restarts"]) == (2, 1)
+    finish(run, kubelet)
+    assert sorted(run.job_names()) == sorted([*STAGES, "train-2"])
+    assert (run.status["restarts"], run.status["attempts"]) == (1, before)
+    run.told("Succeeded")
+    assert [reason for reason, _ in run.events()].count("AttemptRestarted") == 1
+
+
 def test_an_end_that_somebody_has_written_by_hand_is_none(
     training: Run, cluster: Cluster, kubelet: Kubelet
 ) -> None:
@@ -141,8 +179,50 @@ def test_an_end_that_somebody_has_written_by_hand_is_none(
         each | ({"status": "True", "reason": "Completed"} if each["type"] == "Succeeded" else {})
         for each in training.status["conditions"]
     ]
-    cluster.patch(f"{training.path}/status", {"status": {"conditions": conditions, "phase": "Succeeded"}})
-    until(lambda: training.condition("Succeeded")["status"] == "Unknown", "cure", meanwhile=kubelet.tick)
-    until(lambda: training.status.get("phase") == "Training", "status", meanwhile=kubelet.tick)
+    verdict = {"succeeded": True, "reason": "Completed", "message": "written by hand"}
+    end = {"conditions": conditions, "phase": "Succeeded", "verdict": verdict}
+    time = training.get()["metadata"]["creationTimestamp"]
+    (job,) = (job for job in training.jobs() if "-train-" in job["metadata"]["name"])
+    for forged in (
+        end | {"verdict": None},
+        end,
+        end | {"current": {"stage": "report"}, "completionTime": time},
+        failed_by_hand(end),
+    ):
+        cluster.patch(f"{training.path}/status", {"status": forged})
+        until(lambda: training.condition("Succeeded")["status"] == "Unknown", "cure", meanwhile=kubelet.tick)
+        until(lambda: whereabouts(training) == ("Training", 1, "train"), "status", meanwhile=kubelet.tick)
+        assert not training.status.keys() & {"verdict", "completionTime"}
+        assert job["metadata"]["uid"] in [each["metadata"]["uid"] for each in training.jobs()]
     finish(training, kubelet)
-    assert training.status["restarts"] == 0
+    assert (sorted(training.job_names()), training.status["restarts"]) == (STAGES, 0)
+
+
+def failed_by_hand(end: Obj) -> Obj:
+    """The same end as a failure that no attempt is on record of."""
+    turned = [
+        each | ({"status": "False", "reason": "TrainerCrashed"} if each["type"] == "Succeeded" else {})
+        for each in end["conditions"]
+    ]
+    return end | {
+        "conditions": turned,
+        "phase": "Failed",
+        "verdict": {"succeeded": False, "reason": "TrainerCrashed", "message": "written by hand"},
+    }
+
+
+def test_a_verdict_written_by_hand_is_not_the_end_of_a_report(
+    training: Run, cluster: Cluster, kubelet: Kubelet
+) -> None:
+    """The figures are still there, in the evaluation's pod."""
+    kubelet.script = lambda pod: None if stage_of(pod) == "report" else End()
+    until(lambda: training.status["current"]["stage"] == "report", "report", meanwhile=kubelet.tick)
+    until(
+        lambda: training.is_now("Ready", "True", "Progressing"), "pod of the report", meanwhile=kubelet.tick
+    )
+    right = training.status["verdict"]
+    assert right["reason"] == "Completed"
+    forged = {"succeeded": False, "reason": "GateFailed", "message": "written by hand"}
+    cluster.patch(f"{training.path}/status", {"status": {"verdict": forged}})
+    until(lambda: training.status["verdict"] == right, "cure", meanwhile=kubelet.tick)
+    assert finish(training, kubelet)["message"] == right["message"]

@@ -115,7 +115,7 @@ def starts_of(kubelet: Kubelet, stage: str) -> list[int]:
 def test_a_verifier_beside_the_stage_that_does_not_start_or_dies(
     run: Run, operator: OperatorProcess, kubelet: Kubelet
 ) -> None:
-    """What keeps it from starting is told of. That it dies later is the kubelet's business, which starts it again."""
+    """What keeps it from starting is told of. So is that it dies later, and the kubelet starts it again."""
     pull = Wait("ImagePullBackOff", 'Back-off pulling image "judge:typo"', "verifier")
     kubelet.script = lambda pod: End() if stage_of(pod) == "rollout" else pull
     operator.start()
@@ -137,6 +137,10 @@ def test_a_verifier_beside_the_stage_that_does_not_start_or_dies(
     assert starts_of(kubelet, "verify") == [1]
     kubelet.script = lambda _: CRASHED
     until(lambda: starts_of(kubelet, "train") == [1], "crash", meanwhile=kubelet.tick)
+    told = "was started again once; the last time it ended with exit code 3: KeyError: 'MODEL'; see `kubectl logs -n "
+    until(lambda: told in run.condition("Ready")["message"], "word of the crash", meanwhile=kubelet.tick)
+    assert run.is_now("Ready", "True", "Progressing")
+    assert run.status["phase"] == "Training"
     kubelet.script = train_on
     kubelet.tick()
     finish(run, kubelet)

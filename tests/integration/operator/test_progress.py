@@ -3,38 +3,31 @@
 from __future__ import annotations
 
 import base64
-import json
 import os
-import ssl
-import subprocess
+import re
 import sys
-import time
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+from cryptography import x509
 from reflection_api.contract import MAX_PROGRESS_REPORT, PROGRESS_AUDIENCE
 from reflection_operator.kube.kinds import AUTHORITY, FOR_PROGRESS_IN_CLUSTER, FOR_PROGRESS_IN_OWN_NAMESPACE
+from reflection_operator.progress.certificates import AUTHORITY_SPARE, AUTHORITY_VALID, new_authority
+from reflection_operator.remote.live import HINT
 
 from ...support.cluster import CORE, Cluster, Obj, until
-from ...support.kubelet import Kubelet, run_on, stage_of, train_on
+from ...support.kubelet import Kubelet, all_well, run_on, stage_of, train_on
 from ...support.operator_process import OperatorProcess
+from ...support.reporting_pod import ReportingPod, report
+from ...support.screen import on_terminal, plain
 from .conftest import SHORT_LEASE, Run
 from .test_permissions import requests
 
-REPORTER = """
-import sys, time
-from reflection_api.stages import Stage
-from reflection_trainer.progress import Progress
-progress = Progress(Stage.TRAIN, index=0, unit="steps", total=200)
-progress.checkpoint_step = 50
-progress.update(0)
-while not sys.stdin.closed:
-    progress.update(64, message="step 64", metrics={"reward": 0.25}, force=True)
-    time.sleep(0.2)
-"""
+REFLECT = Path(sys.executable).parent / "reflect"
 
 
 @pytest.fixture
@@ -45,73 +38,25 @@ def operator(cluster: Cluster, namespace: str, tmp_path: Path) -> Iterator[Opera
     print(process.log())
 
 
-class Pod:
-    """A running pod of a stage, as far as it reports."""
+def pod_of(cluster: Cluster, kubelet: Kubelet, stage: str, folder: Path) -> ReportingPod:
+    """The first pod of a stage, as soon as it runs."""
 
-    def __init__(self, cluster: Cluster, run: Run, kubelet: Kubelet, stage: str, folder: Path) -> None:
-        self._cluster, self._run = cluster, run
-        until(
-            lambda: any(
-                stage_of(pod) == stage and pod["status"]["phase"] == "Running" for pod in kubelet.pods()
-            ),
-            f"{stage} pod",
-            meanwhile=kubelet.tick,
-        )
-        self.object = next(pod for pod in kubelet.pods() if stage_of(pod) == stage)
-        self._folder = folder
-        # What the kubelet would put into the volume that the pod asks for.
-        volume = next(each for each in self.object["spec"]["volumes"] if each["name"] == "reflect-progress")
-        self.sources: list[Obj] = volume["projected"]["sources"]
-        authority = self.sources[1]["configMap"]
-        config = cluster.get(f"{CORE}/namespaces/{run.namespace}/configmaps/{authority['name']}")
-        self.authority = folder / "ca.crt"
-        self.authority.write_text(config["data"][authority["items"][0]["key"]])
-        self.variables = {
-            each["name"]: each["value"]
-            for each in self.object["spec"]["containers"][0]["env"]
-            if each["name"].startswith("REFLECT_PROGRESS")
-        }
+    def running() -> list[Obj]:
+        return [
+            pod for pod in kubelet.pods() if stage_of(pod) == stage and pod["status"]["phase"] == "Running"
+        ]
 
-    @property
-    def url(self) -> str:
-        return self.variables["REFLECT_PROGRESS_URL"]
-
-    def token(self, *, audience: str = "", bound: bool = True) -> str:
-        asked = self.sources[0]["serviceAccountToken"]
-        spec: Obj = {
-            "audiences": [audience or asked["audience"]],
-            "expirationSeconds": asked["expirationSeconds"],
-        }
-        if bound:
-            metadata = self.object["metadata"]
-            spec["boundObjectRef"] = {"kind": "Pod", "apiVersion": "v1"} | {
-                name: metadata[name] for name in ("name", "uid")
-            }
-        account = self.object["spec"]["serviceAccountName"]
-        path = f"{CORE}/namespaces/{self._run.namespace}/serviceaccounts/{account}/token"
-        return str(self._cluster.create(path, {"spec": spec})["status"]["token"])
-
-    def post(self, token: str, body: Any) -> httpx.Response:
-        content = body if isinstance(body, bytes) else json.dumps(body).encode()
-        context = ssl.create_default_context(cafile=str(self.authority))
-        headers = {"Authorization": f"Bearer {token}"} if token else {}
-        return httpx.post(self.url, content=content, headers=headers, verify=context, timeout=20)
-
-    def reporter(self) -> subprocess.Popen[bytes]:
-        """A process that reports what a training would, with the pod's variables."""
-        token = self._folder / "token"
-        token.write_text(self.token())
-        places = {"REFLECT_PROGRESS_TOKEN_FILE": str(token), "REFLECT_PROGRESS_CA": str(self.authority)}
-        return subprocess.Popen(
-            [sys.executable, "-c", REPORTER],
-            env=os.environ | self.variables | places,
-            stdin=subprocess.DEVNULL,
-        )
+    return ReportingPod(cluster, until(running, f"{stage} pod", meanwhile=kubelet.tick)[0], folder)
 
 
-def report(**fields: Any) -> Obj:
-    words = {"stage": "rollout", "done": 1, "total": 4, "unit": "answers", "updatedAt": time.time()}
-    return words | fields
+def columns(table: str) -> dict[str, str]:
+    """The only row of what kubectl lists, by the words above it."""
+    header, row = table.splitlines()
+    starts = [found.start() for found in re.finditer(r"\S+", header)]
+    ends = [*starts[1:], len(row)]
+    return {
+        header[start:end].strip(): row[start:end].strip() for start, end in zip(starts, ends, strict=True)
+    }
 
 
 def test_a_training_shows_how_far_it_is(
@@ -119,8 +64,8 @@ def test_a_training_shows_how_far_it_is(
 ) -> None:
     kubelet.script = train_on
     operator.keep_running(*SHORT_LEASE)
-    run.apply()
-    reporter = Pod(cluster, run, kubelet, "train", tmp_path).reporter()
+    run.apply(metadata__labels={"kueue.x-k8s.io/queue-name": "team-a"})
+    reporter = pod_of(cluster, kubelet, "train", tmp_path).reporter()
     try:
         until(
             lambda: run.status.get("progress", {}).get("percentage") == 32, "progress", meanwhile=kubelet.tick
@@ -133,8 +78,15 @@ def test_a_training_shows_how_far_it_is(
             50,
             True,
         )
-        listed = cluster.kubectl("get", "-n", run.namespace, "rt").stdout.splitlines()[1].split()
-        assert listed[:5] == ["countdown", "Training", "train", "32", "0.25"]
+        shown = columns(cluster.kubectl("get", "-n", run.namespace, "rt", "-o", "wide").stdout)
+        assert re.fullmatch(r"\d+[smh]\d*s?", shown.pop("AGE"))
+        assert shown == {
+            "NAME": "countdown", "STATUS": "Training", "STAGE": "train", "PROGRESS": "32", "REWARD": "0.25",
+            "RESTARTS": "0", "FAILURES": "500", "QUEUE": "team-a", "CHECKPOINT": "50", "REASON": "Progressing",
+            "MESSAGE": "round 1 of 1, train",
+        }  # fmt: skip
+        narrow = columns(cluster.kubectl("get", "-n", run.namespace, "rt").stdout)
+        assert list(narrow) == ["NAME", "STATUS", "STAGE", "PROGRESS", "REWARD", "RESTARTS", "AGE"]
 
         # A new operator is trusted by pods that the old one started.
         written = status["progress"]["lastUpdatedTime"]
@@ -150,13 +102,57 @@ def test_a_training_shows_how_far_it_is(
         reporter.wait()
 
 
+def test_the_screen_has_the_bar_and_the_rewards_so_far(
+    run: Run, operator: OperatorProcess, kubelet: Kubelet, cluster: Cluster, tmp_path: Path
+) -> None:
+    kubelet.script = train_on
+    operator.keep_running(*SHORT_LEASE)
+    run.apply()
+    pod = pod_of(cluster, kubelet, "train", tmp_path)
+    token, command = pod.token(), [REFLECT, "status", "countdown", "-w", "-n", run.namespace]
+    environment = os.environ | {"KUBECONFIG": str(cluster.plane.kubeconfig), "NO_COLOR": "1"}
+    with on_terminal(command, environment) as screen:
+
+        def painted(step: int, reward: float) -> list[str]:
+            """The lines of the screen, once they show what the pod says."""
+
+            def look() -> list[str] | None:
+                words = {"stage": "train", "done": step, "total": 200, "unit": "steps"}
+                pod.post(token, report(**words, metrics={"reward": reward}))
+                lines = [line.rstrip() for line in plain(screen.wait_for(HINT)).splitlines()]
+                return lines if any(f" {step}/200 steps" in line for line in lines) else None
+
+            return until(look, f"step {step} on the screen")
+
+        lines = painted(50, 0.25)
+        assert any(
+            re.fullmatch("train +\N{BOX DRAWINGS HEAVY HORIZONTAL}{6} +50/200 steps .*", line)
+            for line in lines
+        )
+        assert any(line.strip() == "reward 0.25" for line in lines)
+        for step, reward in ((100, 0.75), (150, 0.45)):
+            lines = painted(step, reward)
+        bars = [
+            line
+            for line in lines
+            if re.match("train +\N{BOX DRAWINGS HEAVY HORIZONTAL}{18} +150/200 steps ", line)
+        ]
+        assert len(bars) == 1
+        assert lines[lines.index(bars[0]) + 1].strip() == (
+            "\N{LOWER ONE EIGHTH BLOCK}\N{FULL BLOCK}\N{LOWER HALF BLOCK}  reward 0.45"
+        )
+        assert any("TrainingStarted" in line for line in lines)
+        screen.press(b"q")
+        assert screen.program.wait(timeout=60) == 0
+
+
 def test_who_may_not_report_is_told_so(
     run: Run, operator: OperatorProcess, kubelet: Kubelet, cluster: Cluster, tmp_path: Path
 ) -> None:
     kubelet.script = run_on
     operator.keep_running(*SHORT_LEASE)
     run.apply()
-    pod = Pod(cluster, run, kubelet, "rollout", tmp_path)
+    pod = pod_of(cluster, kubelet, "rollout", tmp_path)
     assert pod.sources[0]["serviceAccountToken"]["audience"] == PROGRESS_AUDIENCE
     good = pod.token()
 
@@ -190,7 +186,7 @@ def test_a_pod_of_nobody_is_not_heard(
     kubelet.script = run_on
     operator.keep_running(*SHORT_LEASE)
     run.apply()
-    pod = Pod(cluster, run, kubelet, "rollout", tmp_path)
+    pod = pod_of(cluster, kubelet, "rollout", tmp_path)
     spec = {"containers": [{"name": "main", "image": "x"}], "serviceAccountName": "default"}
     stranger = cluster.create(
         f"{CORE}/namespaces/{run.namespace}/pods", {"metadata": {"name": "stranger"}, "spec": spec}
@@ -229,7 +225,7 @@ def test_it_needs_no_other_permissions(
     cluster.patch(secret, {"data": {"tls.crt": base64.b64encode(b"spoilt").decode()}})
     operator.keep_running(*SHORT_LEASE)
     run.apply()
-    pod = Pod(cluster, run, kubelet, "rollout", tmp_path)
+    pod = pod_of(cluster, kubelet, "rollout", tmp_path)
     assert pod.post(pod.token(), report()).status_code == 204
     assert "it gets new content" in operator.log()
     kinds = (*FOR_PROGRESS_IN_OWN_NAMESPACE, *FOR_PROGRESS_IN_CLUSTER)
@@ -245,3 +241,45 @@ def test_it_needs_no_other_permissions(
         "--as", f"system:serviceaccount:{run.namespace}:reflect-operator",
     )  # fmt: skip
     assert other.stdout.strip() == "no"
+
+
+def test_an_authority_near_its_end_is_replaced_and_trusted_by_pods_that_start_then(
+    run: Run, operator: OperatorProcess, kubelet: Kubelet, cluster: Cluster, tmp_path: Path
+) -> None:
+    """A pod that is at work trusts the one that it was given, is not heard any more, and loses nothing else."""
+    kubelet.script = run_on
+    operator.keep_running(*SHORT_LEASE)
+    run.apply()
+    before = pod_of(cluster, kubelet, "rollout", tmp_path)
+    assert before.post(before.token(), report()).status_code == 204
+    operator.kill()
+    day, secret = timedelta(days=1), f"{CORE}/namespaces/{run.namespace}/secrets/{AUTHORITY.only}"
+    now = datetime.now(UTC)
+    old = new_authority(now - AUTHORITY_VALID + AUTHORITY_SPARE - day)
+    data = {
+        "tls.crt": base64.b64encode(old.certificate).decode(),
+        "tls.key": base64.b64encode(old.key).decode(),
+    }
+    cluster.patch(secret, {"data": data})
+    operator.keep_running(*SHORT_LEASE)
+    until(lambda: cluster.get(secret)["data"]["tls.crt"] != data["tls.crt"], "another authority")
+    kept = base64.b64decode(cluster.get(secret)["data"]["tls.crt"])
+    assert x509.load_pem_x509_certificate(kept).not_valid_after_utc > now + AUTHORITY_VALID - day
+    with pytest.raises(httpx.ConnectError, match="certificate verify failed"):
+        until(lambda: answered(before), "answer")
+    kubelet.script = lambda pod: all_well(pod) if stage_of(pod) == "rollout" else None
+    after = pod_of(cluster, kubelet, "verify", tmp_path)
+    assert after.authority.read_bytes() == kept
+    assert after.post(after.token(), report(stage="verify")).status_code == 204
+    until(lambda: run.status["progress"]["percentage"] == 25, "progress")
+    assert run.status["restarts"] == 0
+
+
+def answered(pod: ReportingPod) -> httpx.Response | None:
+    """What a server that listens says to a pod."""
+    try:
+        return pod.post("", report())
+    except httpx.ConnectError as error:
+        if "refused" in str(error):
+            return None
+        raise

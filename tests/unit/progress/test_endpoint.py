@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import httpx
 import pytest
 from cryptography import x509
 from reflection_operator.kube.errors import ApiError
@@ -22,6 +23,7 @@ from reflection_operator.progress.certificates import (
     SERVER_VALID,
 )
 from reflection_operator.progress.endpoint import ProgressEndpoint
+from reflection_operator.progress.server import PATH
 
 from ...support.control_plane import free_ports
 
@@ -56,9 +58,9 @@ class Secrets:
 class Running:
     """An endpoint, its clock and its API server."""
 
-    def __init__(self) -> None:
+    def __init__(self, start: datetime = START) -> None:
         (port,) = free_ports(1)
-        self.port, self.now, self.secrets = port, START, Secrets()
+        self.port, self.now, self.secrets = port, start, Secrets()
         options = Options(
             progress_url=f"https://127.0.0.1:{port}",
             progress_host="127.0.0.1",
@@ -94,9 +96,25 @@ class Running:
         assert found.not_valid_before_utc <= self.now <= found.not_valid_after_utc
 
 
+class Pod:
+    """A pod that trusts what it was told when it started, as far as it can tell whether it speaks to the operator."""
+
+    def __init__(self, it: Running) -> None:
+        self._url = f"https://127.0.0.1:{it.port}{PATH}"
+        self._context = ssl.create_default_context(cadata=it.authority)
+
+    async def hears(self) -> str:
+        """What comes of a report without a token, which a server that is trusted refuses."""
+        async with httpx.AsyncClient(verify=self._context, trust_env=False) as client:
+            try:
+                return (await client.post(self._url)).text
+            except httpx.ConnectError as error:
+                return str(error)
+
+
 @asynccontextmanager
-async def running() -> AsyncIterator[Running]:
-    found = Running()
+async def running(start: datetime = START) -> AsyncIterator[Running]:
+    found = Running(start)
     try:
         await found.endpoint.prepare()
         yield found
@@ -128,6 +146,29 @@ def test_the_authority_is_replaced_long_before_it_ends() -> None:
             await it.later(2 * DAY)
             assert it.authority != authority
             await it.assert_trusted(it.authority)
+            assert it.secrets.written == 2
+
+    asyncio.run(scenario())
+
+
+def test_a_pod_that_is_at_work_is_heard_until_the_authority_is_replaced_and_one_that_starts_then_is_heard() -> (
+    None
+):
+    """On one server that goes on."""
+
+    async def scenario() -> None:
+        now = datetime.now(UTC)
+        async with running(now - AUTHORITY_VALID + AUTHORITY_SPARE) as it:
+            # The last day on which the authority is good enough. From here on the clocks of clients count, too.
+            await it.later(now - DAY - it.now)
+            before = Pod(it)
+            assert await before.hears() == "a bearer token is needed\n"
+            server = await it.shown()
+            await it.later(timedelta(hours=1))
+            assert await it.shown() == server
+            await it.later(now + timedelta(minutes=5) - it.now)
+            assert "certificate verify failed" in await before.hears()
+            assert await Pod(it).hears() == "a bearer token is needed\n"
             assert it.secrets.written == 2
 
     asyncio.run(scenario())

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 from reflection_api.conditions import ConditionType
 from reflection_api.stages import ROUND_STAGES, RUN_STAGES, Stage
-from reflection_api.status import ReflectionTrainingStatus
+from reflection_api.status import ReflectionTrainingStatus, Verdict
 from reflection_operator.reconcile.conditions import condition, has_ended, is_true
 from reflection_operator.reconcile.cursor import first_attempt, position
 from reflection_operator.reconcile.decide import decide
@@ -61,7 +61,7 @@ class Machine(RuleBasedStateMachine):
             Stage.EVALUATE: {"gain": 0.3, "firstTryChange": 0.0},
         }
         self.cluster = Cluster(run, queue=queue, metrics=metrics)
-        self.stale = self.wiped = self.went_back = False
+        self.stale = self.wiped = self.went_back = self.lied = False
         self.newest_seen = 0
         self.look_again = timedelta(0)
         self.ended = None
@@ -180,20 +180,42 @@ class Machine(RuleBasedStateMachine):
         self.ended = None
         self.wiped = True
 
-    @rule(pick=PICK)
-    def a_later_stage_is_written_into_the_status(self, pick):
-        """While another one is at work: the run stays where it is."""
-        status, jobs = self.cluster.resource.status, self.cluster.jobs.values()
-        newest = max(jobs, key=position, default=None)
-        if status is None or has_ended(status.conditions) or newest is None or not newest.live:
+    @rule(pick=PICK, forged=st.sampled_from(["stage", "stage", "success", "failure"]))
+    def something_untrue_is_written_into_the_status(self, pick, forged):
+        """Another stage, or an end that is none: what is found out from the Jobs alone is never further than the run is."""
+        self.look(0, 0, 0, 1)
+        status, newest = (
+            self.cluster.resource.status,
+            max(self.cluster.jobs.values(), key=position, default=None),
+        )
+        at_work = newest is not None and newest.live and position(newest) == position(status.current)
+        # An end that can be true is believed.
+        if has_ended(status.conditions) or (
+            forged != "stage" and (not at_work or newest.stage is Stage.REPORT)
+        ):
             return
-        rounds = range(1, self.cluster.resource.spec.rounds + 1)
-        steps = [first_attempt(number, stage) for number in rounds for stage in RUN_STAGES]
-        if later := [each for each in steps if position(each)[:2] > position(newest)[:2]]:
-            self.cluster.write_status(status.model_copy(update={"current": _pick(later, pick)}))
-            self.look(0, 0, 0, 1 + pick % 4)
-            status = self.cluster.resource.status
-            assert position(status.current)[:2] == position(newest)[:2]
+        self.cluster.write_status(self.forged(status, pick, forged))
+        self.wiped, self.lied = True, forged != "stage"
+        self.look(0, 0, 0, 1 + pick % 4)
+        self.lied = False
+        found = self.cluster.resource.status
+        assert not has_ended(found.conditions)
+        assert position(found.current)[:2] <= position(status.current)[:2]
+        assert newest is None or position(found.current) >= position(newest)
+
+    def forged(self, status, pick, forged):
+        at = status.current
+        if forged == "stage":
+            others = [stage for stage in RUN_STAGES if stage is not at.stage]
+            return status.model_copy(update={"current": first_attempt(at.round, _pick(others, pick))})
+        verdict = Verdict(succeeded=forged == "success", reason="Completed", message="so they say")
+        conditions = [
+            each.model_copy(update={"status": str(verdict.succeeded)})
+            if each.type == ConditionType.SUCCEEDED
+            else each
+            for each in status.conditions
+        ]
+        return status.model_copy(update={"conditions": conditions, "verdict": verdict})
 
     # What must hold
 
@@ -221,7 +243,7 @@ class Machine(RuleBasedStateMachine):
             "kstatus would not know what to say"
         )
         before = run.resource.status
-        if before and has_ended(before.conditions):
+        if before and has_ended(before.conditions) and not self.lied:
             assert _succeeded(status) == _succeeded(before), "a terminal condition changed"
             assert not decision.create
         self.check_repeated(seen, decision, status)

@@ -15,6 +15,7 @@ from reflection_operator.reconcile.observed import (
     ObservedJob,
     ObservedPod,
     PodPhase,
+    Restarted,
     Terminated,
     Waiting,
 )
@@ -143,6 +144,10 @@ def container(name="stage", **state):
     return {"name": name, "state": state}
 
 
+def counted(name, restarts):
+    return container(name, running={}) | {"restartCount": restarts}
+
+
 ENDED = {
     "exitCode": 137,
     "reason": "OOMKilled",
@@ -178,6 +183,12 @@ def test_a_running_pod():
                                     | {"lastState": {"terminated": ENDED}}]}, "waiting",
          Waiting("CrashLoopBackOff", "back-off 10s", Terminated(137, "OOMKilled", "last words", after(60)))),
         ({"containerStatuses": [container(waiting={"reason": "ContainerCreating"})]}, "waiting", None),
+        ({"initContainerStatuses": [counted("proxy", 1), counted("verifier", 2) | {"lastState": {"terminated": ENDED}}],
+          "containerStatuses": [counted("stage", 0)]}, "restarted",
+         Restarted("verifier", 2, Terminated(137, "OOMKilled", "last words", after(60)))),
+        ({"initContainerStatuses": [counted("verifier", 1)]}, "restarted", Restarted("verifier", 1)),
+        ({"initContainerStatuses": [counted("verifier", 0)]}, "restarted", None),
+        ({"initContainerStatuses": [counted("verifier", "7")]}, "restarted", None),
         ({"conditions": [{"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "0/3 nodes"}]},
          "unschedulable", "0/3 nodes"),
         ({"conditions": [{"type": "PodScheduled", "status": "True"}]}, "unschedulable", None),
@@ -199,7 +210,8 @@ def test_a_pod_that_no_job_made():
 KEYS = st.sampled_from(
     ["metadata", "spec", "status", "labels", "annotations", "name", "uid", "conditions", "type", "reason", "message",
      "containerStatuses", "state", "terminated", "waiting", "exitCode", "finishedAt", "creationTimestamp", "phase", "suspend",
-     "completions", "active", "ownerReferences", "kind", "batch.kubernetes.io/job-name", *LABELS]
+     "completions", "active", "restartCount", "lastState", "initContainerStatuses",
+     "ownerReferences", "kind", "batch.kubernetes.io/job-name", *LABELS]
 )  # fmt: skip
 SCALARS = (
     st.none() | st.booleans() | st.integers() | st.floats() | st.text()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from reflection_api.reasons import Reason
 from reflection_api.stages import Stage
@@ -97,6 +97,8 @@ def test_facts() -> None:
 
 
 @given(st.lists(st.floats(0, 1), max_size=60))
+@example([0.0, 5e-324])
+@example([-1.7e308, 1.7e308])
 def test_a_sparkline_rises_where_the_values_do(values: list[float]) -> None:
     line = sparkline(values)
     shown = values[-24:]
