@@ -166,7 +166,7 @@ class Reconciler:
         told = decision.events
         try:
             for name in decision.delete:
-                await self._delete_job(view, name)
+                await self._delete_job(view, name, surely=decision.let_go)
             for attempt in decision.create:
                 await self._create(resource, attempt)
         except Exception:
@@ -239,11 +239,14 @@ class Reconciler:
         self._store.put(RUNS, found)
         return int(found["metadata"]["resourceVersion"])
 
-    async def _delete_job(self, view: View, name: str) -> None:
+    async def _delete_job(self, view: View, name: str, *, surely: bool) -> None:
+        """Delete a Job, unless it has changed since it was seen; `surely`: no later look will see to it."""
         job = view.jobs[name]
         try:
             await self._api.delete(JOBS, job.namespace, name, uid=job.uid, version=str(job.version))
         except ApiError as error:
+            if error.conflict and surely:
+                raise Stale from error
             if error.conflict:
                 return
             if not error.not_found:
