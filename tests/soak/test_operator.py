@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +12,13 @@ import pytest
 from bench._records import metric, write
 
 from ..integration.operator.conftest import Run
-from ..support.cluster import Cluster, Obj, until
-from ..support.crash_case import SPEC, Case, Outcome, differences, every_write
-from ..support.fault_proxy import FaultProxy
-from ..support.faults import Act, refused_by_api, reset_before, watch_expired
+from ..support.cluster import Cluster, until
+from ..support.crash_case import Case, Journey, every_write
+from ..support.crash_journeys import DELETED, FAILED, RESTORED, TO_THE_END
+from ..support.crash_oracle import CLEANED_TWICE, GONE, NOTHING, Outcome, differences
+from ..support.faults import Act, lose_answer, refused_by_api, reset_before, watch_expired
 from ..support.forked_operator import ForkedOperator
-from ..support.kubelet import End, Kubelet
-from ..unit.api.resources import resource
+from ..support.kubelet import Kubelet, one_crash, run_on
 
 pytestmark = pytest.mark.timeout(7200)
 
@@ -33,13 +32,13 @@ TAKES_OVER_S = 20
 SILENCE_IS_OVER_S = 180
 MEASURED = 3
 Figure = dict[str, Any]
-POD = ("--identity", "pod-1")
 FAULTS: dict[str, Act] = {
     "conflict": refused_by_api(409, "Conflict"),
     "too-many-requests": refused_by_api(429, "TooManyRequests", Retry_After=str(RETRY_AFTER_S)),
     "internal-error": refused_by_api(500, "InternalError"),
     "reset": reset_before,
 }
+JOURNEYS = {"to the end": TO_THE_END, "deleted": DELETED, "failed": FAILED}
 
 
 @pytest.fixture(scope="module")
@@ -52,33 +51,68 @@ def figures() -> Iterator[list[Figure]]:
 
 
 @pytest.fixture(scope="module")
-def run() -> Obj:
-    return resource(**{f"spec__{name}": value for name, value in SPEC.items()})
-
-
-@pytest.fixture(scope="module")
-def calm(cluster: Cluster, run: Obj, tmp_path_factory: pytest.TempPathFactory) -> Outcome:
+def calm(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Outcome:
     """How it goes when nothing happens, with a minute of silence behind it."""
-    outcome = Case(cluster, tmp_path_factory.mktemp("calm"), run).carry_through(quiet=QUIET_S)
+    outcome = Case(cluster, tmp_path_factory.mktemp("calm"), TO_THE_END).carry_through(quiet=QUIET_S)
     assert outcome.after_the_end == []
     return outcome
 
 
+@pytest.fixture(scope="module")
+def calm_journeys(
+    cluster: Cluster, calm: Outcome, tmp_path_factory: pytest.TempPathFactory
+) -> Callable[[str], Outcome]:
+    """How each journey goes when nothing happens."""
+    known = {"to the end": calm}
+
+    def find(name: str) -> Outcome:
+        if name not in known:
+            known[name] = Case(cluster, tmp_path_factory.mktemp("calm"), JOURNEYS[name]).carry_through()
+        return known[name]
+
+    return find
+
+
+@pytest.mark.parametrize("journey", JOURNEYS)
 @pytest.mark.parametrize("name", FAULTS)
 def test_every_write_is_refused_once(
     cluster: Cluster,
-    run: Obj,
-    calm: Outcome,
+    calm_journeys: Callable[[str], Outcome],
     tmp_path: Path,
     name: str,
+    journey: str,
 ) -> None:
-    outcomes = every_write(cluster, tmp_path, run, calm, lambda _: FAULTS[name], PARALLEL)
-    assert differences(cluster, calm, outcomes, starts=1) == []
+    calm = calm_journeys(journey)
+    outcomes = every_write(cluster, tmp_path, JOURNEYS[journey], calm, lambda _: FAULTS[name], PARALLEL)
+    repeatable = CLEANED_TWICE if journey == "deleted" else NOTHING
+    found = differences(cluster, calm, outcomes, starts=1, repeatable=repeatable)
+    assert not found, "\n".join(found)
 
 
-def test_retry_after_is_kept(cluster: Cluster, run: Obj, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("act", "starts"),
+    [
+        (lambda case: case.kill, 2),
+        (lambda _: lose_answer, 1),
+        *((lambda _, act=act: act, 1) for act in FAULTS.values()),
+    ],
+    ids=["killed", "the answer is lost", *FAULTS],
+)
+def test_children_that_were_deleted_come_back(
+    cluster: Cluster, tmp_path: Path, act: Callable[[Case], Act], starts: int
+) -> None:
+    """It takes the operator twenty seconds to notice."""
+    calm = Case(cluster, tmp_path, RESTORED).carry_through()
+    assert (calm.account, calm.after_the_end) == (GONE, [])
+    outcomes = every_write(cluster, tmp_path, RESTORED, calm, act, PARALLEL)
+    assert len(outcomes) >= 2
+    found = differences(cluster, calm, outcomes, starts=starts)
+    assert not found, "\n".join(found)
+
+
+def test_retry_after_is_kept(cluster: Cluster, tmp_path: Path) -> None:
     """The Job that is refused comes again, and not before it may."""
-    case = Case(cluster, tmp_path, run)
+    case = Case(cluster, tmp_path, TO_THE_END)
     case.carry_through(FAULTS["too-many-requests"], method="POST", target="/jobs$")
     first, second = [
         moment
@@ -91,12 +125,11 @@ def test_retry_after_is_kept(cluster: Cluster, run: Obj, tmp_path: Path) -> None
 @pytest.mark.parametrize("kind", ["reflectiontrainings", "jobs", "pods"])
 def test_a_watch_is_told_that_its_place_is_gone(
     cluster: Cluster,
-    run: Obj,
     calm: Outcome,
     tmp_path: Path,
     kind: str,
 ) -> None:
-    case = Case(cluster, tmp_path, run)
+    case = Case(cluster, tmp_path, TO_THE_END)
     outcome = case.carry_through(watch_expired, method="GET", target=f"/{kind}.*watch=true")
     assert differences(cluster, calm, [outcome], starts=1) == []
 
@@ -105,95 +138,69 @@ def test_a_watch_is_told_that_its_place_is_gone(
 @pytest.mark.parametrize("kind", ["reflectiontrainings", "jobs", "pods"])
 def test_a_list_is_told_that_its_page_has_expired(
     cluster: Cluster,
-    run: Obj,
     calm: Outcome,
     tmp_path: Path,
     kind: str,
     which: int,
 ) -> None:
     target = rf"/{kind}\?(?!.*watch=true)"
-    outcome = Case(cluster, tmp_path, run).carry_through(
+    outcome = Case(cluster, tmp_path, TO_THE_END).carry_through(
         refused_by_api(410, "Expired"), method="GET", target=target, after=which
     )
     assert differences(cluster, calm, [outcome], starts=1) == []
 
 
-@pytest.fixture
-def operator(
-    cluster: Cluster,
-    namespace: str,
-    proxy: FaultProxy,
-    tmp_path: Path,
-) -> Iterator[ForkedOperator]:
-    process = ForkedOperator(cluster, namespace, tmp_path / "operator.log", server=proxy.endpoint)
-    yield process
-    process.end()
-    print(process.log())
-
-
-class Kept:
-    """A kubelet that starts the operator's container again when it has ended, as long as a test waits."""
-
-    def __init__(self, kubelet: Kubelet, operator: ForkedOperator) -> None:
-        self._kubelet, self._operator = kubelet, operator
-        self.starts = 1
-        operator.start(*POD)
-
-    def tick(self) -> None:
-        self._kubelet.tick()
-        if self._operator.exit_code() is not None:
-            self._operator.start(*POD)
-            self.starts += 1
-
-
 def test_an_outage_of_a_minute(
-    cluster: Cluster,
-    namespace: str,
-    proxy: FaultProxy,
-    operator: ForkedOperator,
-    figures: list[Figure],
+    cluster: Cluster, calm: Outcome, tmp_path: Path, figures: list[Figure]
 ) -> None:
-    """While it lasts the rollout ends. Nobody but the operator feels the outage."""
-    run, kubelet = Run(cluster, namespace), Kubelet(cluster, namespace, lambda _: None)
-    kept = Kept(kubelet, operator)
-    run.apply()
-    until(lambda: run.status.get("phase") == "Rollout", "rollout", meanwhile=kept.tick)
-    began = time.monotonic()
-    proxy.down = True
-    kubelet.script = lambda _: End()
-    with ThreadPoolExecutor(1) as waiting:
-        over = waiting.submit(time.sleep, OUTAGE_S)
-        until(over.done, "end of the outage", meanwhile=kept.tick, patience=2 * OUTAGE_S)
-    proxy.down = False
-    until(lambda: "verify-1" in run.job_names(), "verify Job", meanwhile=kept.tick, patience=2 * MOVES_ON_S)
-    took = time.monotonic() - began
-    print(f"moved on {took:.1f} s after an outage of {OUTAGE_S} s began, with {kept.starts} starts")
-    figures.append(metric(f"moved on after an outage of {OUTAGE_S} s began", took, "s", "<=", MOVES_ON_S))
-    assert took <= MOVES_ON_S
-    until(lambda: run.is_now("Succeeded", "True"), "end of the run", meanwhile=kept.tick)
-    assert run.status["restarts"] == 0
+    """While it lasts the rollout ends. Nobody but the operator feels the outage, and the run goes as ever."""
+
+    def walk(case: Case) -> None:
+        case.kubelet.script = run_on
+        case.until(lambda: case.phase() == "Rollout", "rollout")
+        began = time.monotonic()
+        case.proxy.down = True
+        case.kubelet.script = one_crash
+        case.let_pass(OUTAGE_S)
+        case.proxy.down = False
+        case.until(lambda: any("-verify-1" in job["metadata"]["name"] for job in case.jobs()), "verify Job")
+        took = time.monotonic() - began
+        print(f"moved on {took:.1f} s after an outage of {OUTAGE_S} s began, with {case.starts} starts")
+        figures.append(metric(f"moved on after an outage of {OUTAGE_S} s began", took, "s", "<=", MOVES_ON_S))
+        TO_THE_END.walk(case)
+
+    outcome = Case(cluster, tmp_path, Journey(TO_THE_END.resource, walk)).carry_through()
+    assert figures[-1]["meets"], figures[-1]
+    # The operator may have ended for want of its Lease, and been started again.
+    assert differences(cluster, calm, [outcome], starts=None) == []
 
 
 def test_watches_that_fall_silent(
-    cluster: Cluster,
-    namespace: str,
-    proxy: FaultProxy,
-    operator: ForkedOperator,
-    figures: list[Figure],
+    cluster: Cluster, calm: Outcome, tmp_path: Path, figures: list[Figure]
 ) -> None:
     """No end of a connection tells of it."""
-    run, kubelet = Run(cluster, namespace), Kubelet(cluster, namespace, lambda _: None)
-    kept = Kept(kubelet, operator)
-    run.apply()
-    until(lambda: run.status.get("phase") == "Rollout", "rollout", meanwhile=kept.tick)
-    proxy.silence()
-    kubelet.script = lambda _: End()
-    began = time.monotonic()
-    until(lambda: run.is_now("Succeeded", "True"), "end of the run", meanwhile=kept.tick, patience=300)
-    took = time.monotonic() - began
-    print(f"over {took:.1f} s after all watches fell silent")
-    figures.append(metric("run over after all watches fell silent", took, "s", "<=", SILENCE_IS_OVER_S))
-    assert kept.starts == 1
+
+    def walk(case: Case) -> None:
+        case.kubelet.script = run_on
+        case.until(lambda: case.phase() == "Rollout", "rollout")
+        case.proxy.silence()
+        case.kubelet.script = one_crash
+        began = time.monotonic()
+        TO_THE_END.walk(case)
+        took = time.monotonic() - began
+        print(f"over {took:.1f} s after all watches fell silent")
+        figures.append(metric("run over after all watches fell silent", took, "s", "<=", SILENCE_IS_OVER_S))
+
+    outcome = Case(cluster, tmp_path, Journey(TO_THE_END.resource, walk)).carry_through()
+    assert differences(cluster, calm, [outcome], starts=1) == []
+
+
+@pytest.fixture
+def operator(cluster: Cluster, namespace: str, tmp_path: Path) -> Iterator[ForkedOperator]:
+    process = ForkedOperator(cluster, namespace, tmp_path / "operator.log")
+    yield process
+    process.end()
+    print(process.log())
 
 
 def test_another_replica_takes_over_in_time(

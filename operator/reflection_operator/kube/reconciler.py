@@ -166,7 +166,7 @@ class Reconciler:
         told = decision.events
         try:
             for name in decision.delete:
-                await self._delete_job(view, name)
+                await self._delete_job(view, name, surely=decision.let_go)
             for attempt in decision.create:
                 await self._create(resource, attempt)
         except Exception:
@@ -176,7 +176,7 @@ class Reconciler:
         finally:
             await self._tell(resource, told, version)
         if decision.delete_resource:
-            await self._delete_run(view.run)
+            await self._delete_run(view.run, version)
         if decision.let_go:
             await self._set_finalizers(view.run, deletion.without_ours(resource))
 
@@ -239,11 +239,14 @@ class Reconciler:
         self._store.put(RUNS, found)
         return int(found["metadata"]["resourceVersion"])
 
-    async def _delete_job(self, view: View, name: str) -> None:
+    async def _delete_job(self, view: View, name: str, *, surely: bool) -> None:
+        """Delete a Job, unless it has changed since it was seen; `surely`: no later look will see to it."""
         job = view.jobs[name]
         try:
             await self._api.delete(JOBS, job.namespace, name, uid=job.uid, version=str(job.version))
         except ApiError as error:
+            if error.conflict and surely:
+                raise Stale from error
             if error.conflict:
                 return
             if not error.not_found:
@@ -289,14 +292,17 @@ class Reconciler:
         )
         await self._set_finalizers(run, deletion.without_ours(resource))
 
-    async def _delete_run(self, run: Known[StoredRun]) -> None:
+    async def _delete_run(self, run: Known[StoredRun], version: int) -> None:
+        """Delete the resource unless it has changed since it was read, or written by us."""
         try:
-            await self._api.delete(RUNS, run.namespace, run.name, uid=run.uid, version=str(run.version))
+            await self._api.delete(RUNS, run.namespace, run.name, uid=run.uid, version=str(version))
         except ApiError as error:
             if error.conflict:
                 raise Stale from error
             if not error.not_found:
                 raise
+        # A look before its end is heard of would ask for it again. One that finalizers hold has a newer version.
+        self._store.remove(RUNS, run.uid, version)
 
 
 def _is_starting(pod: ObservedPod) -> bool:
