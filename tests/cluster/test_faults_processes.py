@@ -76,7 +76,7 @@ def test_verifier_crashes_and_hangs(run: SmallRun) -> None:
     service.suspend()
     time.sleep(STANDS_S)
     service.resume()
-    saved = run.trains(saved + EVERY)
+    saved = run.trains(run.saved() + EVERY)
     Path(f"/proc/{service.pid}/root", HANG).touch()
     status = run.ends_well(restarts=1, counted=1)
     (failed,) = status["attempts"]

@@ -55,9 +55,7 @@ def test_a_release_changes_under_a_run(helm: Helm, run: SmallRun, before: set[st
     _uninstalled(helm, cluster)
     left = inventory(cluster)
     assert CRD in left
-    assert without_owner({name: left[name] for name in left.keys() - before}) == {
-        f"reflectiontrainings {run.namespace}/{NAME}"
-    }
+    assert without_owner(left) - before == {f"reflectiontrainings {run.namespace}/{NAME}"}
     assert run.condition("Succeeded")["status"] == "Unknown"
     run.trains(saved + EVERY)
     example.install_operator(helm, cluster)
