@@ -79,5 +79,3 @@ def test_newest_checkpoint_damaged(run: SmallRun, undisturbed: str) -> None:
     run.ends_well(restarts=1, counted=1, weights=undisturbed)
     assert f"checkpoint of step {damaged} is skipped" in run.log("train", 2)
     assert run.resumed_from() == damaged - EVERY
-    # The interval that is lost anyhow, and the one whose checkpoint was damaged.
-    assert run.steps_done() - run.resumed_from() <= 2 * EVERY

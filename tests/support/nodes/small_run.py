@@ -199,16 +199,14 @@ class SmallRun:
         text = kept.read_text() if kept.exists() else self.log("train", attempt)
         return max(map(int, _STEP.findall(text)), default=0)
 
-    def lost_little(self, saved: int, attempt: int = 2, *, done: int | None = None) -> None:
-        """Check that an attempt at the training did again what was not saved, and that this was one interval at most.
+    def lost_little(self, saved: int, attempt: int = 2) -> None:
+        """Check that an attempt at the training went on from a checkpoint, one interval at most behind the attempt before.
 
         Args:
             saved: step of a checkpoint that was there before the fault.
-            attempt: the one that went on.
-            done: steps that were finished when the fault came; unless given, all of the attempt before.
+            attempt: the later one.
         """
-        resumed = self.resumed_from(attempt)
-        done = self.steps_done(attempt - 1) if done is None else done
+        resumed, done = self.resumed_from(attempt), self.steps_done(attempt - 1)
         assert saved <= resumed >= done - EVERY, f"{saved} saved, {done} done, {resumed} gone on from"
 
     def ends_well(self, *, restarts: int = 0, counted: int = 0, weights: str = "") -> Obj:
