@@ -145,11 +145,11 @@ def test_run_says_what_it_needs_before_it_begins(python: Path, task: Path) -> No
 
 
 def test_validate_is_quick(python: Path, task: Path, record_property: Callable[[str, object], None]) -> None:
-    """0.4 s of an idle processor, twice what the import of its libraries takes; a busy one is slower at both."""
+    """Two to three times what the import of its libraries takes, idle or busy; torch alone takes ten times that."""
     libraries = processor_seconds(python, "-c", "import pydantic.main, jsonschema, yaml", cwd=task.parent)
     seconds = processor_seconds(python.parent / "reflect", "validate", "--local", task, cwd=task.parent)
     record_property("seconds", seconds)
-    assert seconds < 3 * libraries
+    assert seconds < 5 * libraries
 
 
 def test_the_crd_needs_no_more_than_the_base(python: Path, tmp_path: Path) -> None:
