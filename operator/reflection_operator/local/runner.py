@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from typing import TextIO
 
 from reflection_api.contract import ProgressReport
 from reflection_api.layout import child_name
@@ -31,6 +32,8 @@ from .stages import stage_lines
 _POLL_SECONDS = 0.2
 _LOOK_SECONDS = 1.0
 """Progress is shown this often; `decide` is asked at least as often, which costs nothing here."""
+_LOCK_SECONDS = 2.0
+"""Patience with another runner's lock."""
 _BEGIN_AGAIN = "run the same command again"
 _GRACE_SECONDS = 6.0
 """Patience with stages on Ctrl-C: enough to save a small checkpoint, and nothing is left ten seconds later."""
@@ -51,17 +54,28 @@ def locked(records: Records) -> Iterator[None]:
     with records.writing():
         file = (records.workdir / "lock").open("a+")
     with file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            file.seek(0)
-            raise AlreadyRunning(
-                f"{records.workdir}: process {file.read().strip()} is running this already"
-            ) from error
+        # A runner that was killed while it started a process is outlived by its lock until that process has begun.
+        given_up = time.monotonic() + _LOCK_SECONDS
+        while not _take(file):
+            if time.monotonic() >= given_up:
+                file.seek(0)
+                raise AlreadyRunning(
+                    f"{records.workdir}: process {file.read().strip()} is running this already"
+                )
+            time.sleep(_POLL_SECONDS)
         file.truncate(0)
         file.write(str(os.getpid()))
         file.flush()
         yield
+
+
+def _take(file: TextIO) -> bool:
+    """Whether the lock is ours now."""
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 class LocalRun:

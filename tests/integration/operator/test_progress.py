@@ -53,7 +53,7 @@ def columns(table: str) -> dict[str, str]:
     """The only row of what kubectl lists, by the words above it."""
     header, row = table.splitlines()
     starts = [found.start() for found in re.finditer(r"\S+", header)]
-    ends = [*starts[1:], len(row)]
+    ends = [*starts[1:], max(len(header), len(row))]
     return {
         header[start:end].strip(): row[start:end].strip() for start, end in zip(starts, ends, strict=True)
     }

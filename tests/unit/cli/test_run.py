@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
 import shutil
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -81,6 +84,17 @@ def test_a_working_folder_that_cannot_be_written(file: Path, work: Path) -> None
 def test_a_working_folder_in_use(file: Path, work: Path) -> None:
     with locked(Records(work)):
         assert "is running this already" in refused(file, "--workdir", work)
+
+
+def test_a_lock_that_outlives_a_killed_runner_is_waited_for(work: Path) -> None:
+    work.mkdir(parents=True, exist_ok=True)
+    with (work / "lock").open("a+") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        let_go = threading.Timer(0.5, fcntl.flock, (held, fcntl.LOCK_UN))
+        let_go.start()
+        with locked(Records(work)):
+            assert (work / "lock").read_text() == str(os.getpid())
+        let_go.join()
 
 
 def test_a_working_folder_of_another_run(tmp_path: Path, file: Path, work: Path) -> None:
