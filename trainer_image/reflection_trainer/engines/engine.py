@@ -118,7 +118,7 @@ def encoded(
     """
     if len(seeds) != len(conversations):
         raise ValueError(f"{len(conversations)} conversations need as many seeds, not {len(seeds)}")
-    # The attempts at one question share its conversation; rendering one takes as long as the engine takes for a few tokens.
+    # The attempts at one question share its conversation, and rendering them all again takes time from the engine.
     distinct = {id(turns): turns for turns in conversations}
     rendered = {key: prompt_ids(tokenizer, turns) for key, turns in distinct.items()}
     prompts = [list(rendered[id(turns)]) for turns in conversations]
