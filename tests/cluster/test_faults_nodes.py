@@ -32,24 +32,26 @@ def test_node_drained(run: SmallRun, second: Node, undisturbed: str) -> None:
     status = run.ends_well(restarts=1, weights=undisturbed)
     assert status["attempts"][0]["reason"] == "Disrupted"
     assert run.pods("train", 2)[0]["spec"]["nodeName"] != second.name
-    assert run.resumed_from() >= saved
+    run.lost_little(saved)
 
 
 def test_node_lost_and_back(run: SmallRun, second: Node, undisturbed: str) -> None:
     """Node lost (NotReady) in training, back after its pods were told to go"""
     saved, pod = training_on(second, run, tolerations=LEAVES_SOON)
     second.unplug()
+    done = run.steps_done()
     until(lambda: not ready(run, second), "loss of the node", patience=NOTICED_LIMIT_S)
     until(lambda: told_to_go(run, pod), "eviction", patience=NOTICED_LIMIT_S)
     second.plug_in()
     run.ends_well(restarts=1, weights=undisturbed)
-    assert run.resumed_from() >= saved
+    run.lost_little(saved, done=done)
 
 
 def test_node_lost_for_good(run: SmallRun, second: Node, undisturbed: str) -> None:
     """Node lost in training, for good: an administrator takes it out of service"""
     saved, pod = training_on(second, run, tolerations=LEAVES_SOON)
     second.unplug()
+    done = run.steps_done()
     until(lambda: told_to_go(run, pod), "eviction", patience=NOTICED_LIMIT_S)
     assert not run.pods("train", 2), "two trainings of one run at a time"
     place = f"{CORE}/nodes/{second.name}"
@@ -57,7 +59,7 @@ def test_node_lost_for_good(run: SmallRun, second: Node, undisturbed: str) -> No
     run.cluster.patch(place, {"spec": {"taints": [*taints, OUT_OF_SERVICE]}})
     run.ends_well(restarts=1, weights=undisturbed)
     assert run.pods("train", 2)[0]["spec"]["nodeName"] != second.name
-    assert run.resumed_from() >= saved
+    run.lost_little(saved, done=done)
 
 
 def test_kubelet_killed(run: SmallRun, second: Node, undisturbed: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 from ..support.cluster import CORE, until
-from ..support.nodes.example import BUCKET
+from ..support.nodes.example import BUCKET, rights
 from ..support.nodes.gate import Gate
 from ..support.nodes.gate_server import REFUSES, SLOW
 from ..support.nodes.s3 import credentials
@@ -13,6 +13,12 @@ from ..support.nodes.small_run import EVERY, STAGES, SmallRun
 from ..support.s3_server import Key
 
 AWAY_S = 60
+MODEL_AND_QUESTIONS = {
+    "Effect": "Allow",
+    "Action": "s3:GetObject",
+    "Resource": f"arn:aws:s3:::{BUCKET}/countdown/*",
+}
+"""What lies elsewhere in the bucket."""
 OLD, NEW = Key("AKIAOLDKEYOFTHETESTS", "soon-to-be-replaced"), Key("AKIANEWKEYOFTHETESTS", "the-one-after")
 
 
@@ -54,7 +60,7 @@ def test_storage_slow(run: SmallRun, gate: Gate, undisturbed: str) -> None:
 
 def test_keys_replaced(run: SmallRun, undisturbed: str) -> None:
     """Keys of the storage replaced in training, and the old ones deleted"""
-    run.s3.let_in(BUCKET, OLD, NEW)
+    run.s3.let_in(BUCKET, OLD, NEW, rights=[*rights("policy.json"), MODEL_AND_QUESTIONS])
     path = f"{CORE}/namespaces/{run.namespace}/secrets/s3"
     run.cluster.patch(path, credentials(OLD))
     run.start()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import pytest
@@ -10,11 +9,10 @@ from botocore.exceptions import ClientError
 
 from ..support.cluster import CORE, Obj, until
 from ..support.nodes.cluster import ClusterWithNodes
-from ..support.nodes.example import BUCKET, EXAMPLE, TRAINER_IMAGE, spread
+from ..support.nodes.example import BUCKET, EXAMPLE, TRAINER_IMAGE, rights, spread
 from ..support.nodes.s3 import S3InCluster, credentials
 from ..support.nodes.small_run import SmallRun
 from ..support.nodes.volumes import offer
-from ..support.pages import ROOT, fences
 from ..support.s3_server import Key
 
 OWN = Key("AKIAOFTHERUNINTHETEST", "may-write-below-its-own-prefix")
@@ -63,7 +61,7 @@ def test_two_nodes_train_what_two_processes_do(
 
 def test_a_run_whose_keys_open_its_own_prefix_alone(run: SmallRun, s3: S3InCluster, undisturbed: str) -> None:
     """With the policy of docs/storage.md for one namespace"""
-    s3.let_in(BUCKET, OWN, rights=policy_for(run.namespace))
+    s3.let_in(BUCKET, OWN, rights=rights("namespace.json", "runs/ml/", f"runs/{run.namespace}/"))
     run.cluster.patch(f"{CORE}/namespaces/{run.namespace}/secrets/s3", credentials(OWN))
     s3.client().put_object(Bucket=BUCKET, Key=THEIRS, Body=b"theirs")
     client = s3.client(OWN)
@@ -74,14 +72,6 @@ def test_a_run_whose_keys_open_its_own_prefix_alone(run: SmallRun, s3: S3InClust
     assert client.get_object(Bucket=BUCKET, Key=MODEL)["ContentLength"] > 0
     run.start()
     run.ends_well(weights=undisturbed)
-
-
-def policy_for(namespace: str) -> list[Obj]:
-    """The statements of the page, for a namespace."""
-    (text,) = [fence.text for fence in fences(ROOT / "docs/storage.md") if fence.name == "namespace.json"]
-    statements: list[Obj] = json.loads(text.replace("runs/ml/", f"runs/{namespace}/"))["Statement"]
-    assert namespace in json.dumps(statements)
-    return statements
 
 
 def test_gpus_are_asked_for_and_waited_for(run: SmallRun, nodes: ClusterWithNodes) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -107,6 +108,14 @@ def network_policy() -> Obj:
     )
     policy: Obj = yaml.safe_load(text)
     return policy
+
+
+def rights(name: str, of: str = "", to: str = "") -> list[Obj]:
+    """The statements of a policy of docs/storage.md, with `to` in place of a part `of` it."""
+    (text,) = [fence.text for fence in fences(images.ROOT / "docs/storage.md") if fence.name == name]
+    assert of in text
+    statements: list[Obj] = json.loads(text.replace(of, to) if of else text)["Statement"]
+    return statements
 
 
 def countdown(namespace: str) -> Obj:

@@ -110,16 +110,12 @@ class S3InCluster:
             for process in processes:
                 process.resume()
 
-    def let_in(self, bucket: str, *keys: Key, rights: list[Obj] | None = None) -> None:
-        """New users, who and nobody else but root may do everything in a bucket, or what statements of a policy say."""
+    def let_in(self, bucket: str, *keys: Key, rights: list[Obj]) -> None:
+        """New users, who may do in a bucket what statements of a policy say, and nobody else but root anything."""
         for key in keys:
             self._admin("create-user", "--access", key.id, "--secret", key.secret, "--role", "user")
-        everything = [
-            {"Effect": "Allow", "Action": "s3:*", "Resource": f"arn:aws:s3:::{resource}"}
-            for resource in (bucket, f"{bucket}/*")
-        ]
         who = {"Principal": {"AWS": [key.id for key in keys]}}
-        statements = [each | who for each in (rights or everything)]
+        statements = [each | who for each in rights]
         policy = json.dumps({"Version": "2012-10-17", "Statement": statements})
         self.client().put_bucket_policy(Bucket=bucket, Policy=policy)
 

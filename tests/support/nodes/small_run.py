@@ -199,14 +199,16 @@ class SmallRun:
         text = kept.read_text() if kept.exists() else self.log("train", attempt)
         return max(map(int, _STEP.findall(text)), default=0)
 
-    def lost_little(self, saved: int, attempt: int = 2) -> None:
-        """Check that an attempt at the training went on from a checkpoint, one interval at most behind the attempt before.
+    def lost_little(self, saved: int, attempt: int = 2, *, done: int | None = None) -> None:
+        """Check that an attempt at the training went on from a checkpoint, one interval at most behind what was done.
 
         Args:
             saved: step of a checkpoint that was there before the fault.
             attempt: the later one.
+            done: the last step before the fault; by itself the last one of the attempt before.
         """
-        resumed, done = self.resumed_from(attempt), self.steps_done(attempt - 1)
+        resumed = self.resumed_from(attempt)
+        done = self.steps_done(attempt - 1) if done is None else done
         assert saved <= resumed >= done - EVERY, f"{saved} saved, {done} done, {resumed} gone on from"
 
     def ends_well(self, *, restarts: int = 0, counted: int = 0, weights: str = "") -> Obj:
