@@ -116,6 +116,7 @@ def pytest_configure(config: pytest.Config) -> None:
     _forbid_network()
 
 
+@pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> FileByFile | None:
     """Who takes which tests; None leaves it to pytest-xdist."""
     return FileByFile(config, log) if config.getoption("dist") == "loadfile" else None

@@ -42,9 +42,9 @@ def test_the_first_screen_answers_the_four_questions(opened):
         ("Can I trust it?", "Yes, every control is beaten"),
         ("What did it cost?", "4 min of work"),
     ):
-        answer = here.page.locator(".answer", has_text=question).locator(".word")
-        expect(answer).to_have_text(word)
-        expect(answer).to_be_in_viewport()
+        answer = here.page.locator(".answer", has_text=question)
+        expect(answer.locator(".word")).to_have_text(word)
+        expect(answer).to_be_in_viewport(ratio=1)
     here.is_quiet()
 
 
