@@ -101,6 +101,13 @@ def cut_answer(exchange: Exchange) -> None:
     raise Reset
 
 
+def end_in_answer(exchange: Exchange) -> None:
+    """The client gets the first half of the answer's body, and the connection ends in order."""
+    answer = exchange.forward()
+    exchange.client.sendall(answer.encoded(answer.body[: len(answer.body) // 2]))
+    exchange.client.shutdown(socket.SHUT_WR)
+
+
 def damage_request(exchange: Exchange) -> None:
     """A byte of the body changes on the way."""
     exchange.answer(exchange.forward(_damaged(exchange.request.body)))

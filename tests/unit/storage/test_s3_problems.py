@@ -12,6 +12,7 @@ from reflection_trainer.errors import BadConfig, DependencyAway
 from reflection_trainer.storage.s3.access import shortened
 from reflection_trainer.storage.s3.problems import Asked, Kind, explained, kind_of
 from reflection_trainer.storage.subject import Subject
+from urllib3.exceptions import ProtocolError
 
 ASKED = Asked(
     "PutObject", Subject(uri="s3://team/runs"), "https://minio:9000", "AKIA...7QX from Secret s3-creds"
@@ -70,6 +71,7 @@ def test_what_can_be_done_about_an_answer(status: int, code: str, kind: Kind) ->
             Kind.FINAL,
         ),
         (ResponseParserError("no XML"), Kind.PASSING),
+        (ProtocolError("Connection broken"), Kind.PASSING),
         (boto.FlexibleChecksumError(error_msg="differs"), Kind.DAMAGED),
         (boto.NoCredentialsError(), Kind.FINAL),
         (boto.ParamValidationError(report="Invalid bucket name"), Kind.FINAL),

@@ -8,12 +8,13 @@ from typing import Any, NamedTuple
 from botocore import exceptions as boto
 from botocore.parsers import ResponseParserError
 from reflection_api.reasons import Reason
+from urllib3.exceptions import HTTPError
 
 from ...errors import BadConfig, CorruptArtifact, DependencyAway, StageFailure
 from ..subject import Subject
 
-ERRORS = (boto.BotoCoreError, boto.ClientError, ResponseParserError)
-"""Everything that a call of boto3 raises."""
+ERRORS = (boto.BotoCoreError, boto.ClientError, ResponseParserError, HTTPError)
+"""Everything that a call of boto3 raises. Where a connection breaks within an answer that is no stream, it is urllib3's own."""
 
 _PASSING_CODES = {
     "BadDigest", "BandwidthLimitExceeded", "ConditionalRequestConflict", "IDPCommunicationError", "IncompleteBody",
@@ -36,7 +37,7 @@ _TOO_MANY, _TIMED_OUT, _PRECONDITION, _FORBIDDEN, _SERVER = 429, 408, 412, 403, 
 _NO_ACCESS = (boto.NoCredentialsError, boto.PartialCredentialsError, boto.ProfileNotFound)
 _PASSING = (
     boto.ConnectionError, boto.CredentialRetrievalError, boto.HTTPClientError, boto.IncompleteReadError,
-    boto.MetadataRetrievalError, ResponseParserError,
+    boto.MetadataRetrievalError, ResponseParserError, HTTPError,
 )  # fmt: skip
 _DAMAGED = (boto.ChecksumError, boto.FlexibleChecksumError)
 
