@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -107,12 +108,25 @@ CASES = {
 }
 
 
+OWN_PEAK = """
+import re, sys
+from reflection_trainer.verify.__main__ import main
+code = main(sys.argv[1:])
+print("own peak", re.search(r"VmHWM:\\s+(\\d+)", open("/proc/self/status").read())[1], file=sys.stderr)
+sys.exit(code)
+"""
+"""What `python -m reflection_trainer.verify` does, and then how much memory that process itself had, in KiB."""
+
+
 class Run(NamedTuple):
     """What judging a number of items took."""
 
     items: int
     seconds: float
-    peak_megabytes: float
+    own_megabytes: float
+    """At most, of the process that reads and writes."""
+    largest_megabytes: float
+    """At most, of the largest of its processes: some verifiers judge in others, which may be larger than it."""
 
 
 def main() -> int:
@@ -137,7 +151,7 @@ def measure(name: str, case: Case, share: float) -> list[Run]:
     last = runs[-1]
     print(
         f"{name:14} {last.items:8,} items {last.seconds:8.1f} s {last.items / last.seconds:10,.0f}/s"
-        f" {last.peak_megabytes:6.0f} MB",
+        f" {last.own_megabytes:6.0f} MB, largest process {last.largest_megabytes:.0f} MB",
         flush=True,
     )
     return runs
@@ -145,23 +159,29 @@ def measure(name: str, case: Case, share: float) -> list[Run]:
 
 def judge(name: str, case: Case, count: int) -> Run:
     """Start the command, and check that it found what is right."""
-    with tempfile.TemporaryFile("w+b") as items, tempfile.TemporaryFile("w+b") as verdicts:
+    with (
+        tempfile.TemporaryFile("w+b") as items,
+        tempfile.TemporaryFile("w+b") as verdicts,
+        tempfile.TemporaryFile("w+") as words,
+    ):
         for line in lines(case, count):
             items.write(line)
         items.seek(0)
-        command = [sys.executable, "-m", "reflection_trainer.verify", "--verifier", name]
+        command = [sys.executable, "-c", OWN_PEAK, "--verifier", name]
         started = time.perf_counter()
-        process = subprocess.Popen(command, stdin=items, stdout=verdicts, stderr=subprocess.DEVNULL)
+        process = subprocess.Popen(command, stdin=items, stdout=verdicts, stderr=words)
         _, status, usage = os.wait4(process.pid, 0)
         seconds = time.perf_counter() - started
         process.returncode = os.waitstatus_to_exitcode(status)
         verdicts.seek(0)
         correct = sum(json.loads(line)["correct"] for line in verdicts)
-    if process.returncode or correct != (count + 1) // 2:
+        words.seek(0)
+        own = re.search(r"own peak (\d+)", words.read())
+    if process.returncode or own is None or correct != (count + 1) // 2:
         raise SystemExit(
             f"{name}: exit {process.returncode}, {correct} of {count} right, not {(count + 1) // 2}"
         )
-    return Run(count, seconds, usage.ru_maxrss / 1024)
+    return Run(count, seconds, int(own[1]) / 1024, usage.ru_maxrss / 1024)
 
 
 def lines(case: Case, count: int) -> Iterator[bytes]:
@@ -176,7 +196,9 @@ def figures(name: str, runs: list[Run]) -> list[dict[str, Any]]:
     quarter, half, whole = runs
     second_half = (whole.seconds - half.seconds) / (whole.items - half.items)
     second_quarter = (half.seconds - quarter.seconds) / (half.items - quarter.items)
-    growth = whole.peak_megabytes - quarter.peak_megabytes
+    growth = max(
+        whole.own_megabytes - quarter.own_megabytes, whole.largest_megabytes - quarter.largest_megabytes
+    )
     return [
         metric(f"{name}: items per second", whole.items / whole.seconds, "1/s", ">=", CASES[name].aim),
         metric(

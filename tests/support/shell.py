@@ -8,6 +8,9 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+REFLECT = [sys.executable, "-c", "from reflection_operator.cli.main import app; app(prog_name='reflect')"]
+"""The command `reflect`, without a shell."""
+
 
 def in_shell(
     script: str, folder: Path, environment: Mapping[str, str] = os.environ

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from typing import Annotated, Any
@@ -185,5 +186,6 @@ def _write(source: dict[str, Any], **how: Any) -> None:
         typer.echo(str(missing), err=True)
         raise typer.Exit(FAILED) from None
     command = [sys.executable, "-m", "reflection_trainer.tasks", request.to_json()]
-    code = subprocess.run(command, check=False).returncode
+    # Some of reasoning-gym's generators go through sets of strings: with other hashes they make other questions.
+    code = subprocess.run(command, check=False, env=os.environ | {"PYTHONHASHSEED": "0"}).returncode
     raise typer.Exit(_MEANINGS.get(code, FAILED))

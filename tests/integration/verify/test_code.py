@@ -160,6 +160,17 @@ def test_memory_is_what_the_option_says():
     assert verdicts == ["out_of_memory", "correct"]
 
 
+def test_time_is_what_the_option_says():
+    program = "import time\ndef add(a, b):\n    while time.process_time() < 1.5: pass\n    return a + b"  # both tests share it
+    verdicts = [
+        make_verifier("code", {"cpuSeconds": seconds})
+        .verify([Item(id="x", completion=program, row={"tests": ADD})])[0]
+        .reason
+        for seconds in (1, 10)
+    ]
+    assert verdicts == ["timeout", "correct"]
+
+
 PLAIN = st.recursive(
     st.none()
     | st.booleans()
@@ -177,6 +188,10 @@ PLAIN = st.recursive(
 )
 
 
+INFINITY = "inf = float('inf')\n"
+"""What repr calls it."""
+
+
 def no_handle(value: object) -> int:
     raise AssertionError(value)
 
@@ -191,11 +206,32 @@ def test_plain_data_cross_unchanged(value):
 @given(PLAIN, PLAIN)
 def test_what_a_program_returns_is_what_the_tests_compare(value, other):
     expected = "correct" if value == other else "wrong_answer"
-    assert reason(f"def f(): return {value!r}", f"inf = float('inf')\nassert f() == {other!r}") in {
-        expected,
-        "runtime_error",
-    }
-    assert reason("def f(x): return x", f"inf = float('inf')\nassert f({value!r}) == {value!r}") == "correct"
+    program, tests = f"{INFINITY}def f(): return {value!r}", f"{INFINITY}assert f() == {other!r}"
+    assert reason(program, tests) == expected
+    assert reason("def f(x): return x", f"{INFINITY}assert f({value!r}) == {value!r}") == "correct"
+
+
+CORRUPTIONS = {
+    "wrong_answer": lambda program: f"{program}; f = lambda x, g=f: [g(x)]",
+    "missing_name": lambda program: program.replace("f =", "g =", 1),
+    "runtime_error": lambda program: f"{program}; 1 / 0",
+    "syntax_error": lambda program: f"{program}; f = (",
+    "no_code": lambda program: f"```python\n```\n{program}",
+}
+
+
+@settings(max_examples=20)
+@given(
+    st.integers(-99, 99),
+    st.integers(-99, 99),
+    st.lists(st.integers(-99, 99), min_size=1, max_size=3),
+    st.sampled_from(list(CORRUPTIONS)),
+)
+def test_a_right_program_passes_and_every_corruption_fails_with_its_class(slope, constant, points, kind):
+    program = f"f = lambda x: {slope} * x + {constant}"
+    tests = [f"assert f({x}) == {slope * x + constant}" for x in points]
+    assert reason(program, tests) == "correct"
+    assert reason(CORRUPTIONS[kind](program), tests) == kind
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,6 @@ import asyncio
 import itertools
 import json
 import subprocess
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -19,9 +18,9 @@ from reflection_trainer.verify.remote.checks import CHECKS, Given
 from reflection_trainer.verify.remote.conformance import conformance, main
 
 from ...support.own_verifier import EXAMPLE, own_verifier
+from ...support.shell import REFLECT
 from ...support.verifier_server import Request, free_address, verdict, verifier_server
 
-REFLECT = [sys.executable, "-c", "from reflection_operator.cli.main import app; app(prog_name='reflect')"]
 GIVEN = Given(
     [Item(id="a", completion="all right"), Item(id="b", completion="all wrong")], {"a": True, "b": False}
 )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 import threading
 from pathlib import Path
 from typing import Any
@@ -10,6 +12,7 @@ import pytest
 from reflection_trainer.patience import Patience
 
 from ...support.certificates import Authority
+from ...support.shell import REFLECT
 from ...support.verifier_server import Asked, Request, free_address, verifier_server
 from .asking import failure, items, service, told
 
@@ -96,6 +99,45 @@ class TestCertificates:
             found = failure(secure.url, authority=True)
             assert told(found) == (78, "InvalidSpec")
             assert f"caSecret: {tmp_path / file}: {words}" in found.message
+
+
+@pytest.mark.parametrize("command", ["verify --http", "verify-conformance"])
+def test_a_terminal_has_token_and_certificates_from_the_environment(command: str, tmp_path: Path) -> None:
+    authority, file = Authority(tmp_path), tmp_path / "items.jsonl"
+    file.write_text(
+        "".join(f'{{"id": "{name}", "completion": "all {name}"}}\n' for name in ("right", "wrong"))
+    )
+
+    def behave(request: Request) -> None:
+        if request.headers["authorization"] != "Bearer first":
+            request.answer(401, "expired")
+        elif all(isinstance(item.get("completion"), str) for item in request.items):
+            request.judge()
+        else:
+            request.answer(400)
+
+    def run(**environment: str) -> subprocess.CompletedProcess[str]:
+        items = ["--items", str(file)] if "conformance" in command else []
+        return subprocess.run(
+            [*REFLECT, *command.split(), asked.url, *items],
+            input=file.read_text(),
+            capture_output=True,
+            text=True,
+            check=False,
+            env=os.environ | environment,
+        )
+
+    with verifier_server(behave, certificate=authority.server("verifier")) as asked:
+        known = {"REFLECT_VERIFIER_TOKEN": "first", "REFLECT_VERIFIER_CA": str(authority.certificate)}
+        done = run(**known)
+        assert done.returncode == 0, done.stdout + done.stderr
+        for missing, told in (
+            ("REFLECT_VERIFIER_TOKEN", "401 (expired)"),
+            ("REFLECT_VERIFIER_CA", "is not trusted"),
+        ):
+            refused = run(**{name: value for name, value in known.items() if name != missing})
+            assert refused.returncode != 0
+            assert told in refused.stdout + refused.stderr
 
 
 def test_a_port_that_cannot_be() -> None:

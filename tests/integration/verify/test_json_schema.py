@@ -121,13 +121,17 @@ def test_right_by_construction_passes_and_every_corruption_fails(types, data):
     corrupted = [{other: value[other] for other in value if other != name} for name in value]
     corrupted += [value | {name: data.draw(FIELDS[kind][1])} for name, kind in types.items()]
     corrupted.append(value | {"x" * 5: None})
+    right = json.dumps(value)
     texts = [
-        json.dumps(value),
+        right,
         f"So:\n```json\n{json.dumps(value, indent=1)}\n```",
         *map(json.dumps, corrupted),
+        right[: data.draw(st.integers(1, len(right) - 1))],
+        f"{right}{{",
     ]
     found = reasons(*((text, schema) for text in texts))
-    assert found == ["correct", "correct", *["schema_mismatch"] * len(corrupted)]
+    mismatches = ["schema_mismatch"] * len(corrupted)
+    assert found == ["correct", "correct", *mismatches, "invalid_json", "invalid_json"]
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,8 @@ from reflection_operator.cli.main import COMMANDS, app
 from typer import Typer
 from typer.testing import CliRunner
 
-REFLECT = [sys.executable, "-c", "from reflection_operator.cli.main import app; app(prog_name='reflect')"]
+from ...support.shell import REFLECT
+
 HEAVY = [
     "torch",
     "transformers",

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 
 import pytest
 
-REFLECT = [sys.executable, "-c", "from reflection_operator.cli.main import app; app(prog_name='reflect')"]
+from ...support.shell import REFLECT
+
 RIGHT = {"id": "a", "completion": "<answer>3 * 8</answer>", "row": {"nums": [3, 8], "target": 24}}
 WRONG = {"id": "b", "completion": "<answer>3 + 8</answer>", "row": {"nums": [3, 8], "target": 24}}
 

@@ -59,7 +59,9 @@ class FunctionCall:
 
     **Source.** The exact match of Reflect, Retry, Reward (arXiv 2505.24726) for APIGen: tool and every parameter and value. The
     paper leaves the order of calls and the types of numbers open. Berkeley's own scorer is more lenient: it compares strings
-    without case, blanks and punctuation, takes an integer for a float, and checks only the elements' types in some lists.
+    without case, blanks and punctuation, takes an integer for a float, and checks only the elements' types in some lists (read
+    in bfcl-eval 2026.3.23, not run). Two questions of its data, `live_simple_106-63-0` and `live_simple_112-68-0`, have a
+    parameter without any accepted value, so that nothing can be right: they are refused as rows.
     """
 
     name = "function_call"
