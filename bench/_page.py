@@ -39,7 +39,7 @@ NOTES = {
     "meanwhile a stage ends. The other replica is there when the leader is killed; the Lease has its usual times of 15, 10 and "
     "2 s. Watches that fall silent are not cut: nothing is passed on any more.",
     "refill": "The options resume one checkpoint with equal weights, optimizer, learning rate and place among the failures; "
-    "they are compared seed by seed. The failures are synthetic, one to each question.",
+    "they are compared seed by seed. The failures are the demo's: sampled from its model and judged.",
 }
 """What a reader should know of how it was measured; no figures."""
 BOUNDS = {

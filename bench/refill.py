@@ -2,11 +2,12 @@
 
     make bench ONLY=refill                  about three quarters of an hour on two cores
 
-The example is trained with `keep` until many groups are dead. From that checkpoint each of keep, drop and refill goes on for
-the same time, with several seeds, in turns. All of them resume as any training does: weights, optimizer, learning rate and
-place among the failures are the checkpoint's; only the order of the failures and the random numbers are those of the seed.
-Useful groups are live ones that an update learned from. Then each model reflects on the same wrong answers to held-out
-questions and tries again. The options are compared seed by seed, and the low end of the differences' interval counts.
+The demo samples failures, and its model is trained on them with `keep` until many groups are dead. From that checkpoint each
+of keep, drop and refill goes on for the same time, with several seeds, in turns. All of them resume as any training does:
+weights, optimizer, learning rate and place among the failures are the checkpoint's; only the order of the failures and the
+random numbers are those of the seed. Useful groups are live ones that an update learned from. Then each model reflects on
+the base model's wrong answers to held-out questions and tries again. The options are compared seed by seed, and the low end
+of the differences' interval counts. A checkpoint that does no better than the base model is not late, and ends it.
 """
 
 from __future__ import annotations
@@ -25,8 +26,9 @@ os.environ.setdefault("TORCHDYNAMO_DISABLE", "1")
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
 import torch
+from _demo import failures_of, held_out_failures_of, run_demo, workdir_of
 from _intervals import gain, summary
-from _records import write
+from _records import metric, write
 from accelerate import PartialState
 from reflection_trainer.conversation import Conversation
 from reflection_trainer.train.failures import Budget, FailureTable, prepare
@@ -34,15 +36,20 @@ from reflection_trainer.train.groups import is_dead
 from reflection_trainer.train.order import checkpoint_step
 from reflection_trainer.train.session import Session
 from reflection_trainer.train.trl_adapter import TrlGenerator
-from train_step import EXAMPLE, failures, prepared
+from train_step import prepared
 from transformers import TrainerCallback
 from transformers.utils.logging import disable_progress_bar
 
+DEMO = "one-process"
+"""As demo_variants calls it: what has run there is not run again."""
 OPTIONS = ("keep", "drop", "refill")
 ENDLESS = 100_000
 COURSE = ("spec.training.scheduler=constant_with_warmup", "spec.training.warmupRatio=1.0e-4")
 """In equal time the options make different numbers of steps: a learning rate that falls with them would favour one."""
-FAILURES = "synthetic: one to each question, made by a rule and not sampled"
+MANY_DEAD = 0.75
+"""With a larger share of live groups there is little to refill."""
+LAST = 20
+"""Steps before the checkpoint whose groups are counted."""
 BATCH = 256
 """Reflections that are sampled at a time when a model is judged."""
 
@@ -67,20 +74,32 @@ def main() -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--late", type=int, default=200, help="steps before the comparison (default 200)")
+    parser.add_argument("--late", type=int, default=150, help="steps before the comparison (default 150)")
     parser.add_argument("--seconds", type=float, default=120, help="of each training (default 120)")
     parser.add_argument("--seeds", type=int, default=5, help="trainings of each option (default 5)")
-    parser.add_argument("--samples", type=int, default=5, help="reflections on each wrong answer (default 5)")
+    parser.add_argument("--samples", type=int, default=2, help="reflections on each wrong answer (default 2)")
     arguments = parser.parse_args()
     disable_progress_bar()
     PartialState(cpu=True)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         os.environ["REFLECT_PROGRESS"] = str(folder / "progress.json")
-        found = measure(folder, arguments.late, arguments.seconds, arguments.seeds, arguments.samples)
+        run_demo(DEMO)
+        demo = workdir_of(DEMO, {})
+        found = measure(folder, demo, arguments.late, arguments.seconds, arguments.seeds, arguments.samples)
     compared = pairs(found)
     (rate, _), *differences = compared.items()
-    metrics = gain(rate, compared[rate], "ratio", 1)
+    metrics = [
+        metric(
+            "retry success at the checkpoint minus the base model's",
+            found["before"] - found["base"],
+            "fraction",
+            ">",
+            0,
+        ),
+        metric("share of groups that are live there", found["live"], "fraction", "<", MANY_DEAD),
+        *gain(rate, compared[rate], "ratio", 1),
+    ]
     for name, values in differences:
         metrics += gain(name, values, "fraction", 0)
     details = {
@@ -88,7 +107,6 @@ def main() -> int:
         "seconds": arguments.seconds,
         "samples": arguments.samples,
         "start": "checkpoint of a training with keep: weights, optimizer, learning rate and place among the failures",
-        "failures": FAILURES,
         "pairs": {name: summary(values) | {"values": values} for name, values in compared.items()},
         **found,
     }
@@ -110,54 +128,60 @@ def pairs(found: dict[str, Any]) -> dict[str, list[float]]:
     }
 
 
-def measure(folder: Path, late: int, seconds: float, seeds: int, samples: int) -> dict[str, Any]:
-    """What every training did and what it learned, by option; what the late policy could do before."""
-    order, model = prepared(folder / "late", ENDLESS, *COURSE, f"spec.training.checkpoint.everySteps={late}")
+def measure(folder: Path, demo: Path, late: int, seconds: float, seeds: int, samples: int) -> dict[str, Any]:
+    """What every training did and what it learned, by option; what the base model and the late policy could do before."""
+    order, model = prepared(
+        folder / "late",
+        ENDLESS,
+        *COURSE,
+        f"spec.training.checkpoint.everySteps={late}",
+        rows=failures_of(demo),
+    )
     first = Session(order, model)
-    table = held_out(folder, first)
+    table = held_out(folder, first, demo)
+    base = retry_success(first, table, samples)
+    useful = counted(first)
     first.trainer.add_callback(Bell(step=late))
     first.run()
+    found: dict[str, Any] = {
+        "base": base,
+        "before": retry_success(first, table, samples),
+        "live": sum(useful[-LAST:]) / (LAST * order.config.training.failures_per_step),
+        **{name: [] for name in OPTIONS},
+    }
+    print({name: found[name] for name in ("base", "before", "live")}, flush=True)
+    refuse_early(base, found["before"])
     checkpoint = order.output / f"checkpoint-{late}"
     # Else every seed would begin with the same random numbers, and the seeds would not be independent.
     (checkpoint / "rng_state.pth").unlink()
-    found: dict[str, Any] = {"before": retry_success(first, table, samples), **{name: [] for name in OPTIONS}}
     for seed in range(seeds):
-        shift = seed % len(
-            OPTIONS
-        )  # each is first, second and last as often: a machine that slows down favours none
+        # Each is first, second and last as often: a machine that slows down favours none.
+        shift = seed % len(OPTIONS)
         for option in OPTIONS[shift:] + OPTIONS[:shift]:
-            found[option].append(
-                trained(folder / f"{option}-{seed}", checkpoint, option, seed + 1, seconds, table, samples)
-            )
-            print(f"seed {seed + 1}, {option}: {found[option][-1]}")
+            name = f"{option}-{seed}"
+            settings = (f"spec.training.method.deadGroups={option}", f"spec.training.seed={seed + 1}")
+            order, model = prepared(folder / name, ENDLESS, *COURSE, *settings, rows=failures_of(demo))
+            session = Session(order.model_copy(update={"resume_from": checkpoint}), model)
+            found[option].append(trained(session, checkpoint, seconds, table, samples))
+            print(f"seed {seed + 1}, {option}: {found[option][-1]}", flush=True)
     return found
 
 
+def refuse_early(base: float, before: float) -> None:
+    """End where the policy has not learned anything yet."""
+    if before <= base:
+        sys.exit(
+            f"the checkpoint is not late: {before:.3f} of its retries are right, {base:.3f} of the base model's"
+        )
+
+
 def trained(
-    folder: Path, checkpoint: Path, option: str, seed: int, seconds: float, table: FailureTable, samples: int
+    session: Session, checkpoint: Path, seconds: float, table: FailureTable, samples: int
 ) -> dict[str, float]:
     """A training that goes on from the checkpoint for so many seconds."""
-    order, model = prepared(
-        folder,
-        ENDLESS,
-        *COURSE,
-        f"spec.training.method.deadGroups={option}",
-        f"spec.training.seed={seed}",
-    )
-    session = Session(order.model_copy(update={"resume_from": checkpoint}), model)
-    bell, useful = Bell(seconds=seconds), []
+    bell, useful = Bell(seconds=seconds), counted(session)
     session.trainer.add_callback(bell)
     session.trainer.args.save_strategy = "no"  # type: ignore[assignment]
-    source = session.trainer._source
-    take = source.take
-
-    def watched(generator: Any) -> Any:
-        batch = take(generator)
-        groups = zip(batch.groups, batch.learns, strict=True)
-        useful.append(sum(learns and not is_dead(group) for group, learns in groups))
-        return batch
-
-    source.take = watched  # type: ignore[method-assign]
     session.run()
     return {
         "steps": session.step - checkpoint_step(checkpoint),
@@ -167,12 +191,27 @@ def trained(
     }
 
 
-def held_out(folder: Path, session: Session) -> FailureTable:
-    """Wrong answers to the held-out questions."""
+def counted(session: Session) -> list[int]:
+    """The useful groups of each step that it will make."""
+    source, useful = session.trainer._source, []
+    take = source.take
+
+    def watched(generator: Any) -> Any:
+        batch = take(generator)
+        groups = zip(batch.groups, batch.learns, strict=True)
+        useful.append(sum(learns and not is_dead(group) for group, learns in groups))
+        return batch
+
+    source.take = watched  # type: ignore[method-assign]
+    return useful
+
+
+def held_out(folder: Path, session: Session, demo: Path) -> FailureTable:
+    """The base model's wrong answers to the held-out questions."""
     config, model = session._order.config, session._model_folder
     path = folder / "heldout.arrow"
     prepare(
-        failures(EXAMPLE / "prompts" / "heldout.jsonl"),
+        held_out_failures_of(demo),
         path,
         conversation=Conversation(config.task.templates),
         tokenizer=model.tokenizer,

@@ -23,7 +23,7 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -223,8 +223,10 @@ def with_canary(*, step: float, check: float, own: float) -> float:
     return step / (step - check - own)
 
 
-def prepared(folder: Path, steps: int, *more: str) -> tuple[WorkOrder, ModelFolder]:
-    """The example's training for so many steps, on wrong answers to its questions."""
+def prepared(
+    folder: Path, steps: int, *more: str, rows: Iterable[dict[str, Any]] | None = None
+) -> tuple[WorkOrder, ModelFolder]:
+    """The example's training for so many steps, on these failures; by default on wrong answers to its questions."""
     settings = [f"spec.training.maxSteps={steps}", f"spec.training.checkpoint.everySteps={steps + 1}", *more]
     (resource,) = load_resources(EXAMPLE / "reflectiontraining.yaml", local=True, settings=settings)
     config = stage_config(resource, 1, Stage.TRAIN, 1)
@@ -240,7 +242,7 @@ def prepared(folder: Path, steps: int, *more: str) -> tuple[WorkOrder, ModelFold
     order.ready.mkdir(parents=True)
     model = inspect_model(order.policy, uri=config.policy.uri)
     prepare(
-        failures(),
+        failures() if rows is None else rows,
         order.table,
         conversation=Conversation(config.task.templates),
         tokenizer=model.tokenizer,
@@ -251,9 +253,9 @@ def prepared(folder: Path, steps: int, *more: str) -> tuple[WorkOrder, ModelFold
     return order, model
 
 
-def failures(prompts: Path = EXAMPLE / "prompts" / "train.jsonl") -> Any:
+def failures() -> Iterator[dict[str, Any]]:
     """A wrong answer to each question: its numbers, taken from each other the wrong way round."""
-    for number, line in enumerate(prompts.read_text().splitlines()):
+    for number, line in enumerate((EXAMPLE / "prompts" / "train.jsonl").read_text().splitlines()):
         row = json.loads(line)
         first, second = row["nums"]
         yield {

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+from itertools import islice
 
 import pytest
 import refill
+from train_step import failures
 from transformers.utils.logging import disable_progress_bar
 
 pytestmark = [pytest.mark.training, pytest.mark.slow]
@@ -23,9 +25,13 @@ def test_every_option_resumes_and_is_judged(tmp_path, monkeypatch):
             sessions.append(self)
 
     monkeypatch.setattr(refill, "Session", Kept)
-    monkeypatch.setattr(refill, "failures", lambda *args: list(refill_failures(*args))[:20])
-    found = refill.measure(tmp_path, LATE, 0.1, 1, 1)
+    for name in ("failures_of", "held_out_failures_of"):
+        monkeypatch.setattr(refill, name, lambda _: islice(failures(), 20))
+    monkeypatch.setattr(refill, "refuse_early", lambda *_: None)
+    found = refill.measure(tmp_path, tmp_path, LATE, 0.1, 1, 1)
+    assert 0 < found["base"] < 1
     assert 0 < found["before"] < 1
+    assert 0 < found["live"] <= LATE / refill.LAST
     for option in refill.OPTIONS:
         (each,) = found[option]
         assert each["steps"] >= 1
@@ -57,4 +63,7 @@ def test_options_are_compared_seed_by_seed():
     }
 
 
-refill_failures = refill.failures
+def test_a_checkpoint_that_has_learned_nothing_is_not_late():
+    refill.refuse_early(0.3, 0.31)
+    with pytest.raises(SystemExit, match=r"the checkpoint is not late: 0\.300 of its retries are right"):
+        refill.refuse_early(0.3, 0.3)
