@@ -30,11 +30,13 @@ COMMANDS = {"operator_soak": "make soak ONLY=operator"}
 NOTES = {
     "cold_demo": "Caches were empty. The set-up and its downloads depend on the line, and count by themselves.",
     "train_step": "transformers generates with the weights in training themselves. vLLM holds a copy of them, and a canary "
-    "checks it after every update: the figure with vLLM counts what the canary takes of a step on top of all else of ours.",
+    "checks it after every update. No stock trainer samples by vLLM here: the figure with vLLM is that step beside itself "
+    "without the canary and without what the rounds with transformers found to be ours.",
     "rollout": "A shard of a small run holds 256 answers, one batch of the engine: at its end the batch runs empty, so that it "
     "loses more than one as large as this, whose shards are larger.",
     "checkpoint_upload": "The two uploads take turns, and so do trainings with checkpoints and without. A checkpoint of the "
-    "example is small: a file of random bytes beside it makes it large enough to go up in parts.",
+    "example is small: a file of random bytes beside it makes it large enough to go up in parts. The training computes in one "
+    "thread, so that on two cores the upload has one of its own.",
     "operator_soak": "In the outage every request of the operator is answered with a reset and its connections are cut; "
     "meanwhile a stage ends. The other replica is there when the leader is killed; the Lease has its usual times of 15, 10 and "
     "2 s. Watches that fall silent are not cut: nothing is passed on any more.",
