@@ -79,6 +79,36 @@ def test_one_update_that_does_not_arrive_stops_the_run(tmp_path, model, lora):
     )
 
 
+@VARIANTS
+def test_training_in_bf16_is_no_false_alarm(tmp_path, model, lora):
+    """On a processor vLLM computes in fp32 all the same."""
+    session = open_colocated(tmp_path, model, lora, maxSteps=3, precision="bf16", learningRate=0.05)
+    inside = session.trainer.vllm_generation
+    differences, told = [], inside._log_probabilities
+
+    def watched() -> torch.Tensor:
+        exact, trained = told(), session.trainer.model(input_ids=torch.tensor([inside._canary])).logits
+        rounded = trained[0, :-1].log_softmax(-1).gather(-1, torch.tensor(inside._canary)[1:, None])[:, 0]
+        differences.append(float((rounded - exact).detach().abs().mean()))
+        return exact
+
+    inside._log_probabilities = watched
+    before = {name: value.clone() for name, value in session.model.state_dict().items()}
+    after = run_session(session)
+    assert any(not torch.equal(before[name], after[name]) for name in before)
+    assert len(differences) == 3
+    assert min(differences) > 1e-3, "what trains computes in bf16, before the canary and after it"
+
+
+def test_an_update_that_does_not_arrive_is_noticed_in_bf16(tmp_path, model):
+    session = open_colocated(tmp_path, model, None, maxSteps=3, precision="bf16", learningRate=5e-7)
+    engine = session.trainer.vllm_generation._engine
+    update = engine.update
+    engine.update = lambda weights: None if session.step else update(weights)
+    with pytest.raises(PolicyStale, match="after step 1 .* their checksums"):
+        run_session(session)
+
+
 def test_neither_does_one_tensor_that_is_left_out(tmp_path, model):
     session = open_colocated(tmp_path, model, None, maxSteps=2, learningRate=5e-7)
     engine = session.trainer.vllm_generation._engine
