@@ -43,6 +43,7 @@ def killed_after(step: int, config: StageConfig, scratch: Path, storage: Path, *
     process.kill()
     _, log = process.communicate()
     assert_gone(processes)
+    assert steps_done(scratch) < config.training.max_steps, "nothing is left to do"
     return log
 
 
@@ -86,7 +87,7 @@ TWO_THREADS = {"OMP_NUM_THREADS": "2", "OMP_WAIT_POLICY": "PASSIVE"}
 def test_two_threads_that_share_the_work(tmp_path):
     """The model is as wide as it takes for them to share any: of a few thousand numbers one takes care of all."""
     model = tiny.write_model(tmp_path / "model", width=256)
-    settings = SETTINGS | {"processesPerNode": 1, "maxSteps": 6, "checkpoint": {"everySteps": 2}}
+    settings = SETTINGS | {"processesPerNode": 1, "maxSteps": 30, "checkpoint": {"everySteps": 4}}
     whole, broken = tmp_path / "whole", tmp_path / "broken"
     run = run_stage(prepared(whole, model, **settings), whole / "scratch", environment=TWO_THREADS)
     assert run.exit_code == 0, run.stderr
