@@ -24,8 +24,9 @@ TITLES = {
     "operator_latency": "From Job to Job",
     "operator_idle": "A thousand runs that wait",
     "operator_soak": "The operator in an outage",
+    "training_soak": "A training that is killed again and again",
 }
-COMMANDS = {"operator_soak": "make soak ONLY=operator"}
+COMMANDS = {"operator_soak": "make soak ONLY=operator", "training_soak": "make soak ONLY=training"}
 """What measures it, where that is not `make bench ONLY=<name>`."""
 NOTES = {
     "cold_demo": "Caches were empty. The set-up and its downloads depend on the line, and count by themselves.",
@@ -40,6 +41,9 @@ NOTES = {
     "operator_soak": "In the outage every request of the operator is answered with a reset and its connections are cut; "
     "meanwhile a stage ends. The other replica is there when the leader is killed; the Lease has its usual times of 15, 10 and "
     "2 s. Watches that fall silent are not cut: nothing is passed on any more.",
+    "training_soak": "A tiny model, in an S3 server on the same machine, over a connection that harms one request in fifty. "
+    "Kills come before the first step, within one, while a checkpoint is on its way, and the last ones while figures and model "
+    "are stored.",
     "refill": "The options resume one checkpoint with equal weights, optimizer, learning rate and place among the failures; "
     "they are compared seed by seed. The failures are the demo's: sampled from its model and judged.",
 }
@@ -61,6 +65,7 @@ BOUNDS = {
     "operator_latency": "",
     "operator_idle": "",
     "operator_soak": "",
+    "training_soak": "",
 }
 """What bounds it: on the page where an aim is missed, to be filled in from the profile."""
 

@@ -1,16 +1,17 @@
 """A training on S3 that is killed again and again, over a connection that fails: `make soak ONLY=training`.
 
-SOAK_KILLS sets another number than fifty. Where it passes it leaves build/soak/training.json: what was done to it.
+SOAK_KILLS sets another number than fifty. It leaves build/bench/training_soak.json, for the page of the benchmarks.
 """
 
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import random
+import re
 import subprocess
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,20 +20,24 @@ from reflection_api.contract import StageConfig
 from reflection_api.layout import MANIFEST
 from reflection_api.spec import StorageSpec
 from reflection_trainer.context import StageContext
+from reflection_trainer.errors import StageFailure
 from reflection_trainer.storage import Artifacts, open_store
 from reflection_trainer.train.metrics import read_metrics
 
+from bench._records import metric, write
+
 from ..integration.train import tiny
 from ..support.chance import drawn_seed
-from ..support.faults import Chaos
+from ..support.faults import Chaos, Exchange, Reset
 from ..support.s3_server import ROOT
 from ..support.stage_runs import run_stage, start_stage
 
 KILLS = int(os.environ.get("SOAK_KILLS", "50"))
+LATE = max(1, KILLS // 10)
+"""How many of them, the last ones, come when all steps are done and the model is being published."""
 GUARD_SECONDS = 600
 SHARE_OF_FAULTS = 0.02
 KINDS_OF_HARM = 6
-RECORD = Path(__file__).parents[2] / "build" / "soak" / "training.json"
 FOLDER = "default/tiny-01234567/round-1/train"
 EVERY = 2
 STEPS_PER_KILL = 6
@@ -43,8 +48,8 @@ SETTINGS: dict[str, Any] = {
     "method": {"numGenerations": 4, "deadGroups": "refill"},
     "retryMaxTokens": 1,
 }
-
-
+PUBLISHED = ("metrics.jsonl", "metrics.jsonl.manifest.json", "model/model.safetensors", "model/manifest.json")
+"""What is stored after the last step, in this order; with the last of them the training is complete."""
 WIDTH = 384
 """So that weights and optimizer go in several parts, and a kill can leave an upload unfinished."""
 
@@ -103,6 +108,20 @@ def kill_at(process: subprocess.Popen[str], scratch: Path, step: int, delay: flo
     return process.returncode == -9
 
 
+def kill_before(name: str, process: subprocess.Popen[str], proxy: Any) -> bool:
+    """Kill it as it stores such an object, which never arrives; whether it came to that."""
+
+    def kill(_: Exchange) -> None:
+        process.kill()
+        raise Reset
+
+    fault = proxy.inject(kill, method="PUT|POST", target=rf"/{FOLDER}/{re.escape(name)}(\?|$)")
+    _, log = process.communicate(timeout=GUARD_SECONDS)
+    came, fault.times = fault.times == 0, 0
+    assert process.returncode == (-9 if came else 75), log
+    return came
+
+
 @pytest.mark.timeout(6 * 3600)
 def test_it_ends_with_the_same_weights_and_leaves_nothing_behind(
     tmp_path: Path, model: Path, s3_server: Any, s3_proxy: Any, buckets: list[str]
@@ -120,18 +139,27 @@ def test_it_ends_with_the_same_weights_and_leaves_nothing_behind(
     s3_proxy.chaos = Chaos(random.Random(seed), SHARE_OF_FAULTS)
     stored = s3_server.objects / buckets[1] / "runs" / FOLDER
     kills, attempts, own_steps = 0, 0, []
+    late = [*PUBLISHED[::-1], *rng.choices(PUBLISHED, k=LATE)][:LATE]
+    rng.shuffle(late)
     while kills < KILLS:
         attempts += 1
         assert attempts < 2 * KILLS + 10, "the storage is away too often"
         scratch = tmp_path / "broken" / f"attempt-{attempts}"
+        if kills >= KILLS - LATE:
+            if kill_before(late[KILLS - kills - 1], start_stage(config, scratch), s3_proxy):
+                assert steps_done(scratch) == SETTINGS["maxSteps"]
+                kills += 1
+            continue
         # Anywhere: before the first step, within one, while a checkpoint is made or on its way.
         begun = newest(stored)
         steps = begun + rng.randrange(STEPS_PER_KILL)
         if kill_at(start_stage(config, scratch), scratch, steps, rng.uniform(0, 2 * step_seconds)):
             kills += 1
             own_steps.append(max(0, steps_done(scratch) - begun))
-    assert newest(stored) > EVERY, "no attempt went on from the one before"
-    assert sum(steps > 0 for steps in own_steps) >= KILLS // 2, "it was rarely training when it was killed"
+    assert newest(stored) == SETTINGS["maxSteps"]
+    assert sum(steps > 0 for steps in own_steps) >= len(own_steps) // 2, (
+        "it was rarely training when it was killed"
+    )
     last = run_stage(config, tmp_path / "broken" / "last", timeout=3600)
     assert last.exit_code == 0, last.stderr
     assert "going on from checkpoint-" in last.stderr
@@ -142,25 +170,34 @@ def test_it_ends_with_the_same_weights_and_leaves_nothing_behind(
     assert len(harm) == KINDS_OF_HARM or harm.total() < 10 * KINDS_OF_HARM, (
         f"of some kind there was none: {harm}"
     )
-    assert weights(s3_server, buckets[1]) == weights(s3_server, buckets[0])
-    assert_whole(
-        config.model_copy(update={"storage": StorageSpec(uri=config.storage.uri, endpoint=direct)}), tmp_path
-    )
-    assert "Uploads" not in s3_server.client().list_multipart_uploads(Bucket=buckets[1])
-    record = {
+    equal = weights(s3_server, buckets[1]) == weights(s3_server, buckets[0])
+    straight = config.model_copy(update={"storage": StorageSpec(uri=config.storage.uri, endpoint=direct)})
+    unreadable = unreadable_artefacts(straight, tmp_path)
+    unfinished = s3_server.client().list_multipart_uploads(Bucket=buckets[1]).get("Uploads", [])
+    figures = [
+        metric("kills", kills, "", ">=", KILLS),
+        metric("of them while the model was published", LATE, "", ">=", 1),
+        metric("weights equal those of a training that nobody disturbed", int(equal), "", ">=", 1),
+        metric("artefacts that cannot be read, files without a manifest", len(unreadable), "", "<=", 0),
+        metric("unfinished uploads", len(unfinished), "", "<=", 0),
+    ]
+    details = {
         "seed": seed,
-        "kills": kills,
-        "attemptsThatTheStorageEnded": attempts - kills,
         "stepsOfEachBeforeItWasKilled": own_steps,
-        "steps": SETTINGS["maxSteps"],
-        "requests": len(s3_proxy.requests),
-        "partsOfUploads": parts,
+        "publishedWhenKilled": late,
         "harm": dict(harm),
         "weights": weights(s3_server, buckets[1]),
+        "stated": {
+            "steps": SETTINGS["maxSteps"],
+            "requests": len(s3_proxy.requests),
+            "of them parts of uploads": parts,
+            **{f"of them harmed: {kind}": count for kind, count in sorted(harm.items())},
+            "attempts that the storage ended": attempts - kills,
+        },
     }
-    RECORD.parent.mkdir(parents=True, exist_ok=True)
-    RECORD.write_text(json.dumps(record, indent=2) + "\n")
-    print(json.dumps(record))
+    write("training_soak", figures, details)
+    missed = [figure["name"] for figure in figures if not figure["meets"]]
+    assert not missed, [*unreadable, *unfinished]
 
 
 def weights(s3_server: Any, bucket: str) -> str:
@@ -168,17 +205,23 @@ def weights(s3_server: Any, bucket: str) -> str:
     return hashlib.sha256(file.read_bytes()).hexdigest()
 
 
-def assert_whole(config: StageConfig, folder: Path) -> None:
-    """Every artefact matches its manifest, and no file of a checkpoint is without one."""
+def unreadable_artefacts(config: StageConfig, folder: Path) -> list[str]:
+    """What does not match its manifest, and files of checkpoints that are without one."""
     found = artifacts(config)
     names = list(found.store.versions(""))
     folders = [name.removesuffix(f"/{MANIFEST}") for name in names if name.endswith(f"/{MANIFEST}")]
     assert len([name for name in folders if "/checkpoint-" in name]) == SETTINGS["checkpoint"]["keepLast"]
-    for name in folders:
-        assert found.get_folder(name, folder / "copy" / name) is not None
     files = [name.removesuffix(f".{MANIFEST}") for name in names if name.endswith(f".{MANIFEST}")]
     assert files, "the dataset and the metrics have manifests beside them"
-    for name in files:
-        assert found.get_file(name, folder / "copy" / name) is not None
+    unreadable = [name for name in folders if not readable(found.get_folder, name, folder)]
+    unreadable += [name for name in files if not readable(found.get_file, name, folder)]
     inside = tuple(f"{name}/" for name in folders)
-    assert not [name for name in names if "/checkpoint-" in name and not name.startswith(inside)]
+    return unreadable + [name for name in names if "/checkpoint-" in name and not name.startswith(inside)]
+
+
+def readable(get: Callable[[str, Path], object], name: str, folder: Path) -> bool:
+    try:
+        return get(name, folder / "copy" / name) is not None
+    except StageFailure as failure:
+        print(failure.message)
+        return False

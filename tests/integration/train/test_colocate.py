@@ -9,19 +9,16 @@ from typing import Any
 import pytest
 import torch
 from peft import get_peft_model
-from reflection_trainer.engines.colocated_engine import ColocatedEngine, checksum
+from reflection_trainer.engines.colocated_engine import checksum
 from reflection_trainer.errors import BadConfig
-from reflection_trainer.train import worker
 from reflection_trainer.train.colocated import PolicyStale
 from reflection_trainer.train.metrics import read_metrics
 from reflection_trainer.train.policy import load_policy, lora_config
 from reflection_trainer.train.weights import merged_weights
 from transformers import AutoModelForCausalLM
 
-from ...support.stage_runs import run_stage
 from . import tiny
-from .sessions import Probe, make_order, open_session, reward_every_other_row, run_session
-from .test_stage import FOLDER, outcomes, prepared
+from .sessions import Probe, open_session, reward_every_other_row, run_session
 
 pytestmark = [pytest.mark.training, pytest.mark.vllm, pytest.mark.slow]
 
@@ -79,6 +76,36 @@ def test_one_update_that_does_not_arrive_stops_the_run(tmp_path, model, lora):
     )
 
 
+@VARIANTS
+def test_training_in_bf16_is_no_false_alarm(tmp_path, model, lora):
+    """On a processor vLLM computes in fp32 all the same."""
+    session = open_colocated(tmp_path, model, lora, maxSteps=3, precision="bf16", learningRate=0.05)
+    inside = session.trainer.vllm_generation
+    differences, told = [], inside._log_probabilities
+
+    def watched() -> torch.Tensor:
+        exact, trained = told(), session.trainer.model(input_ids=torch.tensor([inside._canary])).logits
+        rounded = trained[0, :-1].log_softmax(-1).gather(-1, torch.tensor(inside._canary)[1:, None])[:, 0]
+        differences.append(float((rounded - exact).detach().abs().mean()))
+        return exact
+
+    inside._log_probabilities = watched
+    before = {name: value.clone() for name, value in session.model.state_dict().items()}
+    after = run_session(session)
+    assert any(not torch.equal(before[name], after[name]) for name in before)
+    assert len(differences) == 3
+    assert min(differences) > 1e-3, "what trains computes in bf16, before the canary and after it"
+
+
+def test_an_update_that_does_not_arrive_is_noticed_in_bf16(tmp_path, model):
+    session = open_colocated(tmp_path, model, None, maxSteps=3, precision="bf16", learningRate=5e-7)
+    engine = session.trainer.vllm_generation._engine
+    update = engine.update
+    engine.update = lambda weights: None if session.step else update(weights)
+    with pytest.raises(PolicyStale, match=r"after step 1 .* their checksums"):
+        run_session(session)
+
+
 def test_neither_does_one_tensor_that_is_left_out(tmp_path, model):
     session = open_colocated(tmp_path, model, None, maxSteps=2, learningRate=5e-7)
     engine = session.trainer.vllm_generation._engine
@@ -124,37 +151,12 @@ def test_a_resumed_training_samples_the_same(tmp_path, model, lora):
     assert all(torch.equal(found[name], expected[name]) for name in expected)
 
 
-def test_it_ends_the_stage_for_good(tmp_path, model, monkeypatch):
-    monkeypatch.setattr(ColocatedEngine, "update", lambda engine, weights: None)
-    order = make_order(tmp_path, model, generation="colocate", maxSteps=3)
-    outcome = worker.run(order)
-    assert (outcome.ended, outcome.reason, outcome.exit_code) == ("failed", "PolicyStale", 70)
-
-
 def test_heads_that_it_cannot_compute_here_are_named_with_the_remedy(tmp_path):
     small = tiny.write_model(tmp_path / "small")
     with pytest.raises(
         BadConfig, match=r"heads of 8 numbers.* set spec.training.generation: transformers, or"
     ):
         open_session(tmp_path, small, generation="colocate")
-
-
-def test_two_processes_have_an_engine_each(tmp_path, model):
-    config = prepared(
-        tmp_path,
-        model,
-        generation="colocate",
-        processesPerNode=2,
-        maxSteps=2,
-        method={"deadGroups": "refill"},
-    )
-    run = run_stage(config, tmp_path / "scratch")
-    assert run.exit_code == 0, run.stderr
-    found = outcomes(tmp_path / "scratch")
-    assert [outcome.processes for outcome in found] == [2, 2]
-    assert len({outcome.checksum for outcome in found}) == 1
-    lines = read_metrics(tmp_path / "storage" / FOLDER / "metrics.jsonl")
-    assert all(line["samplingGap"] < 1e-4 for line in lines)
 
 
 def test_merged_weights_are_the_models_and_leave_it_as_it_was(model):

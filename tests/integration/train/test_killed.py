@@ -1,5 +1,5 @@
-"""Two processes that sample by themselves, killed in the first pass over the failures and in a later one: the weights of a
-training that nobody killed, bit for bit.
+"""Two processes or threads, killed in the first pass over the failures and in a later one: the weights of a training that
+nobody killed, bit for bit.
 """
 
 from __future__ import annotations
@@ -10,9 +10,11 @@ from typing import Any
 import pytest
 from reflection_api.contract import StageConfig
 from reflection_trainer.train.callbacks import read_position
+from reflection_trainer.train.machine import noted_machine
 from reflection_trainer.train.metrics import read_metrics
 
 from ...support.stage_runs import run_stage, start_stage
+from . import tiny
 from .stages import FOLDER, digest, prepared, steps_done, wait_until
 from .test_stage import assert_gone, family, outcomes
 
@@ -30,17 +32,18 @@ SETTINGS: dict[str, Any] = {
 }
 
 
-def killed_after(step: int, config: StageConfig, scratch: Path, storage: Path) -> str:
-    """An attempt that is killed once so many steps are done and a checkpoint is stored; where it had begun."""
-    process = start_stage(config, scratch)
+def killed_after(step: int, config: StageConfig, scratch: Path, storage: Path, **environment: str) -> str:
+    """An attempt that is killed once so many steps are done and a checkpoint is stored; its log, which says where it began."""
+    process = start_stage(config, scratch, environment=environment)
     wait_until(
         lambda: steps_done(scratch) >= step and list(storage.glob("checkpoint-*/manifest.json")), process
     )
     processes = family(process)
-    assert len(processes) >= 3, "the launcher and two workers"
+    assert len(processes) > config.training.processes_per_node, "the launcher and its workers"
     process.kill()
     _, log = process.communicate()
     assert_gone(processes)
+    assert steps_done(scratch) < config.training.max_steps, "nothing is left to do"
     return log
 
 
@@ -75,3 +78,25 @@ def test_killed_in_the_first_pass_and_in_a_later_one(tmp_path, model, trained):
         assert [line[name] for line in lines] == [line[name] for line in expected], name
     assert sum(line["groups"] for line in lines) > STEPS * 4, "nothing was refilled"
     assert digest(broken / "storage" / FOLDER) == digest(whole / "storage" / FOLDER)
+
+
+# Threads that wait busily for each other take minutes where others use the cores.
+TWO_THREADS = {"OMP_NUM_THREADS": "2", "OMP_WAIT_POLICY": "PASSIVE"}
+
+
+def test_two_threads_that_share_the_work(tmp_path):
+    """The model is as wide as it takes for them to share any: of a few thousand numbers one takes care of all."""
+    model = tiny.write_model(tmp_path / "model", width=256)
+    settings = SETTINGS | {"processesPerNode": 1, "maxSteps": 30, "checkpoint": {"everySteps": 4}}
+    whole, broken = tmp_path / "whole", tmp_path / "broken"
+    run = run_stage(prepared(whole, model, **settings), whole / "scratch", environment=TWO_THREADS)
+    assert run.exit_code == 0, run.stderr
+
+    config, storage = prepared(broken, model, **settings), broken / "storage" / FOLDER
+    killed_after(EARLY, config, broken / "1", storage, **TWO_THREADS)
+    last = run_stage(config, broken / "2", environment=TWO_THREADS)
+    assert last.exit_code == 0, last.stderr
+    assert "going on from checkpoint-" in last.stderr
+    assert "bit for bit" not in last.stderr, "it took other threads for the same sums"
+    assert all(noted_machine(folder).startswith("2 threads of ") for folder in storage.glob("checkpoint-*"))
+    assert digest(storage) == digest(whole / "storage" / FOLDER)

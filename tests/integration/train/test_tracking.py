@@ -17,6 +17,7 @@ from reflection_trainer.train.tracking import settings
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from wandb.proto import wandb_internal_pb2
 
+from ...support.mlflow_server import MlflowServer
 from ...support.stage_runs import run_stage, start_stage
 from . import tiny
 from .stages import FOLDER, GUARD_SECONDS, digest, prepared, steps_done, wait_until
@@ -144,6 +145,34 @@ def test_a_tracker_that_cannot_be_reached_is_left_out(tmp_path: Path, model: Pat
     assert "mlflow gets no figures from here on, training goes on without it" in warning
     events = EventAccumulator(str(tmp_path / "storage" / FOLDER / "tracking/tensorboard")).Reload()
     assert [event.step for event in events.Scalars("train/reward")] == [1, 2, 3]
+
+
+def test_a_training_that_is_killed_goes_on_in_the_same_run_of_a_server(
+    tmp_path: Path, model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLFLOW_ALLOW_FILE_STORE", "true")
+    config = prepared(tmp_path, model, **STEPS, reportTo=["mlflow"])
+    storage = tmp_path / "storage" / FOLDER
+    with MlflowServer(tmp_path / "server") as server:
+        there = {"MLFLOW_TRACKING_URI": server.uri}
+        first = start_stage(config, tmp_path / "1", environment=there)
+        wait_until(lambda: list(storage.glob("checkpoint-*/manifest.json")), first)
+        first.kill()
+        first.communicate()
+        assert steps_done(tmp_path / "1") < STEPS["maxSteps"]
+        second = run_stage(config, tmp_path / "2", environment=there)
+    assert second.exit_code == 0, second.stderr
+    assert "going on from checkpoint-" in second.stderr
+    assert "spec.training.reportTo" not in second.stderr
+    assert server.calls.count("CreateRun") == 1
+    assert not (storage / "tracking").exists(), "nothing is written beside it"
+    client = MlflowClient((tmp_path / "server").as_uri())
+    experiment = client.get_experiment_by_name("reflect-operator")
+    (run,) = client.search_runs([experiment.experiment_id])
+    assert (run.info.run_name, run.info.status) == (TITLE, "FINISHED")
+    told = {(point.step, point.value) for point in client.get_metric_history(run.info.run_id, "reward")}
+    expected = [line["reward"] for line in read_metrics(storage / "metrics.jsonl")]
+    assert_told(sorted(told), expected)
 
 
 def test_a_tracker_that_is_not_installed_is_refused(

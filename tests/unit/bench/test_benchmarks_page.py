@@ -57,6 +57,7 @@ def test_a_missed_aim_without_a_reason_is_said(written, monkeypatch, capsys) -> 
 def test_a_soak_is_called_by_its_own_name(written) -> None:
     _, page = written("operator_soak", 1)
     assert "`make soak ONLY=operator` on 2026-01-01" in page
+    assert "`make soak ONLY=training` on 2026-01-01" in written("training_soak", 1)[1]
     assert "`make bench ONLY=refill` on 2026-01-01" in written("refill", 1)[1]
 
 

@@ -6,7 +6,7 @@ A policy that samples with old weights trains on, reports figures, and learns th
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -127,9 +127,28 @@ class Colocated:
     @torch.no_grad()
     def _log_probabilities(self) -> torch.Tensor:
         ids = torch.tensor([self._canary], device=self._trainer.accelerator.device)
-        logits = self._trainer.model(input_ids=ids, attention_mask=torch.ones_like(ids)).logits[0, :-1]
+        exact = self._engine.dtype == torch.float32
+        with computing_in_fp32(self._model) if exact else contextlib.nullcontext():
+            logits = self._trainer.model(input_ids=ids, attention_mask=torch.ones_like(ids)).logits[0, :-1]
         told: torch.Tensor = logits.float().log_softmax(-1).gather(-1, ids[0, 1:, None])[:, 0]
         return told.cpu()
+
+
+@contextlib.contextmanager
+def computing_in_fp32(model: Any) -> Iterator[None]:
+    """Inside it a model computes in the type of its weights: for a training in bf16 accelerate has it compute in bf16, which
+    is a hundred times coarser than what fp32 leaves between two programs.
+    """
+    prepared = vars(model).get("forward")
+    plain = vars(model).get("_original_forward")  # accelerate's, where it has put another in its place
+    if plain is None:
+        yield
+        return
+    model.forward = plain
+    try:
+        yield
+    finally:
+        model.forward = prepared
 
 
 def sample_by(trainer: ReflectionTrainer, make: Callable[[ReflectionTrainer], Colocated]) -> None:

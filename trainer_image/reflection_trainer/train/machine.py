@@ -10,6 +10,8 @@ from .order import write_file
 
 _FILE = "machine.txt"
 _CPUS = Path("/proc/cpuinfo")
+_GENERATION = ("cpu family", "model", "CPU implementer", "CPU part")
+"""Of x86 and of Arm: a virtual machine's name of its processor often is the same for years of them."""
 
 
 def threads_of_each(processes: int) -> int:
@@ -40,5 +42,9 @@ def _processor() -> str:
         lines = _CPUS.read_text().splitlines()
     except OSError:
         lines = []
-    named = (line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
-    return next(named, platform.machine())
+    told: dict[str, str] = {}
+    for line in lines:  # of the first processor
+        name, _, value = line.partition(":")
+        told.setdefault(name.strip(), value.strip())
+    kind = ", ".join(f"{name.removeprefix('cpu ')} {told[name]}" for name in _GENERATION if name in told)
+    return (told.get("model name") or platform.machine()) + (f" ({kind})" if kind else "")
