@@ -89,6 +89,21 @@ def test_the_sample_is_really_judged_twice(verify: Verify) -> None:
     assert run.result.audit.flaky == 2
 
 
+def test_the_sample_comes_from_all_shards(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is wrong with the last rows of a file is found, too, and the same answers are drawn again."""
+    with verifier_server() as asked:
+        changes = {"task.verifier": {"http": {"url": asked.url}, "audit": {"sample": 20}}}
+        gold = [{"gold": "it is right"}, {"gold": "it is wrong"}]
+        store_answers(tmp_path, [["right"] * 40, ["right"] * 40], rows=gold, **changes)
+        config = verify_config(tmp_path, **changes)
+        run, again = (run_stage_here(config, tmp_path / "scratch", monkeypatch) for _ in range(2))
+    assert ended(run) == (65, "VerifierUnsound")
+    assert run.result.audit is not None
+    assert (run.result.audit.sample, run.result.audit.gold, run.result.audit.gold_refused) == (20, 2, 1)
+    assert "refused 1 of 2 answers that the prompts say are right, for example that of 00000001-" in run.result.message
+    assert again.result == run.result
+
+
 def test_no_audit_where_none_is_wanted(verify: Verify) -> None:
     with verifier_server() as asked:
         run = verify(asked.url, sample=0)

@@ -1,8 +1,8 @@
-"""The audit of the verifier within the verify stage: on a seeded sample of the first answers."""
+"""The audit of the verifier within the verify stage: on a seeded sample of all answers."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from heapq import nsmallest
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -30,7 +30,7 @@ def audited(context: StageContext, verifier: Verifier, answers: Iterable[str]) -
     Args:
         context: of the stage.
         verifier: the task's.
-        answers: paths of the shards of answers. As many are read as the sample takes.
+        answers: paths of the shards of answers. All are read, one at a time.
 
     Raises:
         Unsound: the verifier failed.
@@ -53,16 +53,18 @@ def audited(context: StageContext, verifier: Verifier, answers: Iterable[str]) -
 
 
 def _sample(context: StageContext, answers: Iterable[str], size: int) -> list[Item]:
+    """The same answers each time. They come from all shards: those of a sorted file have one kind of question each."""
     seed = context.config.task.prompts.seed
 
     def rank(attempt: Attempt) -> tuple[int, str]:
         return derived_seed(seed, "audit", attempt["id"]), attempt["id"]
 
-    found: list[Item] = []
+    return [item_of(attempt) for attempt in nsmallest(size, _read(context, answers), key=rank)]
+
+
+def _read(context: StageContext, answers: Iterable[str]) -> Iterator[Attempt]:
     for path in answers:
-        if len(found) < size:
-            local = context.workdir / Path(path).name
-            context.artifacts.get_file(path, local)
-            found += map(item_of, nsmallest(size - len(found), read_rows(local), key=rank))
-            local.unlink()
-    return found
+        local = context.workdir / Path(path).name
+        context.artifacts.get_file(path, local)
+        yield from read_rows(local)
+        local.unlink()
