@@ -10,12 +10,14 @@ from typing import Any
 from reflection_api.evaluation import EvaluationResult
 from reflection_api.manifests import Provenance
 from reflection_api.stages import Stage
+from reflection_api.status import AuditStatus
 from reflection_trainer.context import StageContext
 from reflection_trainer.evaluate.part import BASE, TRAINED, Part
 from reflection_trainer.evaluate.result import build_result
 from reflection_trainer.evaluate.transcripts import FirstAnswer, Transcript
 from reflection_trainer.rollout.shards import plan_shards
 from reflection_trainer.storage import Artifacts, open_store
+from reflection_trainer.verify.audit_file import AuditRecord, keep_record
 
 from ..evaluate.scripted import config, question
 from ..evaluate.test_result import tallies
@@ -56,6 +58,15 @@ def leave_failures(
     context.artifacts.seal_folder(
         context.path(Stage.VERIFY, round_number=number), [], kind="failures", metrics=counts | reasons
     )
+
+
+def leave_audit(context: StageContext, number: int = 1, *, fault: str | None = None) -> None:
+    figures = AuditStatus(
+        sample=200, flaky=0, gold=0, gold_refused=0, canaries=200, canaries_accepted=50 if fault else 0
+    )
+    folder = context.path(Stage.VERIFY, round_number=number)
+    record = AuditRecord(figures=figures, fault=fault)
+    keep_record(context.artifacts, folder, context.workdir, record, 0.5, Provenance())
 
 
 def leave_training(

@@ -1,7 +1,7 @@
 """The verify stage: audits the verifier, judges every answer and keeps the wrong ones as the dataset of failures.
 
-One shard of answers becomes one shard of failures; a shard with its manifest is not judged again. The dataset as a whole
-exists with `verify/manifest.json`.
+What came of the audit is kept beside the dataset. One shard of answers becomes one shard of failures; a shard with its manifest
+is not judged again. The dataset as a whole exists with `verify/manifest.json`.
 """
 
 from __future__ import annotations
@@ -14,14 +14,13 @@ from reflection_api.layout import shard_name
 from reflection_api.manifests import Manifest, Provenance
 from reflection_api.reasons import Reason
 from reflection_api.stages import Stage
-from reflection_api.status import AuditStatus
 
 from ..context import StageContext
 from ..errors import CorruptArtifact
 from ..provenance import refuse_other_provenance
 from .audited import audited
 from .configured import task_verifier
-from .dataset import AUDIT, STEM
+from .dataset import STEM
 from .shards import attempt_shards
 from .sift import Sift
 from .verifier import Verifier
@@ -42,7 +41,7 @@ def run(context: StageContext) -> StageResult:
         [entry for shard in shards for entry in shard.files],
         kind="failures",
         rows=counts["failures"],
-        metrics=dict(counts) | _figures(audit),
+        metrics=dict(counts),
         provenance=judging.provenance,
     )
     return StageResult(
@@ -111,11 +110,6 @@ class Judging:
                 f"storage: {self._context.artifacts.store.uri(target)} vanished while it was written"
             )
         return manifest
-
-
-def _figures(audit: AuditStatus | None) -> dict[str, float]:
-    """An audit as figures of the dataset, for the report."""
-    return {f"{AUDIT}{name}": count for name, count in audit.to_dict().items()} if audit else {}
 
 
 def _headline(counts: Counter[str]) -> dict[str, float]:
