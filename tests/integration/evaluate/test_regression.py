@@ -68,6 +68,10 @@ def test_base_and_trained_model_are_scored_once(
     ]
     assert [each["value"] for each in kept] == [score.base, score.trained]
 
+    for who in ("base", "trained"):
+        manifest = json.loads((folder / f"regression-{who}.json.manifest.json").read_text())
+        assert 0 < manifest["metrics"]["seconds"] < 60, "for the report's costs"
+
     made = inodes(folder, "regression-*.json")
     again = run_stage_here(config, tmp_path / "again", monkeypatch)
     assert again.result == run.result

@@ -57,6 +57,9 @@ def test_two_shards_of_answers_become_two_of_failures(verify, tmp_path):
     assert run.result.metrics == {
         "attempts": 8, "correct": 4, "failures": 4, "duplicates": 0, "reason.missed_target": 3, "reason.no_equation": 1,
     }  # fmt: skip
+    made = [json.loads(file.read_text()) for file in stage_folder(tmp_path).glob("*.parquet.manifest.json")]
+    assert len(made) == 2
+    assert all(0 < manifest["metrics"]["seconds"] < 60 for manifest in made), "for the report's costs"
     found = failures(tmp_path)
     assert [(row["id"], row["completion"], row["reason"]) for row in found] == [
         ("00000000-00000000-01", WRONG, "missed_target"),

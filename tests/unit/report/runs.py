@@ -51,8 +51,20 @@ def leave_rollout(
 
 
 def leave_failures(
-    context: StageContext, number: int = 1, *, attempts: int = 400, failures: int = 150
+    context: StageContext,
+    number: int = 1,
+    *,
+    attempts: int = 400,
+    failures: int = 150,
+    seconds: float | None = None,
 ) -> None:
+    if seconds is not None:
+        local = context.workdir / "failures.parquet"
+        local.write_bytes(b"rows")
+        path = context.path(Stage.VERIFY, "failures-00000-of-00001.parquet", round_number=number)
+        context.artifacts.put_file(
+            local, path, kind="failures", metrics={"attempts": attempts, "seconds": seconds}
+        )
     counts = {"attempts": attempts, "correct": attempts - failures, "failures": failures, "duplicates": 0}
     reasons = {"reason.wrong_value": failures - 10, "reason.no_answer": 10} if failures else {}
     context.artifacts.seal_folder(

@@ -71,12 +71,16 @@ def test_a_whole_run(tmp_path):
 def test_costs_are_what_the_artefacts_say(tmp_path):
     context = context_of(tmp_path)
     full_round(context)
-    costs = {cost.stage: (cost.seconds, cost.tokens) for cost in reported(context)[0].rounds[0].costs}
-    assert costs == {
+    leave_failures(context, seconds=0.75)
+    leave_audit(context)  # half a second
+    report, text = reported(context)
+    assert {cost.stage: (cost.seconds, cost.tokens) for cost in report.rounds[0].costs} == {
         Stage.ROLLOUT: (5.0, 1400),
+        Stage.VERIFY: (1.25, None),
         Stage.TRAIN: (10.0, 4000),
         Stage.EVALUATE: (9.0, 600),  # 3 shards of each model
     }
+    assert "25 s of rollout, verify, train, evaluate" in text
 
 
 def test_nobody_s_time_is_made_up(tmp_path):

@@ -6,6 +6,7 @@ is not judged again. The dataset as a whole exists with `verify/manifest.json`.
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from pathlib import Path
 
@@ -35,7 +36,7 @@ def run(context: StageContext) -> StageResult:
     shards = [judging.judged(index, path) for index, path in enumerate(answers)]
     counts: Counter[str] = Counter()
     for shard in shards:
-        counts.update({name: int(value) for name, value in shard.metrics.items()})
+        counts.update({name: int(value) for name, value in shard.metrics.items() if name != _SECONDS})
     artifact = context.artifacts.seal_folder(
         context.path(Stage.VERIFY),
         [entry for shard in shards for entry in shard.files],
@@ -57,6 +58,8 @@ def run(context: StageContext) -> StageResult:
 
 
 _REASON = "reason."
+_SECONDS = "seconds"
+"""What a shard took, beside its counts: the report adds it up."""
 _MOST_REASONS = 20
 
 
@@ -90,14 +93,14 @@ class Judging:
     def _judge(self, path: str, target: str) -> None:
         answers, failures = (self._context.workdir / Path(name).name for name in (path, target))
         self._context.artifacts.get_file(path, answers)
-        before = self._progress.done
+        before, began = self._progress.done, time.monotonic()
         counts = self._sift.run(answers, failures, lambda done: self._progress.update(before + done))
         self._context.artifacts.put_file(
             failures,
             target,
             kind="failures",
             rows=counts["failures"],
-            metrics=dict(counts),
+            metrics={**counts, _SECONDS: round(time.monotonic() - began, 3)},
             provenance=self.provenance,
         )
         answers.unlink()
