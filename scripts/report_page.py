@@ -29,7 +29,7 @@ FIGURES = ROOT / "docs/results/countdown-report.json"
 IMAGES = ROOT / "docs/images"
 WIDE = {"viewport": {"width": 1280, "height": 800}}
 PHONE = {"viewport": {"width": 390, "height": 844}, "device_scale_factor": 1.5}
-QUOTED = ("failures", "evaluation", "outcomes", "phrasesBase", "phrasesTrained", "costs")
+QUOTED = ("failures", "audit", "evaluation", "outcomes", "phrasesBase", "phrasesTrained", "costs")
 OF_TRAINING = (
     "steps",
     "window",

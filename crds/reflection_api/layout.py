@@ -1,7 +1,8 @@
 """Where everything lies in storage, and what things are called.
 
     <storage.uri>/<namespace>/<name>-<uid8>/round-<n>/rollout/attempts-00000-of-00004.parquet (+ .manifest.json)
-                                                      verify/failures-00000-of-00004.parquet, verify/manifest.json
+                                                      verify/audit.json, verify/failures-00000-of-00004.parquet,
+                                                      verify/manifest.json
                                                       train/checkpoint-<step>/manifest.json, train/model/manifest.json
                                                       evaluate/result.json
                                            /report/index.html, report/report.json, report/report.md

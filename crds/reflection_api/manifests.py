@@ -86,7 +86,7 @@ class Manifest(ApiModel):
 
     version: Literal[1] = VERSION
     kind: Annotated[str, Field(max_length=64)] = Field(
-        description="attempts, failures, checkpoint, model, evaluation, report."
+        description="attempts, audit, failures, checkpoint, model, evaluation, report."
     )
     files: list[FileEntry]
     rows: int | None = Field(None, description="Rows of all files together.")

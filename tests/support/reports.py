@@ -95,8 +95,7 @@ RESULT = {
 
 
 AUDIT = {
-    "audit.sample": 200, "audit.flaky": 1, "audit.gold": 180, "audit.goldRefused": 0, "audit.canaries": 199,
-    "audit.canariesAccepted": 2,
+    "sample": 200, "flaky": 1, "gold": 180, "goldRefused": 0, "canaries": 199, "canariesAccepted": 2,
 }  # fmt: skip
 TRAINING = {"failuresPerStep": 16, "method": {"numGenerations": 8}}
 
@@ -117,8 +116,8 @@ def report(text="i should use subtract", **changes):
                 "correct": 1259,
                 "failures": 2189,
                 "reason.wrong_result": 2189,
-                **AUDIT,
             },
+            "audit": {"figures": AUDIT},
             "training": summarised(lines, TRAINING),
             "evaluation": EvaluationResult.model_validate(RESULT | changes),
             "transcripts": [transcript],

@@ -68,6 +68,10 @@ def test_base_and_trained_model_are_scored_once(
     ]
     assert [each["value"] for each in kept] == [score.base, score.trained]
 
+    for who in ("base", "trained"):
+        manifest = json.loads((folder / f"regression-{who}.json.manifest.json").read_text())
+        assert 0 < manifest["metrics"]["seconds"] < 60, "for the report's costs"
+
     made = inodes(folder, "regression-*.json")
     again = run_stage_here(config, tmp_path / "again", monkeypatch)
     assert again.result == run.result
@@ -77,6 +81,24 @@ def test_base_and_trained_model_are_scored_once(
     refused = run_stage_here(other, tmp_path / "other", monkeypatch)
     assert (refused.exit_code, refused.result.reason) == (78, "DatasetMismatch")
     assert "sampling.regression.limit: 12, not 13" in refused.result.message
+
+
+def test_the_next_round_takes_the_base_model_s_scores_over(
+    tmp_path: Path, definitions: Path, other_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = stage_folder(tmp_path), stage_folder(tmp_path, 2)
+    settings = asking(definitions, "sums", limit=4)
+    assert run_stage_here(evaluation(tmp_path, **settings), tmp_path / "1", monkeypatch).exit_code == 0
+    made = inodes(first, "*")
+    config = evaluation(tmp_path, trained=other_model, number=2, **settings)
+    assert run_stage_here(config, tmp_path / "2", monkeypatch).exit_code == 0
+    assert inodes(first, "*") == made
+    assert set(inodes(second, "regression-*")) == {
+        "regression-trained.json",
+        "regression-trained.json.manifest.json",
+    }
+    base = [result_in(folder).regression[0].base for folder in (first, second)]
+    assert base[0] == base[1]
 
 
 @pytest.mark.parametrize(

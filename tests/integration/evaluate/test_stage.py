@@ -151,17 +151,21 @@ def test_every_control(tmp_path: Path, other_model: Path, monkeypatch: pytest.Mo
     assert inodes(folder, "*.parquet") == made
 
 
-def test_the_next_round_takes_the_base_model_s_answers_over(
+def test_the_next_round_takes_over_what_follows_from_base_or_third_model_alone(
     tmp_path: Path, other_model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert run_stage_here(evaluation(tmp_path), tmp_path / "1", monkeypatch).exit_code == 0
+    third = {"evaluation.compareModel": {"uri": other_model.as_uri()}}
+    assert run_stage_here(evaluation(tmp_path, **third), tmp_path / "1", monkeypatch).exit_code == 0
     first, second = stage_folder(tmp_path), stage_folder(tmp_path, 2)
     made = inodes(first, "*")
-    config = evaluation(tmp_path, trained=other_model, number=2)
+    assert {name.split("-")[0] for name in made if "-" in name} == {"base", "compared", "trained"}
+    config = evaluation(tmp_path, trained=other_model, number=2, **third)
     assert run_stage_here(config, tmp_path / "2", monkeypatch).exit_code == 0
     assert inodes(first, "*") == made
-    assert not list(second.glob("base-*"))
+    assert {name.split("-")[0] for name in inodes(second, "*") if "-" in name} == {"trained"}
     results = [result_in(folder) for folder in (first, second)]
+    assert [each.compared is None for each in results] == [False, False]
+    assert len({each.compared.first_try.other for each in results if each.compared}) == 1
     assert results[0].first_try.base == results[1].first_try.base
     assert results[0].first_try.trained != results[1].first_try.trained
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 
 import pytest
 import yaml
@@ -10,7 +11,7 @@ from reflection_api.items import Item
 from reflection_trainer.verify.registry import make_verifier
 
 from ...support.verifier_server import Request, verifier_server
-from .loop import EXAMPLE, Loop
+from .loop import EXAMPLE, REFLECT, Loop
 
 COUNTDOWN = make_verifier("countdown")
 
@@ -70,7 +71,7 @@ def test_the_same_verdicts_make_the_same_model(loop, undisturbed, monkeypatch):
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-def test_an_unsound_verifier_ends_the_run_before_training(loop, monkeypatch):
+def test_an_unsound_verifier_ends_the_run_before_training(loop, monkeypatch, tmp_path):
     with verifier_server(generous) as asked:
         monkeypatch.setenv("REFLECT_VERIFIER_URL", asked.url)
         done = loop.run()
@@ -84,3 +85,13 @@ def test_an_unsound_verifier_ends_the_run_before_training(loop, monkeypatch):
     assert "correct the verifier and run the same command again" in ended["message"]
     assert audit_of(loop)["canariesAccepted"] > 0
     assert not any("/train/" in path for path in loop.artefacts())
+    page = tmp_path / "page.html"
+    report = subprocess.run(
+        [REFLECT, "report", loop.storage, "--output", page], capture_output=True, text=True, check=False
+    )
+    assert report.returncode == 0, report.stderr
+    text = page.with_suffix(".md").read_text()
+    assert (
+        "Did it learn? No, the verifier is unsound. The verifier failed its audit (VerifierUnsound)" in text
+    )
+    assert "`the verifier accepted " in text

@@ -19,6 +19,7 @@ from reflection_trainer.verify.configured import task_verifier
 from ...support.stage_runs import stage_config
 
 RIGHT, WRONG, EMPTY = "3 + 4", "3 * 4", ""
+_ROW = {"nums": [3, 4], "target": 7}
 
 
 def verify_config(folder: Path, **changes: Any) -> StageConfig:
@@ -41,6 +42,7 @@ def store_answers(
     *,
     count: int | None = None,
     prompts: Path | None = None,
+    rows: Sequence[dict[str, Any]] = (),
     **changes: Any,
 ) -> None:
     """Store shards of answers to the question for 7 from 3 and 4, four attempts a question.
@@ -50,6 +52,7 @@ def store_answers(
         shards: the answers of each shard.
         count: how many shards the rollout should have had.
         prompts: the file that the questions were read from; without it none is known.
+        rows: the row of the questions of each shard, in the place of the usual one.
         changes: to the configuration that they were made with.
     """
     if prompts is not None:
@@ -62,7 +65,8 @@ def store_answers(
         provenance = provenance.model_copy(update={"prompts": recorded})
     folder.mkdir(parents=True, exist_ok=True)
     for index, answers in enumerate(shards):
-        attempts = [_attempt(index, number) for number in range(len(answers))]
+        row = rows[index] if rows else _ROW
+        attempts = [_attempt(index, number, row) for number in range(len(answers))]
         completions = [Completion(text, token_count=3, truncated=False) for text in answers]
         local = folder / "shard.parquet"
         write_attempts(local, attempts, completions)
@@ -71,11 +75,11 @@ def store_answers(
         local.unlink()
 
 
-def _attempt(shard: int, number: int) -> Attempt:
+def _attempt(shard: int, number: int, row: dict[str, Any]) -> Attempt:
     question = Question(
         id=f"{shard:08d}-{number // 4:08d}",
         messages=[{"role": "user", "content": "make 7 from 3 4"}],
         text="make 7 from 3 4",
-        row={"nums": [3, 4], "target": 7},
+        row=row,
     )
     return Attempt(question, number % 4, seed=number)

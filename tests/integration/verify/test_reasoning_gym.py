@@ -14,7 +14,13 @@ from reflection_api.items import Item, Message
 from reflection_api.spec import AuditSpec
 from reflection_trainer.verify import reasoning_gym_library
 from reflection_trainer.verify.audit import audit
-from reflection_trainer.verify.reasoning_gym_library import EVALUATES_ANSWERS, TOO_KIND, UNSUPPORTED
+from reflection_trainer.verify.canaries import canaries
+from reflection_trainer.verify.reasoning_gym_library import (
+    EVALUATES_ANSWERS,
+    SHARED_ANSWERS,
+    TOO_KIND,
+    UNSUPPORTED,
+)
 from reflection_trainer.verify.registry import make_verifier
 from reflection_trainer.verify.verifier import RowError
 
@@ -168,9 +174,13 @@ def test_an_empty_answer_is_right_where_the_entry_s_own_is_empty(library):
     assert reasons((VERIFIER.gold({"entry": empty}), empty), ("", other)) == ["correct", "no_answer"]
 
 
-@pytest.mark.parametrize("name", ["puzzle24", "propositional_logic", "n_queens"])
-def test_a_puzzle_with_many_right_answers_passes_its_audit(library, name):
-    """What is right for another entry may be right here, too: that is no way to cheat."""
+def test_the_datasets_that_share_answers_are_there(library):
+    assert set(SHARED_ANSWERS) <= library.factory.DATASETS.keys()
+
+
+@pytest.mark.parametrize("name", [*SHARED_ANSWERS, "basic_arithmetic", "word_ladder"])
+def test_a_sound_scorer_passes_its_audit(library, name):
+    """What is right for another entry is a way to cheat only where it cannot be right here, too."""
     sample = [
         Item(
             id=str(n),
@@ -182,6 +192,8 @@ def test_a_puzzle_with_many_right_answers_passes_its_audit(library, name):
     ]
     found = audit(VERIFIER, VERIFIER.verify, sample, AuditSpec())
     assert (found.gold, found.gold_refused, found.canaries_accepted) == (8, 0, 0)
+    kinds = {canary.kind for canary in canaries(sample, VERIFIER)}
+    assert ("the right answer to another question" in kinds) is (name not in SHARED_ANSWERS)
 
 
 HOSTILE = [

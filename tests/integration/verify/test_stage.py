@@ -57,6 +57,9 @@ def test_two_shards_of_answers_become_two_of_failures(verify, tmp_path):
     assert run.result.metrics == {
         "attempts": 8, "correct": 4, "failures": 4, "duplicates": 0, "reason.missed_target": 3, "reason.no_equation": 1,
     }  # fmt: skip
+    made = [json.loads(file.read_text()) for file in stage_folder(tmp_path).glob("*.parquet.manifest.json")]
+    assert len(made) == 2
+    assert all(0 < manifest["metrics"]["seconds"] < 60 for manifest in made), "for the report's costs"
     found = failures(tmp_path)
     assert [(row["id"], row["completion"], row["reason"]) for row in found] == [
         ("00000000-00000000-01", WRONG, "missed_target"),
@@ -76,10 +79,12 @@ def test_a_storage_that_is_read_only(tmp_path):
     check_read_only_is_told(verify_config(tmp_path), tmp_path / "runs", tmp_path / "scratch")
 
 
-def test_a_storage_that_is_full(tmp_path):
+@pytest.mark.parametrize(("sample", "half"), [(200, "audit.json"), (0, "failures-00000-of-00001.parquet")])
+def test_a_storage_that_is_full(tmp_path, sample, half):
     store_answers(tmp_path, [FOUR])
-    left = check_full_is_told(verify_config(tmp_path), tmp_path / "runs", tmp_path / "scratch", room=4)
-    assert {Path(path).name for path in left} == {"failures-00000-of-00001.parquet"}
+    config = verify_config(tmp_path, **{"task.verifier.audit.sample": sample})
+    left = check_full_is_told(config, tmp_path / "runs", tmp_path / "scratch", room=4)
+    assert {Path(path).name for path in left} == {half}
 
 
 def test_so_is_it_when_the_report_is_to_be_written(verify, tmp_path):

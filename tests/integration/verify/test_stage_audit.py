@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 from reflection_api.manifests import Manifest
 from reflection_trainer.provenance import settings_provenance
+from reflection_trainer.storage import Artifacts, open_store
+from reflection_trainer.verify.audit_file import AuditRecord, read_record
 from reflection_trainer.verify.configured import task_verifier
 
 from ...support.stage_runs import StageRun, run_stage_here, stored
@@ -34,6 +36,12 @@ def verify(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Verify:
     return run
 
 
+def kept_of(folder: Path) -> AuditRecord | None:
+    """What the stage left in storage about the audit."""
+    artifacts = Artifacts(open_store(verify_config(folder).run_uri))
+    return read_record(artifacts, "round-1/verify", folder)
+
+
 def ended(run: StageRun) -> tuple[int, str]:
     return run.exit_code, run.result.reason
 
@@ -49,8 +57,8 @@ def test_a_sound_verifier(verify: Verify, tmp_path: Path) -> None:
     assert run.result.audit.to_dict() == {
         "sample": 4, "flaky": 0, "gold": 0, "goldRefused": 0, "canaries": 4, "canariesAccepted": 0,
     }  # fmt: skip
+    assert kept_of(tmp_path) == AuditRecord(figures=run.result.audit)
     manifest = Manifest.model_validate_json((stage_folder(tmp_path) / "manifest.json").read_text())
-    assert manifest.metrics["audit.sample"] == 4
     assert manifest.provenance.verifier["options"] == {"url": asked.url}
 
 
@@ -69,7 +77,28 @@ def test_a_verifier_that_can_be_cheated_ends_the_run_before_anything_is_judged(
     assert run.result.message.startswith(
         "the verifier accepted 4 of 4 canary answers that are wrong (limit 0, "
     )
-    assert not any("/verify/" in name for name in stored(tmp_path / "runs"))
+    assert {name.rsplit("/", 1)[1] for name in stored(tmp_path / "runs") if "/verify/" in name} == {
+        "audit.json",
+        "audit.json.manifest.json",
+    }
+    assert kept_of(tmp_path) == AuditRecord(figures=run.result.audit, fault=run.result.message)
+
+
+def test_one_whose_verdicts_cannot_be_read_fails_its_audit(verify: Verify, tmp_path: Path) -> None:
+    with verifier_server(lambda request: request.answer(200, "fine")) as asked:
+        run = verify(asked.url)
+    assert ended(run) == (65, "VerifierUnsound")
+    assert kept_of(tmp_path) == AuditRecord(fault=run.result.message)
+
+
+def test_what_an_audit_found_is_forgotten_where_none_is_wanted_any_more(
+    verify: Verify, tmp_path: Path
+) -> None:
+    with verifier_server(lambda request: request.answer(200, "fine")) as asked:
+        verify(asked.url)
+    with verifier_server() as asked:
+        assert ended(verify(asked.url, sample=0)) == (0, "Completed")
+    assert kept_of(tmp_path) is None
 
 
 def test_the_sample_is_really_judged_twice(verify: Verify) -> None:
@@ -87,6 +116,24 @@ def test_the_sample_is_really_judged_twice(verify: Verify) -> None:
     assert ended(run) == (65, "VerifierUnsound")
     assert run.result.audit is not None
     assert run.result.audit.flaky == 2
+
+
+def test_the_sample_comes_from_all_shards(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is wrong with the last rows of a file is found, too, and the same answers are drawn again."""
+    with verifier_server() as asked:
+        changes = {"task.verifier": {"http": {"url": asked.url}, "audit": {"sample": 20}}}
+        gold = [{"gold": "it is right"}, {"gold": "it is wrong"}]
+        store_answers(tmp_path, [["right"] * 40, ["right"] * 40], rows=gold, **changes)
+        config = verify_config(tmp_path, **changes)
+        run, again = (run_stage_here(config, tmp_path / "scratch", monkeypatch) for _ in range(2))
+    assert ended(run) == (65, "VerifierUnsound")
+    assert run.result.audit is not None
+    assert (run.result.audit.sample, run.result.audit.gold, run.result.audit.gold_refused) == (20, 2, 1)
+    assert (
+        "refused 1 of 2 answers that the prompts say are right, for example that of 00000001-"
+        in run.result.message
+    )
+    assert again.result == run.result
 
 
 def test_no_audit_where_none_is_wanted(verify: Verify) -> None:

@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 
 FOLDER = Path(__file__).parents[3] / "examples/paper"
 FILES = sorted(FOLDER.glob("*.yaml"))
+MARKS = ("the author", "the paper's method", "notes", "inferred", "not published: ours")
 
 
 def test_there_are_four() -> None:
@@ -39,3 +40,20 @@ def test_the_settings_that_are_known(file: Path) -> None:
     assert training.lora is None
     assert resource.spec.rollout.sampling.temperature == 0.9
     assert "Unproven" in file.read_text()
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
+def test_each_setting_of_the_training_says_where_it_comes_from(file: Path) -> None:
+    """In the words that the page explains; and so do those that are not set."""
+    training = file.read_text().partition("\n  training:\n")[2].partition("\n  evaluation:\n")[0]
+    page = (FOLDER / "README.md").read_text()
+    assert [mark for mark in MARKS if f"\n- *{mark}*: " not in page] == []
+    settings = [line for line in training.splitlines() if not line.lstrip().startswith("#")]
+    unmarked = [
+        line for line in settings if not line.endswith(":") and not line.partition("# ")[2].startswith(MARKS)
+    ]
+    assert unmarked == []
+    for words in ("The author: the weights are updated directly. Inferred: ", "precision", "optimizer"):
+        assert words in training
+    assert "precision" in page
+    assert "optimizer" in page

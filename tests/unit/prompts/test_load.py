@@ -283,6 +283,11 @@ def test_a_column_of_the_wrong_type(tmp_path: Path) -> None:
     assert refusal(path) == 'train.parquet: row 1: "prompt" is 7, not a string; write the question as text'
 
 
+def test_a_right_answer_for_the_audit_that_is_no_text(tmp_path: Path) -> None:
+    words = "train.jsonl:2: gold is an integer: 7; write a completion that is right, as text, or rename the column"
+    assert refusal(json_lines(tmp_path, ROW | {"gold": "3 + 4"}, ROW | {"gold": 7})) == words
+
+
 def test_a_verifier_column_of_the_wrong_type(tmp_path: Path) -> None:
     path = parquet(tmp_path, prompt=["make 7"], nums=[["3", "4"]], target=[7])
     assert 'train.parquet: row 1: nums has a string: "3"' in refusal(path)

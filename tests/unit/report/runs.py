@@ -10,12 +10,14 @@ from typing import Any
 from reflection_api.evaluation import EvaluationResult
 from reflection_api.manifests import Provenance
 from reflection_api.stages import Stage
+from reflection_api.status import AuditStatus
 from reflection_trainer.context import StageContext
 from reflection_trainer.evaluate.part import BASE, TRAINED, Part
 from reflection_trainer.evaluate.result import build_result
 from reflection_trainer.evaluate.transcripts import FirstAnswer, Transcript
 from reflection_trainer.rollout.shards import plan_shards
 from reflection_trainer.storage import Artifacts, open_store
+from reflection_trainer.verify.audit_file import AuditRecord, keep_record
 
 from ..evaluate.scripted import config, question
 from ..evaluate.test_result import tallies
@@ -49,13 +51,34 @@ def leave_rollout(
 
 
 def leave_failures(
-    context: StageContext, number: int = 1, *, attempts: int = 400, failures: int = 150
+    context: StageContext,
+    number: int = 1,
+    *,
+    attempts: int = 400,
+    failures: int = 150,
+    seconds: float | None = None,
 ) -> None:
+    if seconds is not None:
+        local = context.workdir / "failures.parquet"
+        local.write_bytes(b"rows")
+        path = context.path(Stage.VERIFY, "failures-00000-of-00001.parquet", round_number=number)
+        context.artifacts.put_file(
+            local, path, kind="failures", metrics={"attempts": attempts, "seconds": seconds}
+        )
     counts = {"attempts": attempts, "correct": attempts - failures, "failures": failures, "duplicates": 0}
     reasons = {"reason.wrong_value": failures - 10, "reason.no_answer": 10} if failures else {}
     context.artifacts.seal_folder(
         context.path(Stage.VERIFY, round_number=number), [], kind="failures", metrics=counts | reasons
     )
+
+
+def leave_audit(context: StageContext, number: int = 1, *, fault: str | None = None) -> None:
+    figures = AuditStatus(
+        sample=200, flaky=0, gold=0, gold_refused=0, canaries=200, canaries_accepted=50 if fault else 0
+    )
+    folder = context.path(Stage.VERIFY, round_number=number)
+    record = AuditRecord(figures=figures, fault=fault)
+    keep_record(context.artifacts, folder, context.workdir, record, 0.5, Provenance())
 
 
 def leave_training(

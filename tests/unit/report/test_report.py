@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from html import unescape
 
 import pytest
 from reflection_api.stages import Stage
@@ -11,12 +12,14 @@ from reflection_trainer.errors import CorruptArtifact
 from reflection_trainer.evaluate.result import build_result
 from reflection_trainer.report import told
 from reflection_trainer.report.content import Outcomes, Phrase, Report
+from reflection_trainer.report.html import render_html
 from reflection_trainer.report.stage import run
 
 from ...support.reports import HOSTILE
 from ..evaluate.test_result import tallies
 from .runs import (
     context_of,
+    leave_audit,
     leave_evaluation,
     leave_failures,
     leave_rollout,
@@ -68,12 +71,16 @@ def test_a_whole_run(tmp_path):
 def test_costs_are_what_the_artefacts_say(tmp_path):
     context = context_of(tmp_path)
     full_round(context)
-    costs = {cost.stage: (cost.seconds, cost.tokens) for cost in reported(context)[0].rounds[0].costs}
-    assert costs == {
+    leave_failures(context, seconds=0.75)
+    leave_audit(context)  # half a second
+    report, text = reported(context)
+    assert {cost.stage: (cost.seconds, cost.tokens) for cost in report.rounds[0].costs} == {
         Stage.ROLLOUT: (5.0, 1400),
+        Stage.VERIFY: (1.25, None),
         Stage.TRAIN: (10.0, 4000),
         Stage.EVALUATE: (9.0, 600),  # 3 shards of each model
     }
+    assert "25 s of rollout, verify, train, evaluate" in text
 
 
 def test_nobody_s_time_is_made_up(tmp_path):
@@ -93,6 +100,37 @@ def test_a_run_without_failures_says_so(tmp_path):
     assert "Nothing to learn (NoFailures): all 400 answers were right." in text
     assert "Held-out" not in text
     assert "Training" not in text
+
+
+FAULT = 'the verifier accepted 50 of 200 canary answers that are wrong, most of them (50) "<answer></answer>"'
+
+
+def test_a_verifier_that_failed_its_audit_is_told(tmp_path):
+    context = context_of(tmp_path)
+    leave_rollout(context)
+    leave_audit(context, fault=FAULT)
+    report, text = reported(context)
+    assert report.rounds[0].audit.fault == FAULT
+    words = (
+        "The verifier failed its audit (VerifierUnsound), so nothing was learnt from its verdicts. Audit of the verifier: "
+        "200 answers were judged twice, 0 of them differently; 50 of 200 canaries, which are wrong, were accepted."
+    )
+    assert f"- Did it learn? No, the verifier is unsound. {words} `{FAULT}`\n" in text
+    assert "answers were judged: " not in text
+    page = unescape(render_html(report)).replace("\u00a0", " ")
+    assert f"{words} <q>{FAULT}</q>" in page
+
+
+def test_a_second_round_whose_verifier_failed_keeps_the_figures_of_the_first(tmp_path):
+    full_round(context_of(tmp_path))
+    context = context_of(tmp_path, 2)
+    leave_rollout(context, 2)
+    leave_audit(context, 2, fault=FAULT)
+    _, text = reported(context)
+    assert (
+        "These are the figures of round 1. Round 2: The verifier failed its audit (VerifierUnsound)" in text
+    )
+    assert f"`{FAULT}`" in text
 
 
 def test_a_run_that_left_nothing_has_a_report_too(tmp_path):

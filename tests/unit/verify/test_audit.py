@@ -14,8 +14,9 @@ from reflection_api.spec import AuditSpec
 from reflection_trainer.verify.audit import Unsound, audit
 from reflection_trainer.verify.canaries import HACKS, alike, canaries
 from reflection_trainer.verify.exact import Exact
+from reflection_trainer.verify.gold import gold_of
 from reflection_trainer.verify.registry import make_verifier
-from reflection_trainer.verify.verifier import Verifier
+from reflection_trainer.verify.verifier import RowError, Verifier
 
 STRICT = AuditSpec()
 
@@ -175,15 +176,88 @@ def test_what_is_another_answer(one: str, other: str) -> None:
     assert not alike(one, other)
 
 
-def test_where_many_answers_are_right_that_to_another_question_is_no_canary() -> None:
-    class Puzzles(Exact):
-        name = "reasoning_gym"
+ANOTHER = "the right answer to another question"
 
-    kinds = {
-        verifier.name: {canary.kind for canary in canaries(rows(40), verifier)}
-        for verifier in (Exact(), Puzzles())
-    }
-    assert kinds["exact"] - kinds["reasoning_gym"] == {"the right answer to another question"}
+
+def with_gold(*rows: dict[str, Any], same_question: bool = False) -> list[Item]:
+    """Answers to questions whose rows hold a right one, in the column `gold`."""
+    return [
+        Item(
+            id=f"a{number}",
+            messages=[
+                Message(role="user", content="the question" if same_question else f"question {number}")
+            ],
+            completion="hm",
+            row=rows[number % len(rows)],
+        )
+        for number in range(8)
+    ]
+
+
+def puzzle(target: int, gold: str) -> dict[str, Any]:
+    return {"nums": [3, 4], "target": target, "gold": gold}
+
+
+def program(name: str) -> dict[str, Any]:
+    return {"tests": f"assert {name}(1) == 2", "gold": f"def {name}(n):\n    return n + 1"}
+
+
+@pytest.mark.parametrize(
+    ("name", "right", "tried"),
+    [
+        ("countdown", (puzzle(7, "3 + 4"), puzzle(12, "3 * 4")), True),
+        ("countdown", (puzzle(7, "3 + 4"), puzzle(7, "4 + 3")), False),
+        ("code", (program("f"), program("g")), True),
+        ("code", (program("f"), program("f") | {"gold": "f = lambda n: n + 1"}), False),
+        (
+            "regex",
+            ({"pattern": "[0-9]{4}", "gold": "1999"}, {"pattern": "[12][0-9]*", "gold": "2001"}),
+            False,
+        ),
+        ("json_schema", ({"schema": {}, "gold": "[1]"}, {"schema": {"type": "array"}, "gold": "[2]"}), False),
+        ("math", ({"answer": "7"}, {"answer": "8"}), True),
+    ],
+)
+def test_right_answers_of_the_rows_are_tried_and_that_to_another_question_where_it_is_wrong(
+    name: str, right: tuple[dict[str, Any], ...], tried: bool
+) -> None:
+    verifier = make_verifier(name)
+    found = audit(verifier, verifier.verify, with_gold(*right), STRICT)
+    assert (found.gold, found.gold_refused, found.canaries_accepted) == (8, 0, 0)
+    assert (ANOTHER in {canary.kind for canary in canaries(with_gold(*right), verifier)}) is tried
+
+
+def test_a_wrong_gold_is_found_out_with_every_verifier() -> None:
+    verifier = make_verifier("countdown")
+    with pytest.raises(Unsound, match=r"refused 1 of 2 answers .* for example that of a1 as missed_target"):
+        audit(verifier, verifier.verify, with_gold(puzzle(7, "3 + 4"), puzzle(8, "3 * 4"))[:2], STRICT)
+
+
+def test_tests_that_test_too_little_are_found_out() -> None:
+    verifier = make_verifier("code")
+    lazy = program("f") | {"tests": "assert True"}
+    with pytest.raises(Unsound, match=r"accepted \d+ of 8 canary answers that are wrong"):
+        audit(verifier, verifier.verify, with_gold(lazy, program("g")), STRICT)
+
+
+def test_two_right_answers_to_the_same_question_are_no_canaries_of_each_other() -> None:
+    class Service(Exact):
+        def gold(self, row: Any) -> str | None:  # type: ignore[override]
+            return None
+
+    sums = ({"gold": "3 + 4"}, {"gold": "4 + 3"})
+    kinds = [
+        {canary.kind for canary in canaries(with_gold(*sums, same_question=same), Service())}
+        for same in (False, True)
+    ]
+    assert kinds[0] - kinds[1] == {ANOTHER}
+
+
+def test_a_gold_that_is_no_text_is_refused() -> None:
+    words = "gold is an integer: 7; write a completion that is right, as text, or rename the column"
+    with pytest.raises(RowError, match=words):
+        gold_of(make_verifier("countdown"), {"nums": [3, 4], "target": 7, "gold": 7})
+    assert gold_of(make_verifier("exact"), {"answer": "yes", "gold": 7}) == "yes", "nobody asks for it"
 
 
 def test_a_canary_that_may_be_right_is_left_out() -> None:

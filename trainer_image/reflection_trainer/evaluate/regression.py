@@ -9,6 +9,7 @@ import contextlib
 import json
 import logging
 import math
+import time
 from collections.abc import Callable, Iterator
 from importlib.metadata import version
 from importlib.util import find_spec
@@ -82,9 +83,15 @@ class Regression:
             return _read(local)
         self._say(f"lm-eval on the {who} model")
         logger.info("%s model: lm-eval on %s", who, ", ".join(self._asked.tasks))
-        local.write_text(json.dumps(self._run(model, folder), indent=2))
+        scores, seconds = self._run(model, folder)
+        local.write_text(json.dumps(scores, indent=2))
         artifacts.put_file(
-            local, path, kind="evaluation", provenance=origin, made_with={"lm-eval": version("lm-eval")}
+            local,
+            path,
+            kind="evaluation",
+            metrics={"seconds": seconds},
+            provenance=origin,
+            made_with={"lm-eval": version("lm-eval")},
         )
         return _read(local)
 
@@ -99,8 +106,8 @@ class Regression:
             settings["regression.definitions"] = digest_of(self._folder, ("**/*",))
         return Provenance(**policy_provenance(asked, folder), sampling=settings)
 
-    def _run(self, model: ModelSpec, folder: Path) -> Scores:
-        """One model's scores.
+    def _run(self, model: ModelSpec, folder: Path) -> tuple[Scores, float]:
+        """One model's scores, and the seconds that they took, without loading the model.
 
         Raises:
             StageFailure: a task cannot be done; whether to try again depends on why.
@@ -117,6 +124,7 @@ class Regression:
                 batch_size=_BATCH,
                 trust_remote_code=model.trust_remote_code,
             )
+            began = time.monotonic()
             # Definitions name their data as files beside them.
             with contextlib.chdir(self._folder or Path.cwd()):
                 answer: Any = lm_eval.simple_evaluate(
@@ -139,7 +147,7 @@ class Regression:
                 f"{FIELD}: lm-eval fails: {type(error).__name__}: {first_line(error)}; try the tasks with lm-eval itself",
                 reason=Reason.INVALID_SPEC,
             ) from error
-        return dict(_scores(answer))
+        return dict(_scores(answer)), round(time.monotonic() - began, 3)
 
 
 def _known_tasks(asked: RegressionSpec, folder: Path | None) -> TaskManager:

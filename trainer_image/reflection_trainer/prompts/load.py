@@ -9,6 +9,7 @@ from reflection_api.reasons import Reason
 from reflection_api.templates import TemplateProblem, render
 
 from ..errors import BadConfig, BadData
+from ..verify.gold import gold_of
 from ..verify.verifier import RowError
 from .question import Question, question_id
 from .rows import Row, read_rows, refuse
@@ -76,6 +77,7 @@ def _checked(row: Row, task: TaskSettings, verifier: Verifier) -> tuple[list[Tur
     turns, columns = row_turns(row, task.columns)
     try:
         verifier.check_row(columns)
+        gold_of(verifier, columns)
     except RowError as error:
         refuse(row.place, error.problem, error.remedy)
     return turns, columns

@@ -8,6 +8,7 @@ from enum import StrEnum
 
 from reflection_api.evaluation import Contrast, EvaluationResult, Paired, PairedComparison
 
+from .audited import audited
 from .comparisons import contrasts, p_words
 from .content import Cost, Report, Round
 
@@ -29,6 +30,8 @@ class Check:
 
     tone: Tone
     text: str
+    quoted: str = ""
+    """What follows in the words of others."""
 
     @property
     def word(self) -> str:
@@ -46,6 +49,8 @@ class Answer:
     tone: Tone
     text: str
     """The answer in a sentence, with its figures."""
+    quoted: str = ""
+    """What follows in the words of others."""
     comparison: PairedComparison | None = None
     """The figures, where they can be drawn."""
     checks: tuple[Check, ...] = ()
@@ -75,8 +80,20 @@ def answers(report: Report) -> Iterator[Answer]:
 
 
 def _without_evaluation(last: Round) -> Answer:
-    word = "Nothing to learn" if _without_failures(last) else "Not known"
-    return Answer("Did it learn?", word, Tone.OPEN, _unfinished(last))
+    fault = _fault(last)
+    word = (
+        "No, the verifier is unsound"
+        if fault
+        else "Nothing to learn"
+        if _without_failures(last)
+        else "Not known"
+    )
+    return Answer("Did it learn?", word, Tone.BAD if fault else Tone.OPEN, _unfinished(last), fault)
+
+
+def _fault(last: Round) -> str:
+    """What the verifier did, where it failed its audit."""
+    return (last.audit.fault if last.audit else None) or ""
 
 
 def _without_failures(last: Round) -> bool:
@@ -84,6 +101,9 @@ def _without_failures(last: Round) -> bool:
 
 
 def _unfinished(last: Round) -> str:
+    if _fault(last):
+        words = "The verifier failed its audit (VerifierUnsound), so nothing was learnt from its verdicts."
+        return f"{words} {audited(last.audit)}".rstrip()
     if _without_failures(last):
         return (
             f"Nothing to learn (NoFailures): all {last.failures['attempts']:,.0f} answers were right. "
@@ -95,13 +115,13 @@ def _unfinished(last: Round) -> str:
 def _learned(result: EvaluationResult) -> Answer:
     row = result.second_try
     word, tone = _direction(row, rose=("Yes", Tone.GOOD), fell=("No, it fell", Tone.BAD))
-    return Answer("Did it learn?", word, tone, _sentence(row, "The second try"), row)
+    return Answer("Did it learn?", word, tone, _sentence(row, "The second try"), comparison=row)
 
 
 def _forgot(result: EvaluationResult) -> Answer:
     row = result.first_try
     word, tone = _direction(row, rose=("No, it rose", Tone.GOOD), fell=("Yes, it fell", Tone.BAD))
-    return Answer("Did it forget?", word, tone, _sentence(row, "The first try"), row)
+    return Answer("Did it forget?", word, tone, _sentence(row, "The first try"), comparison=row)
 
 
 def _direction(row: PairedComparison, *, rose: tuple[str, Tone], fell: tuple[str, Tone]) -> tuple[str, Tone]:
@@ -150,7 +170,7 @@ def _trust(report: Report, final: Round, result: EvaluationResult) -> Answer:
     last = report.rounds[-1]
     if last is not final:
         about = f"These are the figures of round {final.round}. Round {last.round}: {_unfinished(last)}"
-        checks = (*checks, Check(Tone.OPEN, about))
+        checks = (*checks, Check(Tone.OPEN, about, _fault(last)))
     return Answer("Can I trust it?", word, tone, text, checks=checks)
 
 

@@ -9,6 +9,8 @@ from reflection_api.base import ApiModel
 from reflection_api.evaluation import EvaluationResult
 from reflection_api.stages import Stage
 
+from ..verify.audit_file import AuditRecord
+
 
 class Transcript(ApiModel):
     """One failure of the base model, and what each model made of it. Long texts are cut and say so."""
@@ -82,8 +84,9 @@ class Round(ApiModel):
     round: int
     failures: dict[str, float] = Field(
         default_factory=dict,
-        description="Counts of the dataset: attempts, correct, failures, reason.<reason>, audit.<figure>.",
+        description="Counts of the dataset: attempts, correct, failures, reason.<reason>.",
     )
+    audit: AuditRecord | None = Field(None, description="How the verifier stood its audit.")
     training: Training | None = None
     evaluation: EvaluationResult | None = None
     missed_gates: list[str] = Field(

@@ -17,6 +17,7 @@ from reflection_api.stages import Stage
 from ..evaluate.result import metrics_of
 from ..storage import Artifacts
 from ..train.metrics import WINDOW_SHARE, read_metrics
+from ..verify.audit_file import read_record
 from .content import Cost, Report, Round, Settings, Training
 from .settings import manifests
 from .told import told
@@ -64,6 +65,7 @@ class _Round:
         return Round(
             round=self.number,
             failures=failures.metrics if failures else {},
+            audit=read_record(self.artifacts, self._path(Stage.VERIFY), self.workdir),
             training=summarised(lines, self.settings.training) if lines else None,
             evaluation=result,
             missed_gates=missed_gates(gates, metrics_of(result)) if result else [],

@@ -61,8 +61,12 @@ def _lines(report: Report, beside: str) -> Iterator[str]:
 
 def _answers(report: Report) -> Iterator[str]:
     for answer in answers(report):
-        yield f"- {answer.question} {answer.word}. {answer.text}"
-        yield from (f"  - {check.word}: {check.text}" for check in answer.checks)
+        yield _with_quoted(f"- {answer.question} {answer.word}. {answer.text}", answer.quoted)
+        yield from (_with_quoted(f"  - {check.word}: {check.text}", check.quoted) for check in answer.checks)
+
+
+def _with_quoted(line: str, quoted: str) -> str:
+    return f"{line} {code(quoted)}" if quoted else line
 
 
 def _round(report: Report, number: Round) -> Iterator[str]:
@@ -89,7 +93,7 @@ def _failures(report: Report, number: Round) -> Iterator[str]:
     attempts, failures = counts.get("attempts", 0), counts.get("failures", 0)
     yield f"{attempts:,.0f} answers were judged: {counts.get('correct', 0):,.0f} right, {failures:,.0f} failures to learn from."
     yield ""
-    if words := audited(counts):
+    if words := audited(number.audit):
         yield words
         yield ""
     reasons = {key.removeprefix(_REASON): value for key, value in counts.items() if key.startswith(_REASON)}

@@ -17,6 +17,7 @@ from reflection_api.status import AuditStatus
 
 from ..errors import BadData
 from .canaries import canaries
+from .gold import gold_of
 from .verifier import Verifier
 
 if TYPE_CHECKING:
@@ -94,7 +95,7 @@ def _right_answers(verifier: Verifier, sample: Sequence[Item]) -> list[Item]:
     """For each different row of the sample that holds one."""
     found: dict[str, Item] = {}
     for item in sample:
-        gold = verifier.gold(item.row)
+        gold = gold_of(verifier, item.row)
         if gold is not None:
             key = json.dumps([item.row, item.messages[-1].content if item.messages else ""], sort_keys=True)
             found.setdefault(key, item.model_copy(update={"id": f"{_GOLD}{item.id}", "completion": gold}))

@@ -10,7 +10,8 @@ from typing import NamedTuple
 
 from reflection_api.items import Item
 
-from .verifier import Verifier
+from .gold import gold_of
+from .verifier import Sharing, Verifier
 
 HACKS = (
     "<answer></answer>",
@@ -29,9 +30,8 @@ MAY_HOLD_AN_ANSWER = ("json_schema", "math")
 """Verifiers whose questions are no canaries: "Compute $3+4$" is equal to 7, and a question may show JSON of the wanted shape.
 By their rules that is right."""
 
-MANY_RIGHT_ANSWERS = ("reasoning_gym",)
-"""Verifiers that may take the right answer to another question for right: with `puzzle24` any expression that makes 24 is, with
-`propositional_logic` any conclusion."""
+_LOOKED_AT = 64
+"""Other rows among which one with another right answer is looked for: where these have none, hardly any has."""
 
 _DRESS = re.compile(r"</?answer>|\\boxed|[{}$\s]")
 
@@ -50,11 +50,12 @@ def canaries(items: Sequence[Item], verifier: Verifier) -> list[Canary]:
     """One for each item: empty answer, the question itself, the right answer to another row, a known hack, in turn.
 
     One that is not sure to be wrong there is left out: equal to the row's own right answer, or to nothing where that is right.
+    The right answer to another row is not taken where the question is the same, nor where the verifier says that it may suit.
     """
-    golds = [verifier.gold(item.row) for item in items]
+    golds = [gold_of(verifier, item.row) for item in items]
     found = []
     for number, item in enumerate(items):
-        kinds = list(_kinds(number, items, golds, verifier.name))
+        kinds = list(_kinds(number, items, golds, verifier))
         kind, completion = kinds[number % len(kinds)]
         gold = golds[number]
         if gold is None or not alike(completion, gold):
@@ -65,19 +66,37 @@ def canaries(items: Sequence[Item], verifier: Verifier) -> list[Canary]:
 
 
 def _kinds(
-    number: int, items: Sequence[Item], golds: Sequence[str | None], verifier: str
+    number: int, items: Sequence[Item], golds: Sequence[str | None], verifier: Verifier
 ) -> Iterator[tuple[str, str]]:
     yield "an empty answer", ""
-    question = items[number].messages[-1].content if items[number].messages else ""
-    if question.strip() and verifier not in MAY_HOLD_AN_ANSWER:
+    question = _question(items[number])
+    if question.strip() and verifier.name not in MAY_HOLD_AN_ANSWER:
         yield "the question itself", question
-    own = None if verifier in MANY_RIGHT_ANSWERS else golds[number]
-    turned = (*golds[number + 1 :], *golds[:number])
-    other = next((gold for gold in turned if own and gold and not alike(gold, own)), None)
-    if other:
+    if other := _of_another(number, items, golds, verifier):
         yield "the right answer to another question", other
     hack = HACKS[number // 4 % len(HACKS)]
     yield f"the known hack {json.dumps(hack)}", hack
+
+
+def _of_another(
+    number: int, items: Sequence[Item], golds: Sequence[str | None], verifier: Verifier
+) -> str | None:
+    """The right answer to another row that is wrong here; None where the next rows have none, or this one's is not known."""
+    item, own = items[number], golds[number]
+    if not own:
+        return None
+    for step in range(1, min(len(items), _LOOKED_AT + 1)):
+        place = (number + step) % len(items)
+        other, gold = items[place], golds[place]
+        if not gold or alike(gold, own) or alike(_question(other), _question(item) or "another"):
+            continue
+        if not (isinstance(verifier, Sharing) and verifier.shares(item.row, other.row)):
+            return gold
+    return None
+
+
+def _question(item: Item) -> str:
+    return item.messages[-1].content if item.messages else ""
 
 
 def alike(one: str, other: str) -> bool:

@@ -112,6 +112,10 @@ class Code:
         """None: a row holds tests and no program."""
         return None
 
+    def shares(self, row: Row, other: Row, /) -> bool:
+        """Where the tests are the same: a program that passes the tests of other questions shows that they test too little."""
+        return self._task(row) == self._task(other)
+
     def verify(self, items: Sequence[Item]) -> list[Verdict]:
         """One verdict per item, in order.
 

@@ -95,6 +95,10 @@ class Countdown:
         """None: a row holds no solution."""
         return None
 
+    def shares(self, row: Row, other: Row, /) -> bool:
+        """Where both are the same puzzle."""
+        return read_puzzle(row) == read_puzzle(other)
+
     def holds(self, text: str, completion: str) -> bool:
         """Whether the text has the completion's expression, in any order of terms and factors."""
         expression, fault = _read(completion)

@@ -16,8 +16,6 @@ from ..provenance import refuse_other_provenance
 from ..storage import Artifacts
 
 STEM = "failures"
-AUDIT = "audit."
-"""Before the name of a figure of the verifier's audit, in the dataset's manifest."""
 SCHEMA = pa.schema(
     [
         ("id", pa.string()),

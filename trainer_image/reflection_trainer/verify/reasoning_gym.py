@@ -12,6 +12,7 @@ from reflection_api.verifiers import ReasoningGymOptions
 
 from ..confine.batch import BROKEN, LATE, Batch
 from .answers import tagged_answer
+from .reasoning_gym_library import SHARED_ANSWERS
 from .rows import column, kind, shown
 from .verifier import CORRECT, Row, RowError
 
@@ -97,6 +98,10 @@ class ReasoningGym:
             if isinstance(answer, dict):
                 return f"<answer>{json.dumps(answer)}</answer>"
         return None
+
+    def shares(self, row: Row, _other: Row, /) -> bool:
+        """In datasets whose scorers take what solves the puzzle, whichever it was written for."""
+        return self._entry(row).dataset in SHARED_ANSWERS
 
     def verify(self, items: Sequence[Item]) -> list[Verdict]:
         """One verdict per item, in order."""

@@ -70,6 +70,10 @@ class Regex:
         """None: a row holds a pattern and no text that matches it."""
         return None
 
+    def shares(self, _row: Row, _other: Row, /) -> bool:
+        """Always: many patterns match a text, and only matching would tell which."""
+        return True
+
     def verify(self, items: Sequence[Item]) -> list[Verdict]:
         """One verdict per item, in order."""
         reasons = (self._judge(item) for item in items)

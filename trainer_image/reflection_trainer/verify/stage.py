@@ -1,11 +1,12 @@
 """The verify stage: audits the verifier, judges every answer and keeps the wrong ones as the dataset of failures.
 
-One shard of answers becomes one shard of failures; a shard with its manifest is not judged again. The dataset as a whole
-exists with `verify/manifest.json`.
+What came of the audit is kept beside the dataset. One shard of answers becomes one shard of failures; a shard with its manifest
+is not judged again. The dataset as a whole exists with `verify/manifest.json`.
 """
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from pathlib import Path
 
@@ -14,14 +15,13 @@ from reflection_api.layout import shard_name
 from reflection_api.manifests import Manifest, Provenance
 from reflection_api.reasons import Reason
 from reflection_api.stages import Stage
-from reflection_api.status import AuditStatus
 
 from ..context import StageContext
 from ..errors import CorruptArtifact
 from ..provenance import refuse_other_provenance
 from .audited import audited
 from .configured import task_verifier
-from .dataset import AUDIT, STEM
+from .dataset import STEM
 from .shards import attempt_shards
 from .sift import Sift
 from .verifier import Verifier
@@ -36,13 +36,13 @@ def run(context: StageContext) -> StageResult:
     shards = [judging.judged(index, path) for index, path in enumerate(answers)]
     counts: Counter[str] = Counter()
     for shard in shards:
-        counts.update({name: int(value) for name, value in shard.metrics.items()})
+        counts.update({name: int(value) for name, value in shard.metrics.items() if name != _SECONDS})
     artifact = context.artifacts.seal_folder(
         context.path(Stage.VERIFY),
         [entry for shard in shards for entry in shard.files],
         kind="failures",
         rows=counts["failures"],
-        metrics=dict(counts) | _figures(audit),
+        metrics=dict(counts),
         provenance=judging.provenance,
     )
     return StageResult(
@@ -58,6 +58,8 @@ def run(context: StageContext) -> StageResult:
 
 
 _REASON = "reason."
+_SECONDS = "seconds"
+"""What a shard took, beside its counts: the report adds it up."""
 _MOST_REASONS = 20
 
 
@@ -91,14 +93,14 @@ class Judging:
     def _judge(self, path: str, target: str) -> None:
         answers, failures = (self._context.workdir / Path(name).name for name in (path, target))
         self._context.artifacts.get_file(path, answers)
-        before = self._progress.done
+        before, began = self._progress.done, time.monotonic()
         counts = self._sift.run(answers, failures, lambda done: self._progress.update(before + done))
         self._context.artifacts.put_file(
             failures,
             target,
             kind="failures",
             rows=counts["failures"],
-            metrics=dict(counts),
+            metrics={**counts, _SECONDS: round(time.monotonic() - began, 3)},
             provenance=self.provenance,
         )
         answers.unlink()
@@ -111,11 +113,6 @@ class Judging:
                 f"storage: {self._context.artifacts.store.uri(target)} vanished while it was written"
             )
         return manifest
-
-
-def _figures(audit: AuditStatus | None) -> dict[str, float]:
-    """An audit as figures of the dataset, for the report."""
-    return {f"{AUDIT}{name}": count for name, count in audit.to_dict().items()} if audit else {}
 
 
 def _headline(counts: Counter[str]) -> dict[str, float]:

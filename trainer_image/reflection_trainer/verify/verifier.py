@@ -41,6 +41,14 @@ class Recognising(Protocol):
         """Whether the text holds the answer of the completion, right or wrong. Never raises, however hostile both are."""
 
 
+@runtime_checkable
+class Sharing(Protocol):
+    """A verifier by whose rule one answer may be right for several rows: it says for which."""
+
+    def shares(self, row: Row, other: Row, /) -> bool:
+        """Whether an answer that is right for the other row may be right for this one."""
+
+
 class Verifier(Protocol):
     """Judges completions. It is pure: the same item always gets the same verdict, whoever else is in the batch."""
 
@@ -72,7 +80,7 @@ class Verifier(Protocol):
         """Accept a prompt row or raise `RowError`. Called for every row before a run starts."""
 
     def gold(self, row: Row, /) -> str | None:
-        """A completion that is right by the row's own columns, for audits; None where the row holds none."""
+        """A completion that is right by the row's own columns, for audits; None where they hold none."""
 
     def verify(self, items: Sequence[Item]) -> list[Verdict]:
         """One verdict per item, in order.
