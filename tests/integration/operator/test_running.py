@@ -167,6 +167,19 @@ def test_each_line_of_a_json_log_names_the_run(run: Run, operator: OperatorProce
     assert {"refused", "ChildRefused", "ImagePullFailed", "TrainingStarted", "Succeeded"} <= set(told)
 
 
+def test_a_single_replica_needs_no_lease_and_tells_more_where_it_is_asked_to(
+    run: Run, operator: OperatorProcess, kubelet: Kubelet, cluster: Cluster
+) -> None:
+    operator.start("--no-leader-election", "--log-level", "debug")
+    run.apply()
+    finish(run, kubelet)
+    assert operator.metric("reflect_leader") == 1
+    assert cluster.items(f"/apis/coordination.k8s.io/v1/namespaces/{run.namespace}/leases") == []
+    assert operator.stop() == 0
+    assert {line.split()[1] for line in operator.log().splitlines()} >= {"DEBUG", "INFO"}
+    assert "the leader" not in operator.log()
+
+
 def test_the_crd_comes_late_and_goes_away_for_the_whole_cluster(bare: Cluster, tmp_path: Path) -> None:
     bare.create(f"{CORE}/namespaces", {"metadata": {"name": "ops"}})
     bare.create(f"{CORE}/namespaces", {"metadata": {"name": "ml"}})
