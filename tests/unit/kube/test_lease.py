@@ -135,7 +135,9 @@ def test_a_dead_leader_is_followed_after_the_duration() -> None:
     assert transitions == 1
 
 
-@pytest.mark.parametrize(("named", "kept"), [("4", 4.0), ("60", 5.0)], ids=["kept", "too long to stay the leader"])
+@pytest.mark.parametrize(
+    ("named", "kept"), [("4", 4.0), ("60", 5.0)], ids=["kept", "too long to stay the leader"]
+)
 def test_a_busy_server_is_left_alone_as_long_as_it_wants_and_the_lease_allows(
     named: str, kept: float
 ) -> None:
