@@ -22,13 +22,20 @@ HALF_FILLED: dict[str, dict[str, Any]] = {
     "empty sections": {"training": {}, "rollout": {"sampling": {}}, "evaluation": {}, "pods": {"common": {}}},
     "some fields": {"training": {"method": {"beta": 0.5}, "lora": {"rank": 8}}, "failurePolicy": {}},
     "nulls": {
-        "training": {"maxSteps": None, "method": {"beta": None, "lossType": None}, "lora": None, "unknown": None},
+        "training": {
+            "maxSteps": None,
+            "method": {"beta": None, "lossType": None},
+            "lora": None,
+            "unknown": None,
+        },
         "rollout": None,
         "suspend": None,
         "failurePolicy": {"maxRestarts": None},
     },
     "nulls in lists and maps": {
-        "pods": {"common": {"env": [{"name": "A", "value": None}], "nodeSelector": {"a": "b"}, "volumes": None}}
+        "pods": {
+            "common": {"env": [{"name": "A", "value": None}], "nodeSelector": {"a": "b"}, "volumes": None}
+        }
     },
 }
 """Parts of a spec."""
