@@ -56,7 +56,7 @@ class Operator:
 
     def problems(self) -> list[str]:
         """What only a restart can mend."""
-        if not (self._leading and self._controller.listed):
+        if not (self._leading and self._watches.expected):
             return []
         limit = self._options.watch_dead_seconds
         return [
@@ -115,6 +115,7 @@ class Operator:
         # kopf looks for the kinds once, when it starts: only after the first list they are sure to be there.
         await _first(self._controller.fill(), self._stop.wait(), _ended(keep))
         if not (self._stop.is_set() or keep.done()):
+            self._watches.expect()
             await self._work_until_told(keep)
         failed = not self._stop.is_set()
         await _cancelled(keep)

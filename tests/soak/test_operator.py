@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -16,7 +17,8 @@ from ..support.cluster import Cluster, until
 from ..support.crash_case import Case, Journey, every_write
 from ..support.crash_journeys import DELETED, FAILED, RESTORED, TO_THE_END
 from ..support.crash_oracle import CLEANED_TWICE, GONE, NOTHING, Outcome, differences
-from ..support.faults import Act, lose_answer, refused_by_api, reset_before, watch_expired
+from ..support.fault_proxy import FaultProxy
+from ..support.faults import Act, Exchange, lose_answer, refused_by_api, reset_before, watch_expired
 from ..support.forked_operator import ForkedOperator
 from ..support.kubelet import Kubelet, one_crash, run_on
 
@@ -82,11 +84,43 @@ def test_every_write_is_refused_once(
     name: str,
     journey: str,
 ) -> None:
-    calm = calm_journeys(journey)
-    outcomes = every_write(cluster, tmp_path, JOURNEYS[journey], calm, lambda _: FAULTS[name], PARALLEL)
+    """Where the refusal names a time, the same request does not come again before."""
+    calm, struck = calm_journeys(journey), list[Struck]()
+
+    def noted(case: Case) -> Act:
+        def act(exchange: Exchange) -> None:
+            request = " ".join(exchange.request.start.split(" ")[:2])
+            struck.append(Struck(case.proxy, request, time.monotonic()))
+            FAULTS[name](exchange)
+
+        return act
+
+    outcomes = every_write(cluster, tmp_path, JOURNEYS[journey], calm, noted, PARALLEL)
     repeatable = CLEANED_TWICE if journey == "deleted" else NOTHING
     found = differences(cluster, calm, outcomes, starts=1, repeatable=repeatable)
+    if name == "too-many-requests":
+        found += [
+            f"{each.request} came again after {again:.2f} s"
+            for each in struck
+            if (again := each.came_again_after()) < RETRY_AFTER_S
+        ]
+        assert any(each.came_again_after() < math.inf for each in struck)
     assert not found, "\n".join(found)
+
+
+class Struck(NamedTuple):
+    """A request that met a fault."""
+
+    proxy: FaultProxy
+    request: str
+    """Method and target."""
+    moment: float
+
+    def came_again_after(self) -> float:
+        """Seconds until there was another with this method and target; infinite where none was."""
+        came = zip(self.proxy.requests, self.proxy.moments, strict=True)
+        again = (at - self.moment for request, at in came if request == self.request and at > self.moment)
+        return next(again, math.inf)
 
 
 @pytest.mark.parametrize(

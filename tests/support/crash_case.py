@@ -8,9 +8,10 @@ import secrets
 import signal
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 
 from .cluster import BATCH, CORE, RUNS, Cluster, Obj, until
@@ -60,7 +61,7 @@ class Case:
         self.starts = self._told_before = 0
         self._path = f"{RUNS}/namespaces/{self.namespace}/reflectiontrainings"
         self._created: Obj = {}
-        self._left: tuple[Account, list[str]] | None = None
+        self._left: Account | None = None
 
     def kill(self, exchange: Exchange) -> None:
         """A fault: the request is carried out, and its sender is no more there to hear of it."""
@@ -85,10 +86,10 @@ class Case:
                 before = len(self.proxy.requests)
                 self.let_pass(quiet)
                 late = [request for request in self.proxy.requests[before:] if _is_write(request)]
-                account, endings = self._left or self._what_is_left()
+                statuses = self._statuses()
                 return Outcome(
-                    self.namespace, account, endings, self._events(), self._writes(), late, self.starts,
-                    fault.times == 0 if fault else None, self._told_before,
+                    self.namespace, self._left or self._what_is_left(), endings(statuses), ends(statuses), self._events(),
+                    self._writes(), late, self.starts, fault.times == 0 if fault else None, self._told_before,
                 )  # fmt: skip
             finally:
                 self.operator.end()
@@ -154,9 +155,9 @@ class Case:
     def _all_have_listed(self) -> bool:
         return self.operator.log().count(" runs\n") >= self.starts
 
-    def _what_is_left(self) -> tuple[Account, list[str]]:
+    def _what_is_left(self) -> Account:
         last = self.cluster.find(self.path)
-        return (self._account(last), self._endings(last)) if last else (GONE, [])
+        return self._account(last) if last else GONE
 
     def _account(self, run: Obj) -> Account:
         status = run["status"]
@@ -172,14 +173,11 @@ class Case:
             json.dumps(figures, sort_keys=True),
         )
 
-    def _endings(self, last: Obj) -> list[str]:
-        changes = self.cluster.watch(self._path, self._created["metadata"]["resourceVersion"], until=last)
-        found: list[str] = []
-        for change in changes:
-            for each in change["object"].get("status", {}).get("conditions", []):
-                if each["type"] == "Succeeded" and each["status"] != (found or [""])[-1]:
-                    found.append(each["status"])
-        return found
+    def _statuses(self) -> list[Obj]:
+        """All that its status has been, until it was to be deleted: then Ready tells of that."""
+        since, last = self._created["metadata"]["resourceVersion"], self.cluster.find(self.path)
+        objects = [change["object"] for change in self.cluster.watch(self._path, since, until=last)]
+        return [each.get("status", {}) for each in objects if "deletionTimestamp" not in each["metadata"]]
 
     def _events(self) -> Counter[str]:
         events = self.cluster.items(
@@ -205,6 +203,32 @@ def every_write(
 
     with ThreadPoolExecutor(parallel) as pool:
         return list(pool.map(strike, range(calm.told_before, len(calm.writes))))
+
+
+def endings(statuses: Sequence[Obj]) -> list[str]:
+    """The values that the condition Succeeded has had."""
+    return changes(_condition(status, "Succeeded").get("status") for status in statuses)
+
+
+def ends(statuses: Sequence[Obj]) -> list[str]:
+    """What the end of a run was said to be, from the first word on: of one that does not change there is one."""
+    found: list[str | None] = []
+    for status in statuses:
+        if found or _condition(status, "Succeeded").get("status") in ("True", "False"):
+            told = [_condition(status, kind) for kind in ("Succeeded", "Ready", "Stalled")]
+            found.append(json.dumps([told, status.get("completionTime")], sort_keys=True))
+    return changes(found)
+
+
+def changes(values: Iterable[str | None]) -> list[str]:
+    """Values, each once as long as it stays."""
+    return [value for value, _ in groupby(value for value in values if value is not None)]
+
+
+def _condition(status: Obj, kind: str) -> Obj:
+    """A condition without the generation that it was seen of; empty where there is none."""
+    found = next((each for each in status.get("conditions", []) if each["type"] == kind), {})
+    return {name: value for name, value in found.items() if name != "observedGeneration"}
 
 
 def _lasting(values: Obj) -> Obj:

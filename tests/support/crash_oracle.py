@@ -35,6 +35,8 @@ class Outcome:
     account: Account
     endings: list[str]
     """Values that the condition Succeeded has had."""
+    ends: list[str]
+    """What the conditions of its end, with their words and times, and its time have been, from the first on."""
     events: Counter[str]
     writes: list[str]
     """Method and target of each request that changes something but the Lease, as they came in."""
@@ -83,6 +85,8 @@ def differences(
             not in (created[calm.namespace], created[calm.namespace] + repeatable)
             and f"{created[each.namespace]} instead of {created[calm.namespace]}",
             "Succeeded": each.endings != calm.endings and each.endings,
+            # Times differ from run to run; within one they stay, and so does every word.
+            "end": len(each.ends) != len(calm.ends) and each.ends,
             # One that was about to be posted when the operator died is lost, and only then; none is told twice.
             "events": each.events - calm.events
             or (starts == 1 and calm.events - each.events and f"{calm.events - each.events} are missing"),

@@ -43,6 +43,8 @@ class Leader:
         self._seen: tuple[str, float] = ("", 0.0)
         """The version of the Lease that was seen last, and since when."""
         self._valid_until = 0.0
+        self._asked = 0.0
+        """Seconds that the API server wants to be left alone, as it said the last time."""
 
     @property
     def may_act(self) -> bool:
@@ -81,11 +83,13 @@ class Leader:
 
     async def _try(self) -> bool:
         """Take or renew the Lease, in less time than a try may take."""
-        began = _now()
+        began, self._asked = _now(), 0.0
         try:
             async with asyncio.timeout(self._times.deadline / 2):
                 held = await self._take()
         except (ApiError, *TRANSPORT_ERRORS) as error:
+            if isinstance(error, ApiError):
+                self._asked = error.retry_after or 0.0
             _log.warning("lease %s/%s: %r", self._namespace, self._name, error)
             return False
         if held:
@@ -146,7 +150,9 @@ class Leader:
         }
 
     async def _pause(self) -> None:
-        await asyncio.sleep(self._times.retry * random.uniform(0.8, 1.2))
+        # As long as the server wants, while that leaves a holder another try.
+        asked = min(self._asked, self._times.deadline / 2)
+        await asyncio.sleep(max(asked, self._times.retry * random.uniform(0.8, 1.2)))
 
 
 def _now() -> float:

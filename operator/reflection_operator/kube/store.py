@@ -131,14 +131,18 @@ class Store:
         self._forget(kind, uid)
 
     def report(self, pod: str, report: ProgressReport) -> bool:
-        """Take over what the pod of a UID reports; False where no run has one. Many reports are worth one look in a while."""
+        """Take over what the pod of a UID reports; False where no Job of a run has one.
+
+        Many reports are worth one look in a while.
+        """
         run = self._belongs.get(pod)
         family = self._families.get(run) if run else None
         known = family.members[PODS.plural].get(pod) if family else None
         if run is None or family is None or family.run is None or known is None:
             return False
-        # Anybody can put the label of a run on pods of a namespace of his own.
-        if known.namespace != family.run.namespace:
+        # Anybody can put the label of a run on pods of a namespace of his own, and a pod that copies labels has no Job.
+        job = family.members[JOBS.plural].get(known.value.job_uid)
+        if job is None or not known.namespace == job.namespace == family.run.namespace:
             return False
         family.reports.pop(pod, None)
         family.reports[pod] = report.model_copy(update={"index": known.value.index})
@@ -176,5 +180,5 @@ def _newest(family: _Family) -> ProgressReport | None:
         return None
     pods = family.members[PODS.plural]
     # Not by the times that they name: one from the future would hide all others.
-    job = pods[next(reversed(family.reports))].value.job_name
-    return merged([report for uid, report in family.reports.items() if pods[uid].value.job_name == job])
+    job = pods[next(reversed(family.reports))].value.job_uid
+    return merged([report for uid, report in family.reports.items() if pods[uid].value.job_uid == job])

@@ -56,18 +56,30 @@ class Watches:
         self._clock = clock
         self._streams: dict[str, dict[str, _Stream]] = {name: {} for name in self._kinds}
         self._refused: dict[str, set[str]] = {name: set() for name in self._kinds}
+        self._due: dict[str, float] = {}
+        """Since when every namespace that may be watched should be, by kind."""
+
+    @property
+    def expected(self) -> bool:
+        """Whether there should be watches by now."""
+        return bool(self._due)
+
+    def expect(self) -> None:
+        """All that there is was listed: from now on it is to be watched."""
+        self._due = dict.fromkeys(self._kinds, self._clock())
 
     def ages(self) -> dict[str, float]:
-        """Seconds since each kind was last heard of; infinite until all its watches have begun."""
+        """Seconds since each kind was last heard of. A watch that has not begun is silent since it was expected."""
         now = self._clock()
         return {name: self._age(name, now) for name in self._kinds}
 
     def _age(self, name: str, now: float) -> float:
         streams, refused = self._streams[name], self._refused[name]
         watched = [stream for path, stream in streams.items() if path not in refused]
+        ages = [now - stream.last_heard(now) for stream in watched]
         if not watched or len(watched) + len(refused) < self._places:
-            return math.inf
-        return max(now - stream.last_heard(now) for stream in watched)
+            ages.append(now - self._due.get(name, -math.inf))
+        return max(ages)
 
     def trace(self) -> aiohttp.TraceConfig:
         """What a session has to be made with."""
@@ -86,7 +98,10 @@ class Watches:
             self._refused[name].add(params.url.path)
         if params.response.status != 200:
             return
-        self._refused[name].discard(params.url.path)
+        if params.url.path in self._refused[name]:
+            self._refused[name].remove(params.url.path)
+            # What may be watched again is not, for a moment.
+            self._due[name] = self._clock()
         if watch:
             self._streams[name][params.url.path] = _Stream(params.response, self._clock())
         else:

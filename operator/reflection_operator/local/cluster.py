@@ -166,7 +166,7 @@ class LocalCluster:
             )
             if not failed:
                 status["completionTime"] = finished
-        metadata = {**job["metadata"], "creationTimestamp": created, "uid": f"local-{name}"}
+        metadata = {**job["metadata"], "creationTimestamp": created, "uid": pods.job_uid(name)}
         return {**job, "metadata": metadata, "status": status}
 
     def _pod_object(self, name: str, stored: Mapping[str, Any], index: int) -> dict[str, Any]:

@@ -98,6 +98,11 @@ def _devices(container: Mapping[str, Any], index: int) -> str:
     return ",".join(str(device) for device in range(index * gpus, (index + 1) * gpus))
 
 
+def job_uid(name: str) -> str:
+    """What the API server's uid of a Job is elsewhere."""
+    return f"local-{name}"
+
+
 def pod_object(
     job: Mapping[str, Any],
     index: int,
@@ -108,7 +113,9 @@ def pod_object(
 ) -> dict[str, Any]:
     """A pod as the API server would show it. `exit_record` is {code, reason, at} of a process that has ended."""
     template = job["spec"]["template"]
-    name = f"{job['metadata']['name']}-{index}"
+    job_name = job["metadata"]["name"]
+    owner = {"apiVersion": "batch/v1", "kind": "Job", "name": job_name, "uid": job_uid(job_name)}
+    name = f"{job_name}-{index}"
     status: dict[str, Any] = {"phase": "Running", "startTime": started, "conditions": []}
     if exit_record is not None:
         code = int(exit_record["code"])
@@ -131,9 +138,10 @@ def pod_object(
             "namespace": job["metadata"]["namespace"],
             "labels": {
                 **template["metadata"]["labels"],
-                JOB_NAME_LABEL: job["metadata"]["name"],
+                JOB_NAME_LABEL: job_name,
             },
             "annotations": {"batch.kubernetes.io/job-completion-index": str(index)},
+            "ownerReferences": [owner | {"controller": True}],
             "creationTimestamp": started,
         },
         "spec": {"nodeName": socket.gethostname()},

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 
 from ..children.progress_place import ProgressPlace
 from ..kube.api import Api
+from ..kube.errors import ApiError
 from ..kube.metrics import Metrics
 from ..kube.options import Options
 from .authority import authority
@@ -39,6 +40,8 @@ class ProgressEndpoint:
         self._authority: Pair | None = None
         self._certificate: Pair | None = None
         self._listening = False
+        self._asked = 0.0
+        """Seconds that the API server wants to be left alone, as it said the last time."""
 
     @property
     def place(self) -> ProgressPlace | None:
@@ -51,6 +54,7 @@ class ProgressEndpoint:
 
     async def prepare(self) -> None:
         """Listen, or say why not: then it is tried again by `keep`."""
+        self._asked = 0.0
         try:
             await self._renew()
             if not self._listening:
@@ -58,12 +62,14 @@ class ProgressEndpoint:
                 self._listening = True
                 _log.info("reports of progress are heard on port %d", self._options.progress_port)
         except Exception as error:  # noqa: BLE001 - runs must not depend on it, whatever it is
+            if isinstance(error, ApiError):
+                self._asked = error.retry_after or 0.0
             _log.warning("progress: %s; runs go on without reports of it", str(error) or repr(error))
 
     async def keep(self) -> None:
         """Have valid certificates, for ever."""
         while True:
-            await asyncio.sleep(_LOOK_AGAIN_S if self._listening else _TRY_AGAIN_S)
+            await asyncio.sleep(_LOOK_AGAIN_S if self._listening else max(_TRY_AGAIN_S, self._asked))
             await self.prepare()
 
     async def stop(self) -> None:

@@ -10,6 +10,7 @@ from typing import NamedTuple
 from reflection_api.contract import PROGRESS_AUDIENCE
 
 from ..kube.api import Api, Obj
+from ..kube.errors import ApiError
 from ..kube.kinds import TOKEN_REVIEWS
 
 _BELIEVED_S = 60.0
@@ -55,6 +56,8 @@ class Tokens:
         """By hash: a token itself is not kept."""
         self._all = _Bucket(_REVIEWS_PER_SECOND, _BURST)
         self._peers: OrderedDict[str, _Bucket] = OrderedDict()
+        self._not_before = 0.0
+        """When the API server wants to be asked again."""
 
     async def pod_of(self, token: str, peer: str) -> str:
         """UID of the pod that the token was made for; empty where it is not good, or not a pod's.
@@ -80,7 +83,7 @@ class Tokens:
         self._peers.move_to_end(peer)
         while len(self._peers) > _REMEMBERED:
             self._peers.popitem(last=False)
-        if not (bucket.take(now) and self._all.take(now)):
+        if now < self._not_before or not (bucket.take(now) and self._all.take(now)):
             raise TooMany
 
     async def _review(self, token: str) -> str:
@@ -89,7 +92,11 @@ class Tokens:
             "kind": "TokenReview",
             "spec": {"token": token, "audiences": [PROGRESS_AUDIENCE]},
         }
-        status: Obj = (await self._api.create(TOKEN_REVIEWS, None, review)).get("status", {})
+        try:
+            status: Obj = (await self._api.create(TOKEN_REVIEWS, None, review)).get("status", {})
+        except ApiError as error:
+            self._not_before = asyncio.get_running_loop().time() + (error.retry_after or 0.0)
+            raise
         # A server that knows no audiences leaves them out, and means any.
         if not status.get("authenticated") or PROGRESS_AUDIENCE not in status.get("audiences", ()):
             return ""

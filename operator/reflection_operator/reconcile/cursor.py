@@ -35,7 +35,7 @@ class Here:
     superseded: tuple[ObservedJob, ...]
     """Jobs of earlier attempts that could still start pods."""
     lingering: tuple[ObservedPod, ...]
-    """Pods of other Jobs, or of a deleted one of the same name, that have not ended."""
+    """Pods of other Jobs, of a deleted one of the same name, or that only say so, that have not ended."""
 
     @property
     def live(self) -> bool:
@@ -110,8 +110,8 @@ def own_jobs(run: Observed) -> list[ObservedJob]:
 
 
 def pods_of(run: Observed, job: ObservedJob) -> tuple[ObservedPod, ...]:
-    """The pods of a Job, by index, and not those of a deleted Job of the same name."""
-    pods = (pod for pod in run.pods if pod.job_name == job.name and pod.job_uid in ("", job.uid))
+    """The pods that a Job controls, by index: not those of a deleted one of the same name, nor what copies their labels."""
+    pods = (pod for pod in run.pods if pod.job_uid == job.uid)
     return tuple(sorted(pods, key=lambda pod: (pod.index, pod.name)))
 
 

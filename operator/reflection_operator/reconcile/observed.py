@@ -110,7 +110,7 @@ class ObservedPod:
     name: str
     job_name: str
     job_uid: str = ""
-    """UID of its Job, so that the pods of a deleted Job are not taken for those of its namesake; empty: not known."""
+    """UID of the Job that controls it; empty where none does. Then it is waited for, and nothing that it says counts."""
     index: int = 0
     """Completion index: the shard or the rank of the node."""
     phase: PodPhase = PodPhase.PENDING

@@ -24,6 +24,7 @@ from . import raw
 from .observed import JobState, ObservedJob, ObservedPod, PodPhase, Restarted, Terminated, Waiting
 
 _INDEX = "batch.kubernetes.io/job-completion-index"
+_JOB = ("batch/v1", "Job")
 _MAX_ROUND = 10
 _MAX_ATTEMPT = 1_000_000
 _NOT_A_PROBLEM = ("ContainerCreating", "PodInitializing")
@@ -61,10 +62,13 @@ def job_from_object(obj: Mapping[str, Any]) -> ObservedJob | None:
 
 
 def pod_from_object(obj: Mapping[str, Any]) -> ObservedPod | None:
-    """The pod in an API object; None where no Job owns it."""
+    """The pod in an API object; None where it neither is a Job's nor says so.
+
+    Labels alone make it no pod of a Job: without an owner its Job may have been deleted and have left it at work.
+    """
     metadata, spec, status = (raw.mapping(obj.get(part)) for part in ("metadata", "spec", "status"))
     labels, annotations = raw.mapping(metadata.get("labels")), raw.mapping(metadata.get("annotations"))
-    name, job_name = raw.text(metadata.get("name")), raw.text(labels.get(JOB_NAME_LABEL))
+    name, (job_name, job_uid) = raw.text(metadata.get("name")), _job_of(metadata, labels)
     if not (name and job_name):
         return None
     conditions = list(raw.mappings(status.get("conditions")))
@@ -76,7 +80,7 @@ def pod_from_object(obj: Mapping[str, Any]) -> ObservedPod | None:
     return ObservedPod(
         name=name,
         job_name=job_name,
-        job_uid=_owner_uid(metadata),
+        job_uid=job_uid,
         index=raw.digits(annotations.get(_INDEX)) or raw.digits(labels.get(_INDEX)) or 0,
         phase=_phase(status.get("phase")),
         node=raw.text(spec.get("nodeName")) or None,
@@ -157,9 +161,13 @@ def _end_in(state: Mapping[str, Any]) -> Terminated | None:
     )
 
 
-def _owner_uid(metadata: Mapping[str, Any]) -> str:
-    owners = raw.mappings(metadata.get("ownerReferences"))
-    return next((raw.text(owner.get("uid")) for owner in owners if owner.get("kind") == "Job"), "")
+def _job_of(metadata: Mapping[str, Any], labels: Mapping[str, Any]) -> tuple[str, str]:
+    """Name and UID of the Job that controls a pod; without one the name that its label has, and no UID."""
+    for owner in raw.mappings(metadata.get("ownerReferences")):
+        kind = (owner.get("apiVersion"), owner.get("kind"))
+        if kind == _JOB and owner.get("controller") is True and (uid := raw.text(owner.get("uid"))):
+            return raw.text(owner.get("name")), uid
+    return raw.text(labels.get(JOB_NAME_LABEL)), ""
 
 
 def _phase(value: object) -> PodPhase:

@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 import yaml
+from reflection_api.crd import resource_schema
+from reflection_api.validation.defaults import admitted
 
 from ...support.cluster import RUNS, Cluster, Obj
 from ...support.crd import CRD
@@ -16,6 +18,27 @@ from ...unit.api.wrong_values import wrong_values
 from .conftest import Run
 
 WRONG = list(wrong_values(yaml.safe_load(CRD.read_text())))
+HALF_FILLED: dict[str, dict[str, Any]] = {
+    "empty sections": {"training": {}, "rollout": {"sampling": {}}, "evaluation": {}, "pods": {"common": {}}},
+    "some fields": {"training": {"method": {"beta": 0.5}, "lora": {"rank": 8}}, "failurePolicy": {}},
+    "nulls": {
+        "training": {
+            "maxSteps": None,
+            "method": {"beta": None, "lossType": None},
+            "lora": None,
+            "unknown": None,
+        },
+        "rollout": None,
+        "suspend": None,
+        "failurePolicy": {"maxRestarts": None},
+    },
+    "nulls in lists and maps": {
+        "pods": {
+            "common": {"env": [{"name": "A", "value": None}], "nodeSelector": {"a": "b"}, "volumes": None}
+        }
+    },
+}
+"""Parts of a spec."""
 _CLIENT_SIDE_APPLY_BYTES = 200_000
 
 
@@ -43,6 +66,7 @@ def without_value(message: str) -> str:
 def test_a_rule_accepts_and_refuses(cluster: Cluster, namespace: str, case: Case) -> None:
     fine = cluster.try_to_create(collection(namespace), resource(**case.fine), dryRun="All")
     assert fine["kind"] == "ReflectionTraining", fine
+    assert fine["spec"] == admitted(resource_schema(), resource(**case.fine))["spec"]
     (problem,) = causes(cluster.try_to_create(collection(namespace), resource(**case.wrong), dryRun="All"))
     field, message = problem
     assert field == case.field
@@ -82,11 +106,22 @@ def test_what_takes_effect_later_may_be_changed(cluster: Cluster, run: Run, chan
 def test_defaults_are_filled_in_and_unknown_fields_dropped(cluster: Cluster, namespace: str) -> None:
     obj = resource(spec__rollout__worker=3)
     stored = cluster.create(collection(namespace), obj)
+    assert stored["spec"] == admitted(resource_schema(), obj)["spec"]
     assert stored["spec"]["training"]["maxSteps"] == 1000
     assert stored["spec"]["rollout"] | {"workers": 1, "attemptsPerPrompt": 8} == stored["spec"]["rollout"]
     assert "worker" not in stored["spec"]["rollout"]
     # Without it a tool that waits for readiness would take a resource for ready that nobody has looked at.
     assert stored["status"]["observedGeneration"] == -1
+
+
+@pytest.mark.parametrize("parts", HALF_FILLED)
+def test_what_is_stored_is_what_reflect_validate_takes_for_it(
+    cluster: Cluster, namespace: str, parts: str
+) -> None:
+    obj = resource()
+    obj["spec"] |= HALF_FILLED[parts]
+    stored = cluster.create(collection(namespace), obj, dryRun="All")
+    assert stored["spec"] == admitted(resource_schema(), obj)["spec"]
 
 
 def test_kubectl_names_an_unknown_field(cluster: Cluster, namespace: str) -> None:

@@ -183,6 +183,8 @@ def test_another_replica_takes_over(
     until(lambda: leader_of(cluster, run.namespace) == "first", "leader")
     second.keep_running(*SHORT_LEASE, "--identity", "second")
     assert second.probe("/readyz").status_code == 200, "who waits for his turn is ready"
+    leads = [each.probe("/metrics").text.count("\nreflect_leader 1.0\n") for each in (operator, second)]
+    assert (leads, "\nreflect_leader 0.0\n" in second.probe("/metrics").text) == ([1, 0], True)
     run.apply()
     until(lambda: run.job_names() == ["rollout-1"], "rollout Job")
     operator.kill()

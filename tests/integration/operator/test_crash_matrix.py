@@ -48,7 +48,7 @@ def calm(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Outcome:
     """How it goes when nothing happens."""
     outcome = Case(cluster, tmp_path_factory.mktemp("calm"), TO_THE_END).carry_through()
     assert (outcome.account.phase, outcome.account.restarts, outcome.starts) == ("Succeeded", 1, 1)
-    assert outcome.endings == ["Unknown", "True"]
+    assert (outcome.endings, len(outcome.ends)) == (["Unknown", "True"], 1)
     assert outcome.after_the_end == []
     return outcome
 
@@ -83,6 +83,7 @@ def failed(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Outcom
     """How a run that reports, fails and goes when its time is over goes when nothing happens."""
     outcome = Case(cluster, tmp_path_factory.mktemp("failed"), FAILED).carry_through()
     assert (outcome.account.phase, outcome.endings) == ("Failed", ["Unknown", "False"])
+    assert len(outcome.ends) == 1
     assert outcome.account.attempts == (("rollout", "InvalidPrompts", True),)
     assert '"step": 1' in outcome.account.figures
     assert (outcome.starts, outcome.after_the_end) == (1, [])

@@ -20,6 +20,7 @@ from ...support.kubelet import End, Kubelet, Wait, run_on
 from ...support.operator_process import OperatorProcess
 from .conftest import Run, finish
 
+KINDS = ("reflectiontrainings", "jobs", "pods")
 ERRORS = ("api", "connection", "refused", "bug")
 GUARD_S = 60
 DEAD_S = 4
@@ -68,6 +69,8 @@ def test_health_readiness_and_metrics(
         assert until(lambda: operator.probe("/readyz").is_success, "readiness")
         assert operator.probe("/healthz").text == "ok\n"
         assert operator.metric("reflect_leader") == 1
+        ages = [operator.metric("reflect_watch_age_seconds", kind=kind) for kind in KINDS]
+        assert all(0 < age < time.monotonic() - began for age in ages), ages
         assert "countdown" not in operator.probe("/metrics").text
 
         finish(run, kubelet)
@@ -117,6 +120,27 @@ def test_a_dead_watch_is_a_reason_to_be_restarted_and_a_live_one_is_none(
         operator.end()
 
 
+def test_watches_that_do_not_begin_have_as_long_as_others_before_that_is_a_reason(
+    cluster: Cluster, namespace: str, proxy: FaultProxy, tmp_path: Path
+) -> None:
+    operator = OperatorProcess(cluster, namespace, tmp_path / "operator.log", server=proxy.endpoint)
+    proxy.inject(refused_by_api(500, "InternalError"), method="GET", target="watch=true", times=10_000)
+    operator.start("--watch-dead-seconds", str(DEAD_S))
+    try:
+        until(lambda: "found 0 runs" in operator.log(), "first list")
+        began = time.monotonic()
+        assert operator.probe("/healthz").text == "ok\n"
+        assert operator.probe("/readyz").text == "ok\n"
+        ages = [operator.metric("reflect_watch_age_seconds", kind=kind) for kind in KINDS]
+        assert all(0 < age < DEAD_S for age in ages), ages
+        until(lambda: operator.probe("/healthz").status_code == 503, "bad health")
+        assert time.monotonic() - began > DEAD_S / 2
+        assert operator.probe("/readyz").status_code == 503
+    finally:
+        operator.end()
+        print(operator.log())
+
+
 OF_THE_PROCESS = (
     "health and metrics on port ", "waiting to become the leader ", "leader since now", "found ", "stopping",
 )  # fmt: skip
@@ -141,6 +165,19 @@ def test_each_line_of_a_json_log_names_the_run(run: Run, operator: OperatorProce
     assert {(line.get("namespace"), line.get("name")) for line in others} == {(run.namespace, "countdown")}
     told = [line["message"].split(":")[0].split(",")[0] for line in others]
     assert {"refused", "ChildRefused", "ImagePullFailed", "TrainingStarted", "Succeeded"} <= set(told)
+
+
+def test_a_single_replica_needs_no_lease_and_tells_more_where_it_is_asked_to(
+    run: Run, operator: OperatorProcess, kubelet: Kubelet, cluster: Cluster
+) -> None:
+    operator.start("--no-leader-election", "--log-level", "debug")
+    run.apply()
+    finish(run, kubelet)
+    assert operator.metric("reflect_leader") == 1
+    assert cluster.items(f"/apis/coordination.k8s.io/v1/namespaces/{run.namespace}/leases") == []
+    assert operator.stop() == 0
+    assert {line.split()[1] for line in operator.log().splitlines()} >= {"DEBUG", "INFO"}
+    assert "the leader" not in operator.log()
 
 
 def test_the_crd_comes_late_and_goes_away_for_the_whole_cluster(bare: Cluster, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The page of the measurements: what is missed is explained, and only that."""
+"""The page of the measurements: what is missed is explained, and the operator's figures in any case."""
 
 from __future__ import annotations
 
@@ -44,6 +44,13 @@ def test_what_bounds_it_stands_where_an_aim_is_missed(written, monkeypatch) -> N
     assert code == 0
     assert "Bound by the moon." not in page
     assert _page.NOTES["refill"] in page
+
+
+@pytest.mark.parametrize("name", _page.ALWAYS_BOUND)
+def test_what_bounds_the_operator_stands_in_any_case(written, name: str) -> None:
+    assert len(_page.BOUNDS[name]) > 50
+    for value in (0.5, 1.5):
+        assert _page.BOUNDS[name] in written(name, value)[1]
 
 
 def test_a_missed_aim_without_a_reason_is_said(written, monkeypatch, capsys) -> None:

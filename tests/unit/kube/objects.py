@@ -28,14 +28,15 @@ def job(
         "reflection.training/stage": "rollout",
         "reflection.training/attempt": "1",
     }
+    own |= labels
     return {
         "metadata": {
-            "name": f"countdown-{of[:8]}-r1-rollout-1",
+            "name": f"countdown-{of[:8]}-r1-{own['reflection.training/stage']}-1",
             "namespace": namespace,
             "uid": uid,
             "resourceVersion": str(version),
             "creationTimestamp": "2026-08-01T12:00:00Z",
-            "labels": own | labels,
+            "labels": own,
         },
         "spec": {"completions": 1},
         "status": {},
@@ -50,8 +51,9 @@ def pod(
     namespace: str = "ml",
     stage: str = "rollout",
     index: int = 0,
+    owner: str = "job-1",
 ) -> dict[str, Any]:
-    """Its pod, or one of another stage's Job."""
+    """Its pod, or one of another stage's Job; with no owner one that only has the labels."""
     name = f"countdown-{of[:8]}-r1-{stage}-1"
     labels = {"reflection.training/run-uid": of, "batch.kubernetes.io/job-name": name}
     metadata = {
@@ -60,4 +62,7 @@ def pod(
         "uid": uid,
         "resourceVersion": str(version),
     }
+    if owner:
+        controller = {"apiVersion": "batch/v1", "kind": "Job", "name": name, "uid": owner, "controller": True}
+        metadata["ownerReferences"] = [controller]
     return {"metadata": metadata | {"labels": labels}, "spec": {}, "status": {"phase": "Running"}}

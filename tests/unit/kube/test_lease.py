@@ -59,12 +59,18 @@ class Way:
         self._server = server
         self.delay = 0.01
         self.broken = False
+        self.busy = ""
+        """Seconds that the server names with a refusal; empty: it does not refuse."""
+        self.asked: list[float] = []
         self.lost_replies = False
 
     async def _pass(self) -> None:
         await asyncio.sleep(self.delay)
+        self.asked.append(now())
         if self.broken:
             raise ConnectionResetError("no route")
+        if self.busy:
+            raise ApiError("x", 429, b"{}", {"Retry-After": self.busy})
 
     async def get(self, *_: Any) -> dict[str, Any]:
         await self._pass()
@@ -127,6 +133,31 @@ def test_a_dead_leader_is_followed_after_the_duration() -> None:
     when, transitions = in_no_time(play())
     assert 15 <= when <= 15 + 2 * 1.2 + 0.1
     assert transitions == 1
+
+
+@pytest.mark.parametrize(
+    ("named", "kept"), [("4", 4.0), ("60", 5.0)], ids=["kept", "too long to stay the leader"]
+)
+def test_a_busy_server_is_left_alone_as_long_as_it_wants_and_the_lease_allows(
+    named: str, kept: float
+) -> None:
+    async def play() -> tuple[list[float], bool]:
+        way = OneLease().client()
+        leader = candidate(way, "a")
+        await leader.acquire()
+        keep = asyncio.create_task(leader.keep())
+        way.busy = named
+        way.asked.clear()
+        await asyncio.sleep(4)
+        way.busy = ""
+        await asyncio.sleep(60)
+        still = leader.may_act and not keep.done()
+        keep.cancel()
+        return way.asked, still
+
+    asked, still = in_no_time(play())
+    assert kept <= asked[1] - asked[0] < kept + 0.1
+    assert still
 
 
 def test_a_leader_in_order_lets_go_at_once() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from reflection_api.contract import ProgressReport
@@ -203,9 +204,28 @@ def test_a_pod_of_another_namespace_cannot_report_for_a_run() -> None:
     assert changed == []
 
 
+@pytest.mark.parametrize("owner", ["", "job-of-nobody"])
+def test_a_pod_that_no_job_of_the_run_controls_cannot_report_for_it(owner: str) -> None:
+    """It has the labels of a pod of the Job, which anybody in the namespace can copy."""
+    store, changed = filled()
+    store.put(PODS, pod(13, uid="copy", owner=owner))
+    changed.clear()
+    assert not store.report("copy", report(done=4))
+    assert view(store).progress is None
+    assert changed == []
+
+
+def test_nor_can_one_whose_job_is_another_namespaces() -> None:
+    store, _ = filled()
+    store.put(JOBS, job(13, uid="job-of-somebody", namespace="other"))
+    store.put(PODS, pod(14, uid="copy", owner="job-of-somebody"))
+    assert not store.report("copy", report(done=4))
+
+
 def test_a_report_from_the_future_does_not_hide_later_ones() -> None:
     store, _ = filled()
-    store.put(PODS, pod(13, uid="pod-2", stage="verify"))
+    store.put(JOBS, job(13, uid="job-2", **{"reflection.training/stage": "verify"}))
+    store.put(PODS, pod(13, uid="pod-2", stage="verify", owner="job-2"))
     store.report(pod(12)["metadata"]["uid"], report(updatedAt=1e12))
     store.report("pod-2", report(stage="verify", updatedAt=200.0))
     found = view(store).progress
@@ -215,7 +235,8 @@ def test_a_report_from_the_future_does_not_hide_later_ones() -> None:
 
 def test_reports_of_an_earlier_job_do_not_count() -> None:
     store, _ = filled()
-    store.put(PODS, pod(13, uid="pod-2", stage="verify"))
+    store.put(JOBS, job(13, uid="job-2", **{"reflection.training/stage": "verify"}))
+    store.put(PODS, pod(13, uid="pod-2", stage="verify", owner="job-2"))
     store.report(pod(12)["metadata"]["uid"], report(done=4))
     store.report("pod-2", report(stage="verify", done=1, total=2, updatedAt=200.0))
     found = view(store).progress

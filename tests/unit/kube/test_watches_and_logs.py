@@ -59,6 +59,7 @@ def listen(play: Play, clock: Callable[[], float] = time.monotonic, *, places: i
             async with aiohttp.ClientSession(trace_configs=[watches.trace()]) as session:
                 await play(session, url, watches, say, relisted)
         finally:
+            say.set()
             end.set()
             await runner.cleanup()
 
@@ -70,6 +71,24 @@ def test_a_kind_that_nobody_watches_yet_was_never_heard_of() -> None:
         assert watches.ages() == {"reflectiontrainings": math.inf, "jobs": math.inf, "pods": math.inf}
 
     listen(play)
+
+
+def test_a_watch_that_has_not_begun_is_silent_since_it_was_expected() -> None:
+    clock = [1000.0]
+
+    async def play(session: aiohttp.ClientSession, url: str, watches: Watches, *_: Any) -> None:
+        assert not watches.expected
+        watches.expect()
+        assert watches.expected
+        clock[0] += 30
+        async with session.get(f"{url}{JOBS.path('open')}?watch=true"):
+            clock[0] += 5
+            assert watches.ages() == {"reflectiontrainings": 35, "jobs": 35, "pods": 35}
+            async with session.get(f"{url}{JOBS.path('other')}?watch=true"):
+                clock[0] += 1
+                assert watches.ages() == {"reflectiontrainings": 36, "jobs": 6, "pods": 36}
+
+    listen(play, lambda: clock[0], places=2)
 
 
 def test_a_watch_is_as_old_as_the_last_that_came() -> None:
@@ -103,6 +122,8 @@ def test_a_list_of_a_watched_kind_is_noticed() -> None:
 
 
 def test_a_namespace_that_may_not_be_watched_does_not_count_beside_others() -> None:
+    clock = [1000.0]
+
     async def play(
         session: aiohttp.ClientSession, url: str, watches: Watches, say: asyncio.Event, _: Any
     ) -> None:
@@ -111,10 +132,14 @@ def test_a_namespace_that_may_not_be_watched_does_not_count_beside_others() -> N
         async with session.get(f"{url}{PODS.path('open')}?watch=true"):
             assert watches.ages()["pods"] < math.inf
             say.set()
+            clock[0] += 100
+            assert watches.ages()["jobs"] == math.inf
             await (await session.get(url + PODS.path("closed"))).read()
-            assert watches.ages()["pods"] == math.inf, "it may be watched now, and is not yet"
+            clock[0] += 3
+            async with session.get(f"{url}{PODS.path('open')}?watch=true"):
+                assert watches.ages()["pods"] == 3, "it may be watched since then, and is not yet"
 
-    listen(play, places=2)
+    listen(play, lambda: clock[0], places=2)
 
 
 def test_a_request_that_kopf_repeats_is_told_once(capsys: pytest.CaptureFixture[str]) -> None:

@@ -26,6 +26,7 @@ from reflection_operator.progress.endpoint import ProgressEndpoint
 from reflection_operator.progress.server import PATH
 
 from ...support.control_plane import free_ports
+from ..kube.looptime import in_no_time
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -37,11 +38,13 @@ class Secrets:
     def __init__(self) -> None:
         self.kept: dict[str, Any] | None = None
         self.away = False
+        self.asked: list[float] = []
         self.written = 0
 
     async def get(self, *_: Any) -> dict[str, Any]:
+        self.asked.append(asyncio.get_running_loop().time())
         if self.away:
-            raise ApiError("get", 503, b"{}", {})
+            raise ApiError("get", 503, b"{}", {"Retry-After": "25"})
         if self.kept is None:
             raise ApiError("get", 404, b'{"reason": "NotFound"}', {})
         return self.kept
@@ -135,6 +138,19 @@ def test_the_server_gets_a_new_certificate_in_time_and_pods_trust_it_as_before()
             assert it.secrets.written == 1
 
     asyncio.run(scenario())
+
+
+def test_a_server_that_names_a_time_is_asked_after_it() -> None:
+    async def play() -> list[float]:
+        it = Running()
+        it.secrets.away = True
+        await it.endpoint.prepare()
+        keep = asyncio.create_task(it.endpoint.keep())
+        await asyncio.sleep(60)
+        keep.cancel()
+        return it.secrets.asked
+
+    assert in_no_time(play()) == pytest.approx([0, 25, 50], abs=0.1)
 
 
 def test_the_authority_is_replaced_long_before_it_ends() -> None:

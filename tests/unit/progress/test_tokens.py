@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from reflection_api.contract import PROGRESS_AUDIENCE
+from reflection_operator.kube.errors import ApiError
 from reflection_operator.progress import tokens
 from reflection_operator.progress.tokens import Tokens, TooMany
 
@@ -112,3 +113,25 @@ def test_whoever_sends_many_does_not_use_up_what_others_need() -> None:
         assert await found.pod_of("mine", "10.0.0.2") == "uid-1"
 
     in_no_time(flood())
+
+
+def test_a_busy_server_is_not_asked_before_it_wants_to_be() -> None:
+    class Busy(Reviews):
+        async def create(self, *what: Any) -> dict[str, Any]:
+            await super().create(*what)
+            raise ApiError("create", 429, b"{}", {"Retry-After": "3"})
+
+    async def play() -> list[str]:
+        api: Any = Busy()
+        found = Tokens(api)
+        with pytest.raises(ApiError):
+            await found.pod_of("a", "peer")
+        await asyncio.sleep(2.9)
+        with pytest.raises(TooMany):
+            await found.pod_of("b", "another peer")
+        await asyncio.sleep(0.2)
+        with pytest.raises(ApiError):
+            await found.pod_of("c", "peer")
+        return api.asked
+
+    assert in_no_time(play()) == ["a", "c"]

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from reflection_api.stages import Stage
 from reflection_api.status import ReflectionTrainingStatus
 from reflection_operator.reconcile.cursor import locate, position
+from reflection_operator.reconcile.observed import PodPhase
 
 from .builders import UID, complete, failed, job, look, pod, resource, status_at
 
@@ -88,6 +91,16 @@ def test_pods_of_a_deleted_namesake_are_not_the_jobs_pods():
     here = locate(look(resource(), [again], [before, mine]), status_at(Stage.TRAIN))
     assert here.pods == (mine,)
     assert here.lingering == (before,)
+
+
+def test_a_pod_that_only_copies_the_labels_is_waited_for_and_no_part_of_the_job():
+    mine = job(Stage.TRAIN)
+    copy = replace(pod(mine), job_uid="")
+    here = locate(look(resource(), [mine], [copy]), status_at(Stage.TRAIN))
+    assert (here.pods, here.lingering) == ((), (copy,))
+    ended = replace(copy, phase=PodPhase.FAILED)
+    here = locate(look(resource(), [mine], [ended]), status_at(Stage.TRAIN))
+    assert (here.pods, here.lingering) == ((), ())
 
 
 def test_pods_of_other_runs_are_nobodys_here():

@@ -127,12 +127,15 @@ def test_the_jobs_that_we_render_are_read_back():
         assert job.completions == (3 if stage is Stage.ROLLOUT else 1)
 
 
+OWNER = {"apiVersion": "batch/v1", "kind": "Job", "name": "j", "uid": "job-uid", "controller": True}
+
+
 def pod_object(status=None, **metadata) -> dict[str, Any]:
     return {
         "metadata": {
             "name": "p-0-x",
             "labels": {"batch.kubernetes.io/job-name": "j", "batch.kubernetes.io/job-completion-index": "2"},
-            "ownerReferences": [{"kind": "Job", "uid": "job-uid", "controller": True}],
+            "ownerReferences": [OWNER],
         }
         | metadata,
         "spec": {"nodeName": "gpu-7"},
@@ -204,14 +207,35 @@ def test_what_is_read_of_a_pod(status, field, value):
 
 
 def test_a_pod_that_no_job_made():
-    assert pod_from_object(pod_object(labels={})) is None
+    assert pod_from_object(pod_object(labels={}, ownerReferences=[])) is None
+
+
+@pytest.mark.parametrize(
+    "owner",
+    [
+        OWNER | {"controller": False},
+        OWNER | {"kind": "CronJob"},
+        OWNER | {"apiVersion": "batch.example.com/v1"},
+        OWNER | {"uid": None},
+        "not a map",
+    ],
+)
+def test_a_pod_that_only_has_the_labels_of_a_job(owner):
+    """It may have been left by a Job that is gone: it is waited for, and nothing else."""
+    pod = pod_from_object(pod_object(ownerReferences=[owner]))
+    assert (pod.job_name, pod.job_uid) == ("j", "")
+
+
+def test_the_job_is_its_owner_and_not_what_its_label_says():
+    pod = pod_from_object(pod_object(labels={"batch.kubernetes.io/job-name": "another"}))
+    assert (pod.job_name, pod.job_uid) == ("j", "job-uid")
 
 
 KEYS = st.sampled_from(
     ["metadata", "spec", "status", "labels", "annotations", "name", "uid", "conditions", "type", "reason", "message",
      "containerStatuses", "state", "terminated", "waiting", "exitCode", "finishedAt", "creationTimestamp", "phase", "suspend",
      "completions", "active", "restartCount", "lastState", "initContainerStatuses",
-     "ownerReferences", "kind", "batch.kubernetes.io/job-name", *LABELS]
+     "ownerReferences", "kind", "apiVersion", "controller", "batch.kubernetes.io/job-name", *LABELS]
 )  # fmt: skip
 SCALARS = (
     st.none() | st.booleans() | st.integers() | st.floats() | st.text()
@@ -231,9 +255,9 @@ JSON = st.recursive(
 )
 def test_anything_may_bear_our_labels(metadata, spec, status):
     ours = job_object()
-    labels = {"batch.kubernetes.io/job-name": ours["metadata"]["name"]}
+    owner = OWNER | {"name": ours["metadata"]["name"]}
     job = job_from_object({**ours, "spec": spec, "status": status})
-    pod = pod_from_object({**pod_object(labels=labels), "spec": spec, "status": status})
+    pod = pod_from_object({**pod_object(ownerReferences=[owner]), "spec": spec, "status": status})
     assert job is not None
     assert pod is not None
     decided(resource(rounds=2), [job], [pod])
