@@ -113,6 +113,7 @@ class ObservedPod:
     """UID of its Job, so that the pods of a deleted Job are not taken for those of its namesake; empty: not known."""
     index: int = 0
     """Completion index: the shard or the rank of the node."""
+    created_at: datetime | None = None
     phase: PodPhase = PodPhase.PENDING
     node: str | None = None
     unschedulable: str | None = None
