@@ -124,6 +124,8 @@ class Reconciler:
 
     async def _say_misunderstood(self, view: View) -> None:
         stored = view.run.value
+        if not stored.ours:
+            return
         status = misunderstood(
             stored.metadata, stored.status, stored.problem, datetime.now(UTC).replace(microsecond=0)
         )
