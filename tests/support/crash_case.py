@@ -18,6 +18,7 @@ from .crash_oracle import GONE, Account, Outcome
 from .fault_proxy import FaultProxy
 from .faults import Act, Exchange, Reset
 from .forked_operator import ForkedOperator
+from .history import History
 from .kubelet import Kubelet, one_crash
 
 WRITES = "POST|PUT|PATCH|DELETE"
@@ -59,7 +60,7 @@ class Case:
         self.kubelet = Kubelet(cluster, self.namespace, one_crash)
         self.starts = self._told_before = 0
         self._path = f"{RUNS}/namespaces/{self.namespace}/reflectiontrainings"
-        self._created: Obj = {}
+        self._history: History | None = None
         self._left: tuple[Account, list[str]] | None = None
 
     def kill(self, exchange: Exchange) -> None:
@@ -76,7 +77,10 @@ class Case:
         fault = self.proxy.inject(act, **match) if act else None
         with self.proxy:
             try:
-                self._created = self.cluster.create(self._path, self._journey.resource)
+                created = self.cluster.create(self._path, self._journey.resource)
+                self._history = History(
+                    self.cluster.plane, self._path, created["metadata"]["resourceVersion"]
+                )
                 self._start()
                 self._journey.walk(self)
                 # Whoever was started last must have looked at the run, and events are posted after the status.
@@ -92,6 +96,8 @@ class Case:
                 )  # fmt: skip
             finally:
                 self.operator.end()
+                if self._history:
+                    self._history.end()
 
     @property
     def path(self) -> str:
@@ -164,7 +170,7 @@ class Case:
             name: _lasting(status.get(name, {})) for name in ("metrics", "progress", "dataset", "evaluation")
         }
         return Account(
-            tuple(sorted("-".join(job["metadata"]["name"].rsplit("-", 2)[-2:]) for job in self.jobs())),
+            tuple(sorted("-".join(job["metadata"]["name"].rsplit("-", 3)[-3:]) for job in self.jobs())),
             frozenset((each["type"], each["status"], each["reason"]) for each in status["conditions"]),
             status["phase"],
             status["restarts"],
@@ -173,9 +179,9 @@ class Case:
         )
 
     def _endings(self, last: Obj) -> list[str]:
-        changes = self.cluster.watch(self._path, self._created["metadata"]["resourceVersion"], until=last)
+        assert self._history is not None, "a case that has begun has one"
         found: list[str] = []
-        for change in changes:
+        for change in self._history.up_to(last):
             for each in change["object"].get("status", {}).get("conditions", []):
                 if each["type"] == "Succeeded" and each["status"] != (found or [""])[-1]:
                     found.append(each["status"])
