@@ -15,7 +15,7 @@ from bench._records import metric, write
 from ..integration.operator.conftest import Run
 from ..support.cluster import Cluster, until
 from ..support.crash_case import Case, Journey, every_write
-from ..support.crash_journeys import DELETED, FAILED, RESTORED, TO_THE_END
+from ..support.crash_journeys import DELETED, FAILED, RESTORED, TO_THE_END, TWO_ROUNDS
 from ..support.crash_oracle import CLEANED_TWICE, GONE, NOTHING, Outcome, differences
 from ..support.fault_proxy import FaultProxy
 from ..support.faults import Act, Exchange, lose_answer, refused_by_api, reset_before, watch_expired
@@ -40,7 +40,9 @@ FAULTS: dict[str, Act] = {
     "internal-error": refused_by_api(500, "InternalError"),
     "reset": reset_before,
 }
-JOURNEYS = {"to the end": TO_THE_END, "deleted": DELETED, "failed": FAILED}
+JOURNEYS = {"to the end": TO_THE_END, "two rounds": TWO_ROUNDS, "deleted": DELETED, "failed": FAILED}
+HARM: list[tuple[Callable[[Case], Act], int]] = [(lambda case: case.kill, 2), (lambda _: lose_answer, 1)]
+"""What else strikes each write, and how often an operator is started then."""
 
 
 @pytest.fixture(scope="module")
@@ -108,6 +110,7 @@ def test_every_write_is_refused_once(
     assert not found, "\n".join(found)
 
 
+<<<<<<< HEAD
 class Struck(NamedTuple):
     """A request that met a fault."""
 
@@ -121,13 +124,28 @@ class Struck(NamedTuple):
         came = zip(self.proxy.requests, self.proxy.moments, strict=True)
         again = (at - self.moment for request, at in came if request == self.request and at > self.moment)
         return next(again, math.inf)
+=======
+@pytest.mark.parametrize(("act", "starts"), HARM, ids=["killed", "the answer is lost"])
+def test_two_rounds_killed_after_every_write_or_not_answered(
+    cluster: Cluster,
+    calm_journeys: Callable[[str], Outcome],
+    tmp_path: Path,
+    act: Callable[[Case], Act],
+    starts: int,
+) -> None:
+    calm = calm_journeys("two rounds")
+    assert (calm.account.phase, calm.account.restarts, calm.endings) == ("Succeeded", 1, ["Unknown", "True"])
+    assert {name[:2] for name in calm.account.jobs} == {"r1", "r2"}
+    outcomes = every_write(cluster, tmp_path, TWO_ROUNDS, calm, act, PARALLEL)
+    found = differences(cluster, calm, outcomes, starts=starts)
+    assert not found, "\n".join(found)
+>>>>>>> w1
 
 
 @pytest.mark.parametrize(
     ("act", "starts"),
     [
-        (lambda case: case.kill, 2),
-        (lambda _: lose_answer, 1),
+        *HARM,
         *((lambda _, act=act: act, 1) for act in FAULTS.values()),
     ],
     ids=["killed", "the answer is lost", *FAULTS],

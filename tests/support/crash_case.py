@@ -19,6 +19,7 @@ from .crash_oracle import GONE, Account, Outcome
 from .fault_proxy import FaultProxy
 from .faults import Act, Exchange, Reset
 from .forked_operator import ForkedOperator
+from .history import History
 from .kubelet import Kubelet, one_crash
 
 WRITES = "POST|PUT|PATCH|DELETE"
@@ -60,7 +61,7 @@ class Case:
         self.kubelet = Kubelet(cluster, self.namespace, one_crash)
         self.starts = self._told_before = 0
         self._path = f"{RUNS}/namespaces/{self.namespace}/reflectiontrainings"
-        self._created: Obj = {}
+        self._history: History | None = None
         self._left: Account | None = None
 
     def kill(self, exchange: Exchange) -> None:
@@ -77,7 +78,10 @@ class Case:
         fault = self.proxy.inject(act, **match) if act else None
         with self.proxy:
             try:
-                self._created = self.cluster.create(self._path, self._journey.resource)
+                created = self.cluster.create(self._path, self._journey.resource)
+                self._history = History(
+                    self.cluster.plane, self._path, created["metadata"]["resourceVersion"]
+                )
                 self._start()
                 self._journey.walk(self)
                 # Whoever was started last must have looked at the run, and events are posted after the status.
@@ -93,6 +97,8 @@ class Case:
                 )  # fmt: skip
             finally:
                 self.operator.end()
+                if self._history:
+                    self._history.end()
 
     @property
     def path(self) -> str:
@@ -165,7 +171,7 @@ class Case:
             name: _lasting(status.get(name, {})) for name in ("metrics", "progress", "dataset", "evaluation")
         }
         return Account(
-            tuple(sorted("-".join(job["metadata"]["name"].rsplit("-", 2)[-2:]) for job in self.jobs())),
+            tuple(sorted("-".join(job["metadata"]["name"].rsplit("-", 3)[-3:]) for job in self.jobs())),
             frozenset((each["type"], each["status"], each["reason"]) for each in status["conditions"]),
             status["phase"],
             status["restarts"],
@@ -175,8 +181,8 @@ class Case:
 
     def _statuses(self) -> list[Obj]:
         """All that its status has been, until it was to be deleted: then Ready tells of that."""
-        since, last = self._created["metadata"]["resourceVersion"], self.cluster.find(self.path)
-        objects = [change["object"] for change in self.cluster.watch(self._path, since, until=last)]
+        assert self._history is not None, "a case that has begun has one"
+        objects = [change["object"] for change in self._history.up_to(self.cluster.find(self.path))]
         return [each.get("status", {}) for each in objects if "deletionTimestamp" not in each["metadata"]]
 
     def _events(self) -> Counter[str]:

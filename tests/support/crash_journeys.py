@@ -9,14 +9,20 @@ import httpx
 from ..unit.api.resources import resource
 from .cluster import BATCH, CORE, Obj
 from .crash_case import Case, Journey
-from .kubelet import End, Wait, failed, run_on, stage_of, train_on
+from .kubelet import End, Wait, failed, one_crash, round_of, run_on, stage_of, train_on
 from .reporting_pod import ReportingPod, report
 
-NODES = 2
+NODES = ROUNDS = 2
 
 
 def to_the_end(case: Case) -> None:
     """Do nothing: the training crashes once, and the run ends by itself."""
+    case.until(case.has_ended, "end of the run")
+
+
+def to_the_end_of_the_second_round(case: Case) -> None:
+    """Do nothing: the training of the second round crashes once, and the run ends by itself."""
+    case.kubelet.script = lambda pod: one_crash(pod) if round_of(pod) == ROUNDS else End()
     case.until(case.has_ended, "end of the run")
 
 
@@ -103,6 +109,7 @@ def _run(**spec: Any) -> Obj:
 EVERYTHING = _run(training={"nodes": NODES}, deletionPolicy="Delete")
 """A run that needs every kind of child, and the finalizer."""
 TO_THE_END = Journey(EVERYTHING, to_the_end)
+TWO_ROUNDS = Journey(_run(training={"nodes": NODES}, rounds=ROUNDS), to_the_end_of_the_second_round)
 DELETED = Journey(EVERYTHING, suspended_resumed_and_deleted)
 FAILED = Journey(_run(), fails_and_goes_in_time, progress=True)
 RESTORED = Journey(_run(training={"nodes": NODES}), what_pods_wait_for_comes_back)

@@ -19,6 +19,7 @@ class Account:
     """What is left of a run. Two runs that went the same way have equal ones."""
 
     jobs: tuple[str, ...]
+    """Round, stage and attempt of each."""
     conditions: frozenset[tuple[str, str, str]]
     phase: str
     restarts: int

@@ -13,6 +13,7 @@ from .cluster import CORE, Cluster, Obj
 NODE = "node-1"
 _STAGE = "reflection.training/stage"
 _ATTEMPT = "reflection.training/attempt"
+_ROUND = "reflection.training/round"
 
 FIGURES: dict[str, dict[str, float]] = {
     "rollout": {"attempts": 800},
@@ -92,6 +93,10 @@ def stage_of(pod: Obj) -> str:
 
 def attempt_of(pod: Obj) -> int:
     return int(pod["metadata"]["labels"][_ATTEMPT])
+
+
+def round_of(pod: Obj) -> int:
+    return int(pod["metadata"]["labels"][_ROUND])
 
 
 def index_of(pod: Obj) -> int:

@@ -10,7 +10,7 @@ from ..base import ApiModel
 from ..reasons import NEW_RESOURCE
 from ..rules import Rule, schema_rules
 from .evaluation import Control, EvaluationSpec, GatesSpec, RegressionSpec
-from .fields import CONTROLLER, MAX_INT32, Seconds
+from .fields import MAX_INT32, Seconds
 from .model import AnyModelSpec, ModelSpec
 from .pods import PodSpecOverrides, PodsSpec
 from .rollout import EngineName, RolloutSpec, SamplingSpec
@@ -21,8 +21,11 @@ from .verifier import AuditSpec, BuiltinVerifierSpec, ContainerVerifierSpec, Htt
 
 IMMUTABLE = f"is immutable: {NEW_RESOURCE} with the changed value"
 """What the API server says of a change that it refuses."""
-OUR_MANAGER = "reflection.training/operator"
+Manager = Literal["reflection.training/operator", "kueue.x-k8s.io/multikueue"]
+OUR_MANAGER: Manager = "reflection.training/operator"
 """`spec.managedBy` of the resources that this operator reconciles (also where it is absent)."""
+MULTIKUEUE: Manager = "kueue.x-k8s.io/multikueue"
+"""Of those that it leaves alone."""
 
 
 def _immutable(field: str, path: str | None = None) -> Rule:
@@ -92,9 +95,9 @@ class ReflectionTrainingSpec(ApiModel):
     suspend: bool = Field(
         False, description="Stop the pods and hold the run; training resumes from its last checkpoint."
     )
-    managed_by: Annotated[str, Field(min_length=3, max_length=253, pattern=CONTROLLER)] | None = Field(
+    managed_by: Manager | None = Field(
         None,
-        description="Controller of this resource. Another than reflection.training/operator leaves it to others.",
+        description="Who looks after this resource: this operator, as where it is absent, or MultiKueue, to which it is left.",
     )
     active_deadline_seconds: Seconds | None = Field(
         None, description="The run fails when it has been active this long; time suspended does not count."

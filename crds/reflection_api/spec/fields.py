@@ -25,7 +25,6 @@ STORAGE_URI = rf"^(s3://{_BUCKET}(/{_REST}*)?|file:///{_REST}+)$"
 ENDPOINT = rf"^https?://{_HOST}(:[0-9]{{1,5}})?(/[A-Za-z0-9._~/-]*)?$"
 REGION = r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?$"
 REVISION = r"^[A-Za-z0-9][A-Za-z0-9._/-]*$"
-CONTROLLER = r"^[a-z0-9.-]+/[A-Za-z0-9._-]+$"
 RUN_NAME = r"^[a-z]([-a-z0-9]*[a-z0-9])?$"
 DNS_LABEL = rf"^{_DNS_PART}$"
 DNS_SUBDOMAIN = rf"^{_DNS_PART}(\.{_DNS_PART})*$"
@@ -39,7 +38,6 @@ PATTERNS = {
     ENDPOINT: "https://host or http://host, with a port where it is needed: https://minio.storage:9000",
     REGION: "the name of a region, for example eu-central-1",
     REVISION: "a branch, tag or commit",
-    CONTROLLER: "domain/name, for example kueue.x-k8s.io/multikueue",
     RUN_NAME: "lower-case letters, digits and dashes, starting with a letter",
     DNS_LABEL: "lower-case letters, digits and dashes",
     DNS_SUBDOMAIN: "the name of an object: lower-case letters, digits, dashes and dots",

@@ -12,7 +12,7 @@ from typing import Any, Generic, NamedTuple, TypeVar
 from pydantic import BaseModel, ValidationError
 from reflection_api.reasons import Reason
 from reflection_api.resource import Metadata, ReflectionTraining
-from reflection_api.spec import ReflectionTrainingSpec
+from reflection_api.spec import MULTIKUEUE, ReflectionTrainingSpec
 from reflection_api.status import ReflectionTrainingStatus
 from reflection_api.validation import dotted, refusals
 
@@ -59,6 +59,8 @@ class StoredRun:
     status: ReflectionTrainingStatus | None
     problem: str = ""
     """What is wrong with the spec."""
+    ours: bool = True
+    """Whether it is this operator's to say what is wrong with it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,12 +119,13 @@ def read_run(obj: Mapping[str, Any]) -> StoredRun | None:
     except ValidationError:
         return None
     status = _status(obj.get("status"))
+    ours = raw.mapping(obj.get("spec")).get("managedBy") != MULTIKUEUE
     if not _accepted(metadata, status) and (problem := _refusal(json.dumps(obj.get("spec")))):
-        return StoredRun(metadata, None, status, problem)
+        return StoredRun(metadata, None, status, problem, ours)
     try:
         spec = _validated(ReflectionTrainingSpec, obj.get("spec"))
     except ValidationError as error:
-        return StoredRun(metadata, None, status, _in_words(error))
+        return StoredRun(metadata, None, status, _in_words(error), ours)
     return StoredRun(metadata, ReflectionTraining(metadata=metadata, spec=spec, status=status), status)
 
 

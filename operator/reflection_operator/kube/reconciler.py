@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 from reflection_api.layout import child_name
 from reflection_api.resource import API_VERSION, KIND, ReflectionTraining
@@ -17,7 +17,7 @@ from ..reconcile.decide import decide
 from ..reconcile.decision import Attempt, Decision, EventRecord
 from ..reconcile.milestones import STARTS
 from ..reconcile.misunderstood import misunderstood
-from ..reconcile.observed import Observed, ObservedPod, PodPhase, Refusal
+from ..reconcile.observed import Observed, Refusal
 from ..settings import OperatorSettings
 from .api import TRANSPORT_ERRORS, Api
 from .children import ChildRefused, Children, NamespaceEnding
@@ -27,13 +27,10 @@ from .kinds import JOBS, RUN_STATUS, RUNS
 from .known import Known, StoredRun
 from .measures import Measures
 from .pod_refusals import PodRefusals, misses_pods
+from .restoring import SLOW_START, Restoring
 from .store import Store, View
 
 _log = logging.getLogger(__name__)
-
-
-_SLOW_START = timedelta(seconds=20)
-_LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
 
 class Stale(Exception):
@@ -62,8 +59,7 @@ class Reconciler:
         self._progress = progress
         self._refusals: dict[str, Refusal] = {}
         self._pod_refusals = PodRefusals(api)
-        self._restored: dict[str, datetime] = {}
-        """When it was last made sure that the pods of a Job, by its UID, have what they need to start."""
+        self._restoring = Restoring(self._children, settings, progress)
 
     async def reconcile(self, run: str) -> float | None:
         """Look at a run. Seconds until it is to be looked at again even if nothing is seen to change.
@@ -95,10 +91,10 @@ class Reconciler:
                 await self._give_up(view.run, resource)
             raise
         # After the decision, which a child that cannot be restored must not hold up.
-        starting = not decision.delete and await self._restore_what_pods_wait_for(view, resource)
+        starting = not decision.delete and await self._restoring.restore_what_pods_wait_for(view, resource)
         starting = starting or any(misses_pods(job, seen.pods) for job in seen.jobs)
         if starting and decision.look_again:
-            return min(decision.look_again, _SLOW_START).total_seconds()
+            return min(decision.look_again, SLOW_START).total_seconds()
         return decision.look_again.total_seconds() if decision.look_again else None
 
     async def _observed(self, view: View, resource: ReflectionTraining) -> Observed:
@@ -126,30 +122,10 @@ class Reconciler:
         for name in sorted(lost):
             await self._children.reclaim(metadata, name)
 
-    async def _restore_what_pods_wait_for(self, view: View, resource: ReflectionTraining) -> bool:
-        """A pod whose ConfigMap or Service is gone waits without a word in its status, for ever.
-
-        Returns:
-            Whether there are such pods, which may only be slow.
-        """
-        now, waiting = datetime.now(UTC), False
-        for name, known in view.jobs.items():
-            job = known.value
-            pods = [pod for pod in view.pods if pod.job_name == name]
-            if not (job.live and pods and all(_is_starting(pod) for pod in pods)):
-                self._restored.pop(known.uid, None)
-                continue
-            waiting = True
-            since = max(job.started_at or job.created_at, self._restored.get(known.uid, _LONG_AGO))
-            if now - since > _SLOW_START:
-                self._restored[known.uid] = now
-                attempt = (job.round, job.stage, job.attempt, job.restarts)
-                objects = build(resource, *attempt, self._settings, self._progress())
-                await self._children.restore(resource.metadata, objects)
-        return waiting
-
     async def _say_misunderstood(self, view: View) -> None:
         stored = view.run.value
+        if not stored.ours:
+            return
         status = misunderstood(
             stored.metadata, stored.status, stored.problem, datetime.now(UTC).replace(microsecond=0)
         )
@@ -303,8 +279,3 @@ class Reconciler:
                 raise
         # A look before its end is heard of would ask for it again. One that finalizers hold has a newer version.
         self._store.remove(RUNS, run.uid, version)
-
-
-def _is_starting(pod: ObservedPod) -> bool:
-    """Whether it has a node and nothing is said of why its containers do not run."""
-    return pod.phase is PodPhase.PENDING and pod.node is not None and pod.waiting is None and not pod.deleting

@@ -42,14 +42,14 @@ def going_on(
     run: Observed, status: ReflectionTrainingStatus, cursor: Cursor, now: Situation
 ) -> list[Condition]:
     """The conditions of a run that goes on."""
-    return _merged(run, status, [*_situation(now), *_stages(run, status, cursor)])
+    return _merged(run, status, [*_situation(now), *_stages(status, cursor, _round(run, cursor))])
 
 
 def at_the_end(
     run: Observed, status: ReflectionTrainingStatus, cursor: Cursor, verdict: Verdict
 ) -> list[Condition]:
     """The conditions of a run that has ended."""
-    return _merged(run, status, [*_end(verdict), *_stages(run, status, cursor)])
+    return _merged(run, status, [*_end(verdict), *_stages(status, cursor, _round(run, cursor))])
 
 
 def replaced(
@@ -58,6 +58,16 @@ def replaced(
     """The conditions with others in the place of those that kstatus reads; all else that was observed stays."""
     kept = [each for each in conditions if each.type not in _FOR_KSTATUS]
     return [*(_condition(conditions, each, generation, now) for each in wanted), *kept]
+
+
+def completed(
+    status: ReflectionTrainingStatus, cursor: Cursor, generation: int, now: datetime
+) -> list[Condition]:
+    """The conditions with those that are missing, as a run has them that has not ended; the spec need not be understood."""
+    defaults = (*_going_on(), *_stages(status, cursor, f"round {cursor.round}"))
+    there = {each.type for each in status.conditions}
+    missing = [each for each in defaults if each.type not in there]
+    return [*status.conditions, *(_condition((), each, generation, now) for each in missing)]
 
 
 def condition(conditions: Iterable[Condition], kind: ConditionType) -> Condition | None:
@@ -103,9 +113,17 @@ def _situation(now: Situation) -> Iterator[Wanted]:
     if not now.ready:
         kind = ConditionType.STALLED if now.stalled else ConditionType.RECONCILING
         yield Wanted(kind, "True", now.reason, now.message)
-    yield Wanted(ConditionType.SUCCEEDED, "Unknown", Reason.PROGRESSING, "the run has not ended")
-    for kind, holds in ((ConditionType.SUSPENDED, now.suspended), (ConditionType.QUEUED, now.queued)):
-        yield Wanted(kind, _truth(holds), now.reason if holds else Reason.PROGRESSING, "")
+    for each, holds in zip(_going_on(), (False, now.suspended, now.queued), strict=True):
+        yield each._replace(status="True", reason=now.reason) if holds else each
+
+
+def _going_on() -> tuple[Wanted, Wanted, Wanted]:
+    """What is so of a run that goes on, unless it is suspended or queued."""
+    return (
+        Wanted(ConditionType.SUCCEEDED, "Unknown", Reason.PROGRESSING, "the run has not ended"),
+        Wanted(ConditionType.SUSPENDED, "False", Reason.PROGRESSING, ""),
+        Wanted(ConditionType.QUEUED, "False", Reason.PROGRESSING, ""),
+    )
 
 
 def _end(verdict: Verdict) -> Iterator[Wanted]:
@@ -117,8 +135,11 @@ def _end(verdict: Verdict) -> Iterator[Wanted]:
     yield Wanted(ConditionType.QUEUED, "False", verdict.reason, "")
 
 
-def _stages(run: Observed, status: ReflectionTrainingStatus, cursor: Cursor) -> Iterator[Wanted]:
-    round_words = f"round {cursor.round} of {run.resource.spec.rounds}"
+def _round(run: Observed, cursor: Cursor) -> str:
+    return f"round {cursor.round} of {run.resource.spec.rounds}"
+
+
+def _stages(status: ReflectionTrainingStatus, cursor: Cursor, round_words: str) -> Iterator[Wanted]:
     for kind, stage in _STAGES.items():
         done, reason = _stage(stage, cursor, status.verdict)
         yield Wanted(kind, _truth(done), reason, round_words)

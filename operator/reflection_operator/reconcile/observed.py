@@ -113,6 +113,7 @@ class ObservedPod:
     """UID of the Job that controls it; empty where none does. Then it is waited for, and nothing that it says counts."""
     index: int = 0
     """Completion index: the shard or the rank of the node."""
+    created_at: datetime | None = None
     phase: PodPhase = PodPhase.PENDING
     node: str | None = None
     unschedulable: str | None = None

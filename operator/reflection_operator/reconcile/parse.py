@@ -82,6 +82,7 @@ def pod_from_object(obj: Mapping[str, Any]) -> ObservedPod | None:
         job_name=job_name,
         job_uid=job_uid,
         index=raw.digits(annotations.get(_INDEX)) or raw.digits(labels.get(_INDEX)) or 0,
+        created_at=raw.time(metadata.get("creationTimestamp")),
         phase=_phase(status.get("phase")),
         node=raw.text(spec.get("nodeName")) or None,
         unschedulable=_unschedulable(conditions),

@@ -1,7 +1,7 @@
 """One run for each write of a run: the operator is killed after it, or its answer is lost. All end like one without a fault.
 
 So do those that are suspended, resumed and deleted on their way, and those that report how far they are, fail for good and go
-when their time is over. Other faults at every write, and long ones, are in `make soak ONLY=operator`.
+when their time is over. Runs of two rounds, other faults at every write, and long ones are in `make soak ONLY=operator`.
 """
 
 from __future__ import annotations

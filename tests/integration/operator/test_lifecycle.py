@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from ...support.cluster import BATCH, CORE, Cluster, until
-from ...support.kubelet import End, Kubelet, Wait, run_on, stage_of
+from ...support.cluster import BATCH, CORE, Cluster, Obj, until
+from ...support.kubelet import End, Kubelet, Wait, index_of, run_on, stage_of
 from ...support.operator_process import OperatorProcess
 from .conftest import Run, finish
 
@@ -221,5 +221,45 @@ def test_what_pods_wait_for_is_created_again(
     found = until(lambda: cluster.find(path), "what was deleted", meanwhile=kubelet.tick)
     assert found["metadata"]["uid"] != before
     assert found["metadata"]["ownerReferences"][0]["uid"] == run.get()["metadata"]["uid"]
+    kubelet.script = lambda _: End()
+    until(lambda: run.is_now("Succeeded", "True"), "end of the run", meanwhile=kubelet.tick)
+
+
+@pytest.mark.parametrize(
+    ("stage", "first", "kind"),
+    [("train", None, "services"), ("rollout", End(), "configmaps")],
+    ids=["at work", "ended"],
+)
+def test_what_one_pod_waits_for_is_created_again_while_another_has_begun(
+    run: Run,
+    operator: OperatorProcess,
+    kubelet: Kubelet,
+    cluster: Cluster,
+    stage: str,
+    first: End | None,
+    kind: str,
+) -> None:
+    """As that of a pod that comes late, or was started anew elsewhere."""
+
+    def script(pod: Obj) -> End | Wait | None:
+        if stage_of(pod) != stage:
+            return End()
+        return Wait("ContainerCreating", "") if index_of(pod) else first
+
+    def one_waits() -> bool:
+        pods = [pod for pod in kubelet.pods() if stage_of(pod) == stage]
+        nodes = {pod["status"]["phase"]: pod["spec"].get("nodeName") for pod in pods}
+        return nodes.get("Pending") is not None and len(nodes) == 2
+
+    kubelet.script = script
+    operator.start()
+    run.apply(spec__training={"nodes": 2}, spec__rollout={"workers": 2})
+    until(one_waits, "one pod that waits beside another", meanwhile=kubelet.tick)
+    name = next(job["metadata"]["name"] for job in run.jobs() if f"-{stage}-" in job["metadata"]["name"])
+    path = f"{CORE}/namespaces/{run.namespace}/{kind}/{name}"
+    before = cluster.get(path)["metadata"]["uid"]
+    cluster.delete(path)
+    found = until(lambda: cluster.find(path), "what was deleted", meanwhile=kubelet.tick)
+    assert found["metadata"]["uid"] != before
     kubelet.script = lambda _: End()
     until(lambda: run.is_now("Succeeded", "True"), "end of the run", meanwhile=kubelet.tick)

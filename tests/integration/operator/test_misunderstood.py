@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from reflection_api.conditions import ConditionType
 
 from ...support.cluster import CORE, RUNS, Cluster, until
 from ...support.crd import CRD, CRDS
@@ -41,6 +45,14 @@ def loose(bare: Cluster) -> Cluster:
     return bare
 
 
+def said(cluster: Cluster, namespace: str) -> list[str]:
+    """What `reflect status` prints."""
+    command = [str(Path(sys.executable).parent / "reflect"), "status", "countdown", "-n", namespace]
+    environment = os.environ | {"KUBECONFIG": str(cluster.plane.kubeconfig)}
+    done = subprocess.run(command, env=environment, text=True, capture_output=True, check=True, timeout=60)
+    return done.stdout.splitlines()
+
+
 @pytest.mark.parametrize(
     ("name", "wrong", "words", "right"),
     [
@@ -71,6 +83,17 @@ def test_it_is_stalled_with_field_value_and_remedy_until_it_is_mended(
         assert run.status["observedGeneration"] == run.get()["metadata"]["generation"]
         assert [verdict.word for verdict in verdicts([run.get()])] == ["Failed"]
         assert run.jobs() == []
+        header, row = loose.kubectl("get", "rt", "-n", namespace, "-o", "wide").stdout.splitlines()
+        shown = {
+            column: row[header.index(column) :].split()[0] for column in ("STATUS", "RESTARTS", "REASON")
+        }
+        assert shown == {"STATUS": "Pending", "RESTARTS": "0", "REASON": "InvalidSpec"}
+        assert words in row[header.index("MESSAGE") :]
+        assert said(loose, namespace)[0] == f"{namespace}/countdown: Pending"
+        assert words in said(loose, namespace)[-1]
+        assert {each["type"] for each in run.status["conditions"]} == set(ConditionType) - {"Reconciling"}
+        assert operator.metric("reflect_trainings", phase="Pending") == 1
+        assert operator.metric("reflect_trainings", phase="New") == 0
         run.change(training=right)
         until(lambda: run.is_now("Succeeded", "True"), "end of the run", meanwhile=kubelet.tick)
         assert run.condition("Stalled")["status"] != "True"

@@ -69,6 +69,10 @@ MISTAKES: list[tuple[dict[str, Any], str]] = [
         "spec.task.failures.zzz: unknown field; known here: deduplicate",
     ),
     (
+        {"spec__managedBy": "kueue.x-k8s.io/multikeue"},
+        'spec.managedBy: "kueue.x-k8s.io/multikeue" is not known; did you mean kueue.x-k8s.io/multikueue?',
+    ),
+    (
         {"spec__rollout": {"workers": "4"}},
         'spec.rollout.workers: "4" is text; expected a whole number from 1 to 1024',
     ),

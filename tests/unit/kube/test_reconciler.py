@@ -334,6 +334,16 @@ def test_an_event_that_cannot_be_posted_stops_nothing() -> None:
     assert bench.count("create jobs") == 1
 
 
+def test_a_resource_of_another_controller_is_left_alone_also_where_it_is_not_understood() -> None:
+    bench = Bench()
+    foreign = run(6)
+    foreign["spec"] |= {"rounds": "many", "managedBy": "kueue.x-k8s.io/multikueue"}
+    bench.server.objects[RUNS.path("ml", "countdown")] = foreign
+    bench.store.put(RUNS, foreign)
+    assert bench.look() is None
+    assert bench.server.log == []
+
+
 def test_a_resource_that_is_not_understood_is_told_so() -> None:
     bench = Bench()
     broken = run(6)

@@ -160,9 +160,16 @@ ENDED = {
 
 
 def test_a_running_pod():
-    assert pod_from_object(pod_object()) == ObservedPod(
-        name="p-0-x", job_name="j", job_uid="job-uid", index=2, phase=PodPhase.RUNNING, node="gpu-7"
+    assert pod_from_object(pod_object(creationTimestamp=CREATED)) == ObservedPod(
+        name="p-0-x",
+        job_name="j",
+        job_uid="job-uid",
+        index=2,
+        created_at=T0,
+        phase=PodPhase.RUNNING,
+        node="gpu-7",
     )
+    assert pod_from_object(pod_object()).created_at is None
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""What is said when a child cannot be created, or a resource is not understood."""
+"""What is said when a child cannot be created."""
 
 from __future__ import annotations
 
@@ -9,14 +9,11 @@ from reflection_api.layout import child_name
 from reflection_api.stages import Stage
 from reflection_operator.reconcile.decide import decide
 from reflection_operator.reconcile.decision import Decision
-from reflection_operator.reconcile.misunderstood import misunderstood
 from reflection_operator.reconcile.observed import Refusal
 
 from .builders import (
     NAME,
-    T0,
     UID,
-    after,
     created,
     decided,
     job,
@@ -88,31 +85,3 @@ def test_a_refusal_is_hostile_text() -> None:
     assert "\n" not in message
     assert "\x1b" not in message
     assert len(message) < 1500
-
-
-def test_a_resource_that_is_not_understood_is_stalled_and_not_ended() -> None:
-    before = status_of(decided(resource()))
-    status = misunderstood(
-        resource(generation=4).metadata, before, "spec.rounds: 'many': no number", after(9)
-    )
-    kinds = {each.type: each for each in status.conditions}
-    assert (kinds["Ready"].status, kinds["Stalled"].status, kinds["Succeeded"].status) == (
-        "False",
-        "True",
-        "Unknown",
-    )
-    assert "Reconciling" not in kinds
-    assert kinds["Stalled"].reason == "InvalidSpec"
-    assert kinds["Stalled"].message.startswith("spec.rounds: 'many': no number; ")
-    assert (status.observed_generation, status.current) == (4, before.current)
-    assert (
-        misunderstood(resource(generation=4).metadata, status, "spec.rounds: 'many': no number", after(99))
-        == status
-    )
-
-
-def test_an_ended_run_stays_as_it_ended() -> None:
-    ended = status_of(decided(resource(activeDeadlineSeconds=1), at=0))
-    ended = status_of(decided(resource(ended, activeDeadlineSeconds=1), at=60))
-    assert {each.type: each.status for each in ended.conditions}["Succeeded"] == "False"
-    assert misunderstood(resource().metadata, ended, "x", T0) == ended

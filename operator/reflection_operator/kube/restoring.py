@@ -1,0 +1,64 @@
+"""A pod whose ConfigMap or Service is gone waits without a word in its status, for ever: what it needs is created again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime, timedelta
+
+from reflection_api.resource import ReflectionTraining
+
+from ..children.build import build
+from ..children.progress_place import ProgressPlace
+from ..reconcile.observed import ObservedJob, ObservedPod
+from ..settings import OperatorSettings
+from .children import Children
+from .pod_refusals import waits_on_its_node
+from .store import View
+
+SLOW_START = timedelta(seconds=20)
+"""Pods that wait for less are only slow."""
+
+
+class Restoring:
+    """Looks after the pods that have a node and do not start."""
+
+    def __init__(
+        self, children: Children, settings: OperatorSettings, progress: Callable[[], ProgressPlace | None]
+    ) -> None:
+        self._children = children
+        self._settings = settings
+        self._progress = progress
+        self._last: dict[str, datetime] = {}
+        """When it was last made sure that the pods of a Job, by its UID, have what they need to start."""
+
+    async def restore_what_pods_wait_for(self, view: View, resource: ReflectionTraining) -> bool:
+        """Create again what is gone of it.
+
+        Returns:
+            Whether there are pods that wait, which may only be slow.
+        """
+        now, any_waits = datetime.now(UTC), False
+        for name, known in view.jobs.items():
+            job = known.value
+            pods = waiting(job, (pod for pod in view.pods if pod.job_name == name))
+            if not pods:
+                self._last.pop(known.uid, None)
+                continue
+            any_waits = True
+            if wait_in_vain(job, pods, self._last.get(known.uid), now):
+                self._last[known.uid] = now
+                attempt = (job.round, job.stage, job.attempt, job.restarts)
+                objects = build(resource, *attempt, self._settings, self._progress())
+                await self._children.restore(resource.metadata, objects)
+        return any_waits
+
+
+def waiting(job: ObservedJob, pods: Iterable[ObservedPod]) -> list[ObservedPod]:
+    """The pods of a Job that wait on their nodes, whatever has become of the others: one may come long after them."""
+    return [pod for pod in pods if waits_on_its_node(pod)] if job.live else []
+
+
+def wait_in_vain(job: ObservedJob, pods: Iterable[ObservedPod], last: datetime | None, now: datetime) -> bool:
+    """Whether one has waited for too long, since it was created and since all that it needs was last there."""
+    begun = (pod.created_at or job.started_at or job.created_at for pod in pods)
+    return any(now - max(since, last or since) > SLOW_START for since in begun)

@@ -1,0 +1,57 @@
+"""Whose ConfigMap and Service are looked after."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from reflection_api.stages import Stage
+from reflection_operator.kube.restoring import wait_in_vain, waiting
+from reflection_operator.reconcile.observed import JobState, ObservedJob, ObservedPod, PodPhase, Waiting
+
+T0 = datetime(2026, 8, 1, 12, tzinfo=UTC)
+JOB = ObservedJob("job", "uid", 1, Stage.ROLLOUT, 1, 0, created_at=T0)
+STUCK = ObservedPod("stuck", "job", phase=PodPhase.PENDING, node="node-1", created_at=T0)
+
+
+def after(seconds: float) -> datetime:
+    return T0 + timedelta(seconds=seconds)
+
+
+@pytest.mark.parametrize(
+    "beside",
+    [
+        {"phase": PodPhase.RUNNING},
+        {"phase": PodPhase.SUCCEEDED},
+        {"phase": PodPhase.FAILED, "disrupted": "PreemptionByScheduler"},
+        {"node": None, "unschedulable": "no node fits"},
+        {"waiting": Waiting("ImagePullBackOff")},
+        {"deleting": True},
+    ],
+    ids=["at work", "ended", "disrupted", "without a node", "hindered", "deleted"],
+)
+def test_a_pod_that_waits_is_found_whatever_the_others_do(beside: dict[str, Any]) -> None:
+    other = replace(STUCK, name="other", **beside)
+    assert waiting(JOB, [other, STUCK]) == [STUCK]
+    assert waiting(JOB, [other]) == []
+    assert waiting(replace(JOB, state=JobState.FAILED), [other, STUCK]) == []
+
+
+def test_a_pod_that_is_only_slow_is_waited_for() -> None:
+    late = replace(STUCK, created_at=after(1000))
+    assert not wait_in_vain(JOB, [late], None, after(1020))
+    assert wait_in_vain(JOB, [late], None, after(1021))
+    assert wait_in_vain(JOB, [late, STUCK], None, after(1001)), "one of them has waited for long"
+
+
+def test_it_is_not_looked_for_all_the_time() -> None:
+    assert not wait_in_vain(JOB, [STUCK], after(100), after(120))
+    assert wait_in_vain(JOB, [STUCK], after(100), after(121))
+
+
+def test_a_pod_without_a_time_is_as_old_as_its_job() -> None:
+    pod = replace(STUCK, created_at=None)
+    assert wait_in_vain(JOB, [pod], None, after(21))
+    assert not wait_in_vain(replace(JOB, started_at=after(10)), [pod], None, after(21))
