@@ -110,7 +110,6 @@ def test_every_write_is_refused_once(
     assert not found, "\n".join(found)
 
 
-<<<<<<< HEAD
 class Struck(NamedTuple):
     """A request that met a fault."""
 
@@ -124,7 +123,8 @@ class Struck(NamedTuple):
         came = zip(self.proxy.requests, self.proxy.moments, strict=True)
         again = (at - self.moment for request, at in came if request == self.request and at > self.moment)
         return next(again, math.inf)
-=======
+
+
 @pytest.mark.parametrize(("act", "starts"), HARM, ids=["killed", "the answer is lost"])
 def test_two_rounds_killed_after_every_write_or_not_answered(
     cluster: Cluster,
@@ -139,7 +139,6 @@ def test_two_rounds_killed_after_every_write_or_not_answered(
     outcomes = every_write(cluster, tmp_path, TWO_ROUNDS, calm, act, PARALLEL)
     found = differences(cluster, calm, outcomes, starts=starts)
     assert not found, "\n".join(found)
->>>>>>> w1
 
 
 @pytest.mark.parametrize(

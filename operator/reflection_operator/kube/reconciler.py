@@ -58,6 +58,8 @@ class Reconciler:
         self._settings = settings
         self._progress = progress
         self._refusals: dict[str, Refusal] = {}
+        self._owed: dict[str, tuple[EventRecord, ...]] = {}
+        """What is to be told of a run, by its UID, as soon as its Job is there."""
         self._pod_refusals = PodRefusals(api)
         self._restoring = Restoring(self._children, settings, progress)
 
@@ -72,6 +74,7 @@ class Reconciler:
         view = self._store.view(run)
         if view is None:
             self._refusals.pop(run, None)
+            self._owed.pop(run, None)
             return None
         if view.run.value.resource is None:
             await self._say_misunderstood(view)
@@ -139,14 +142,16 @@ class Reconciler:
             self._measures.changed(resource.status, decision.status)
         elif decision.create:
             await self._check_current(view)
-        told = decision.events
+        owed = self._owed.pop(view.run.uid, ()) if decision.create else ()
+        told = (*owed, *decision.events)
         try:
             for name in decision.delete:
                 await self._delete_job(view, name, surely=decision.let_go)
             for attempt in decision.create:
                 await self._create(resource, attempt)
         except Exception:
-            # The change of status is a fact, only the Job is not there yet.
+            # The change of status is a fact, only the Job is not there yet: whoever creates it later says so then.
+            self._owed[view.run.uid] = tuple(event for event in told if event.reason in STARTS)
             told = tuple(event for event in told if event.reason not in STARTS)
             raise
         finally:

@@ -239,7 +239,7 @@ def test_a_resource_that_is_gone_is_forgotten() -> None:
     assert bench.store.keys() == []
 
 
-def test_a_refused_child_is_said_in_the_status_and_no_start_is_told() -> None:
+def test_a_refused_child_is_said_in_the_status_and_its_start_is_told_when_it_is_there() -> None:
     bench = Bench()
     bench.server.before = always(refusal(422, "Invalid", "spec.env: Invalid value"), "create", JOBS)
     for _ in range(3):
@@ -251,6 +251,7 @@ def test_a_refused_child_is_said_in_the_status_and_no_start_is_told() -> None:
     bench.look()
     bench.look()
     assert bench.ready()["status"] == "True"
+    assert bench.reasons() == ["Accepted", "ChildRefused", "RolloutJobCreated"]
 
 
 def test_where_everything_is_being_deleted_nothing_is_wrong() -> None:
