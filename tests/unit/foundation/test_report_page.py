@@ -63,6 +63,8 @@ def test_what_the_words_say_holds() -> None:
     evaluation = FIGURES["evaluation"]
     assert evaluation["retrySuccess"]["base"] < evaluation["freshTry"]["base"]
     assert evaluation["plainRetry"]["change"] < 0, "not better at trying again"
+    assert evaluation["firstTry"]["interval"][0] > 0, "the first try rose, too"
+    assert evaluation["retrySuccess"]["pValue"] < evaluation["firstTry"]["pValue"] / 100
     base, trained = ({row["text"]: row for row in FIGURES[f"phrases{who}"]} for who in ("Base", "Trained"))
     assert "i was careless" not in trained
     assert base["maybe use divide"]["right"] / base["maybe use divide"]["count"] < 0.1
