@@ -9,7 +9,7 @@ from reflection_operator.kube.kinds import JOBS, RUNS
 from reflection_operator.kube.reconciler import Stale
 from reflection_operator.reconcile.deletion import FINALIZER
 
-from .test_reconciler import HELD, Bench, once, refusal, with_artefacts
+from .server import HELD, Bench, once, refusal, with_artefacts
 
 
 def test_a_clean_up_whose_job_has_changed_is_looked_at_again_before_the_resource_is_let_go() -> None:
