@@ -37,8 +37,10 @@ many restarts as the table says, and, where it says so, the trained weights are 
 last bit.
 
 `make soak ONLY=cluster ROW=<row>` runs one; `python bench/_faults_page.py docs/results/cluster-faults.md` writes this page.
-A `+` behind a commit stands for changes that were not committed: such a line stays until its row is run again, and no new one
-is written. The wrong clock is made by a small library of ours, preloaded into the pod: Python's sleep fails under libfaketime.
+Seconds are those of the test, on a machine that had other work as well: they bound, and do not measure. Where an attempt ended
+in training, the next one went on from a checkpoint at most one interval behind what had been done; from the one before it where
+the newest was damaged. The wrong clock is made by a small library of ours, preloaded into the pod: Python's sleep fails under
+libfaketime.
 """
 _LINE = re.compile(r"^\| `(\w+)` \|")
 _HEADING = re.compile(r"^## (.+)$")
