@@ -90,7 +90,7 @@ class Reconciler:
         try:
             await self._carry_out(view, resource, decision)
         except NamespaceEnding:
-            if deletion.is_held(resource):
+            if deletion.is_held(resource.metadata):
                 await self._give_up(view.run, resource)
             raise
         # After the decision, which a child that cannot be restored must not hold up.

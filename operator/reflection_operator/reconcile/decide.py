@@ -30,7 +30,7 @@ def decide(run: Observed) -> Decision:
         return Decision(run.resource.status)
     if run.resource.metadata.deletion_timestamp is not None:
         # Owner references delete the children, whether we are there or not.
-        return while_held(run) if is_held(run.resource) else Decision(run.resource.status)
+        return while_held(run) if is_held(run.resource.metadata) else Decision(run.resource.status)
     old = run.resource.status or ReflectionTrainingStatus()
     if is_over(run, old):
         return after_the_end(run, old)

@@ -12,7 +12,7 @@ from datetime import timedelta
 from reflection_api.conditions import ConditionType
 from reflection_api.layout import run_uri
 from reflection_api.reasons import MEANINGS, EventReason, Reason
-from reflection_api.resource import GROUP, ReflectionTraining
+from reflection_api.resource import GROUP, Metadata, ReflectionTraining
 from reflection_api.stages import Stage
 from reflection_api.status import AttemptRecord, Cursor, Phase, ReflectionTrainingStatus
 
@@ -51,9 +51,8 @@ def without_ours(resource: ReflectionTraining) -> list[str]:
     return [name for name in resource.metadata.finalizers if name != FINALIZER]
 
 
-def is_held(resource: ReflectionTraining) -> bool:
+def is_held(metadata: Metadata) -> bool:
     """Whether a resource is being deleted and waits for us."""
-    metadata = resource.metadata
     return metadata.deletion_timestamp is not None and FINALIZER in metadata.finalizers
 
 

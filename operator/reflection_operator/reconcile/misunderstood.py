@@ -12,9 +12,14 @@ from reflection_api.status import Phase, ReflectionTrainingStatus
 
 from .conditions import Wanted, completed, has_ended, replaced
 from .cursor import first_attempt
+from .deletion import FINALIZER, is_held
 from .size import fitting
 from .text import one_line, sentence
 
+_WAY_OUT = (
+    "it is being deleted, and nobody knows which artefacts are to go with it: correct the field, or take the finalizer "
+    f"{FINALIZER} away to keep them"
+)
 _MAX_PROBLEM = 900
 _MAX_CONDITIONS = 16
 
@@ -24,9 +29,11 @@ def misunderstood(
 ) -> ReflectionTrainingStatus:
     """The status that says so, with all conditions. What is there already stays, to be gone on from."""
     status = status or ReflectionTrainingStatus()
-    if has_ended(status.conditions):
+    held = is_held(metadata)
+    if has_ended(status.conditions) and not held:
         return status
-    message = sentence(one_line(problem, _MAX_PROBLEM), MEANINGS[Reason.INVALID_SPEC].remedy)
+    remedy = _WAY_OUT if held else MEANINGS[Reason.INVALID_SPEC].remedy
+    message = sentence(one_line(problem, _MAX_PROBLEM), remedy)
     wanted = (
         Wanted(ConditionType.READY, "False", Reason.INVALID_SPEC, message),
         Wanted(ConditionType.STALLED, "True", Reason.INVALID_SPEC, message),

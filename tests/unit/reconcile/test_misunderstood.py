@@ -9,6 +9,7 @@ from reflection_api.reasons import Reason
 from reflection_api.stages import RUN_STAGES, Stage
 from reflection_api.status import Cursor, Phase, ReflectionTrainingStatus
 from reflection_operator.reconcile.conditions import has_ended, stage_told
+from reflection_operator.reconcile.deletion import FINALIZER
 from reflection_operator.reconcile.misunderstood import misunderstood
 from reflection_operator.reconcile.size import MAX_BYTES
 
@@ -104,3 +105,22 @@ def test_an_ended_run_stays_as_it_ended() -> None:
     ended = status_of(decided(resource(ended, activeDeadlineSeconds=1), at=60))
     assert {each.type: each.status for each in ended.conditions}["Succeeded"] == "False"
     assert misunderstood(resource().metadata, ended, "x", T0) == ended
+
+
+def test_one_that_is_being_deleted_says_how_it_can_go() -> None:
+    """Nobody can tell which artefacts are to go with it. That holds for one that has ended, too."""
+    for before in (
+        None,
+        status_of(decided(resource(status_of(decided(resource(), at=0)), activeDeadlineSeconds=1), at=60)),
+    ):
+        metadata = resource().metadata.model_copy(
+            update={"deletion_timestamp": T0, "finalizers": [FINALIZER]}
+        )
+        status = misunderstood(metadata, before, "spec.rounds: 'many': no number", after(99))
+        ready = next(each for each in status.conditions if each.type == "Ready")
+        assert (ready.status, ready.reason) == ("False", "InvalidSpec")
+        assert ready.message.endswith(
+            f"correct the field, or take the finalizer {FINALIZER} away to keep them"
+        )
+        succeeded = next(each for each in status.conditions if each.type == "Succeeded")
+        assert succeeded.status == ("False" if before else "Unknown")
