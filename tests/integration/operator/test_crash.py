@@ -158,7 +158,9 @@ def job_path(run: Run, job: Obj) -> str:
 def is_held(job: Obj) -> bool:
     """Whether the Job controller has deleted its pods and says so."""
     status = job["status"]
-    held = any(each["type"] == "Suspended" and each["status"] == "True" for each in status["conditions"])
+    held = any(
+        each["type"] == "Suspended" and each["status"] == "True" for each in status.get("conditions", [])
+    )
     return held and not status.get("active") and not status.get("terminating")
 
 

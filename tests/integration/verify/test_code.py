@@ -188,7 +188,7 @@ PLAIN = st.recursive(
 )
 
 
-INFINITY = "inf = float('inf')\n"
+INFINITY = "inf = float('inf')\ninfj = complex(0, inf)\n"
 """What repr calls it."""
 
 

@@ -15,6 +15,7 @@ import pytest
 from reflection_api.manifests import Manifest
 from reflection_api.stages import Stage
 from reflection_trainer.storage import Artifacts, open_store
+from reflection_trainer.storage.store import PARTIAL
 from reflection_trainer.verify.dataset import load_failures
 
 from ...support.stage_runs import (
@@ -72,6 +73,15 @@ def test_two_shards_of_answers_become_two_of_failures(verify, tmp_path):
     assert (artifact.uri, artifact.rows) == (stage_folder(tmp_path).as_uri(), 4)
     progress = json.loads((tmp_path / "scratch" / "progress.json").read_text())
     assert (progress["done"], progress["total"]) == (8, 8)
+
+
+def test_what_a_killed_attempt_left_half_written_goes(verify, tmp_path):
+    store_answers(tmp_path, [FOUR])
+    left = stage_folder(tmp_path) / f"{PARTIAL}0123"
+    left.parent.mkdir(parents=True, exist_ok=True)
+    left.write_text("half")
+    assert verify().exit_code == 0
+    assert not left.exists()
 
 
 def test_a_storage_that_is_read_only(tmp_path):

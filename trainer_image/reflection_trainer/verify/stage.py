@@ -31,6 +31,8 @@ def run(context: StageContext) -> StageResult:
     """Judge the answers of the round."""
     verifier = task_verifier(context.config.task)
     answers = attempt_shards(context, verifier)
+    # Only one pod judges: what an attempt that was killed left half-written is nobody's any more.
+    context.artifacts.store.sweep(context.path(Stage.VERIFY))
     audit = audited(context, verifier, answers)
     judging = Judging(context, verifier, answers)
     shards = [judging.judged(index, path) for index, path in enumerate(answers)]
