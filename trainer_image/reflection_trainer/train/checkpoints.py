@@ -130,9 +130,12 @@ class Mover:
         self.check()
 
     def _run(self) -> None:
-        # The training's own threads go first. Linux keeps this per thread, and those of an upload begin with it.
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICE)
         try:
+            # The training's own threads go first. Linux keeps this per thread, and those of an upload begin with it.
+            # Nobody may go back to a smaller number.
+            thread = threading.get_native_id()
+            nice = max(_NICE, os.getpriority(os.PRIO_PROCESS, thread))
+            os.setpriority(os.PRIO_PROCESS, thread, nice)
             while not self._ending.wait(_LOOK_SECONDS):
                 self._move_waiting()
             self._move_waiting()
