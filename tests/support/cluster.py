@@ -55,17 +55,18 @@ class Cluster:
         found: list[Obj] = _checked(self._client.get(path, params=query))["items"]
         return found
 
-    def watch(self, path: str, since: str, *, until: Obj | None) -> list[Obj]:
-        """The changes below a path after a version, up to the one that made an object what it is; None: up to its end."""
-        last = until["metadata"]["resourceVersion"] if until else None
+    def watch(self, path: str, since: str, *, until: Obj) -> list[Obj]:
+        """The changes below a path after a version, up to the one that made an object what it is."""
         query = {"watch": "true", "resourceVersion": since}
         changes = []
         with self._client.stream("GET", path, params=query) as answer:
             for line in answer.iter_lines():
                 changes.append(json.loads(line))
                 assert changes[-1]["type"] != "ERROR", changes[-1]
-                gone = changes[-1]["type"] == "DELETED"
-                if changes[-1]["object"]["metadata"]["resourceVersion"] == last or (last is None and gone):
+                if (
+                    changes[-1]["object"]["metadata"]["resourceVersion"]
+                    == until["metadata"]["resourceVersion"]
+                ):
                     break
         return changes
 

@@ -90,9 +90,9 @@ class Case:
                 before = len(self.proxy.requests)
                 self.let_pass(quiet)
                 late = [request for request in self.proxy.requests[before:] if _is_write(request)]
-                statuses = self._statuses()
+                account, statuses = self._left or self._what_is_left(), self._statuses()
                 return Outcome(
-                    self.namespace, self._left or self._what_is_left(), endings(statuses), ends(statuses), self._events(),
+                    self.namespace, account, course(statuses, "Succeeded"), ends(statuses), self._events(),
                     self._writes(), late, self.starts, fault.times == 0 if fault else None, self._told_before,
                 )  # fmt: skip
             finally:
@@ -211,9 +211,9 @@ def every_write(
         return list(pool.map(strike, range(calm.told_before, len(calm.writes))))
 
 
-def endings(statuses: Sequence[Obj]) -> list[str]:
-    """The values that the condition Succeeded has had."""
-    return changes(_condition(status, "Succeeded").get("status") for status in statuses)
+def course(statuses: Sequence[Obj], kind: str) -> list[str]:
+    """The values that a condition has had, one after another."""
+    return changes(_condition(status, kind).get("status") for status in statuses)
 
 
 def ends(statuses: Sequence[Obj]) -> list[str]:

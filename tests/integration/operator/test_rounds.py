@@ -7,7 +7,8 @@ from collections import Counter
 from reflection_api.conditions import ConditionType
 
 from ...support.audit import of_operator
-from ...support.cluster import Cluster, Obj, until
+from ...support.cluster import Cluster, until
+from ...support.crash_case import course
 from ...support.kubelet import Kubelet
 from ...support.operator_process import OperatorProcess
 from .conftest import Run
@@ -26,16 +27,6 @@ OF_A_ROUND = [
 ]  # fmt: skip
 
 
-def course(changes: list[Obj], kind: str) -> list[str]:
-    """The values that a condition has had, one after another."""
-    found: list[str] = []
-    for change in changes:
-        for each in change["object"].get("status", {}).get("conditions", []):
-            if each["type"] == kind and each["status"] != (found or [""])[-1]:
-                found.append(each["status"])
-    return found
-
-
 def test_two_rounds(run: Run, operator: OperatorProcess, kubelet: Kubelet, cluster: Cluster) -> None:
     operator.start()
     version = run.apply(spec__rounds=2, spec__training={"nodes": 2})["metadata"]["resourceVersion"]
@@ -45,17 +36,14 @@ def test_two_rounds(run: Run, operator: OperatorProcess, kubelet: Kubelet, clust
     assert sorted(job["metadata"]["name"] for job in run.jobs()) == sorted(prefix + name for name in JOBS)
 
     changes = cluster.watch(run.path.rsplit("/", 1)[0], version, until=last)
-    courses = {kind: course(changes, kind) for kind in STAGES}
+    statuses = [change["object"].get("status", {}) for change in changes]
+    courses = {kind: course(statuses, kind) for kind in STAGES}
     again = {kind: ["False", "True", "False", "True"] for kind in STAGES}
     # The conditions are of the current round, which the end of an evaluation makes the next one.
     assert courses == again | {ConditionType.EVALUATION_COMPLETE: ["False", "True"]}
-    assert course(changes, "Succeeded") == ["Unknown", "True"]
-    assert course(changes, "Ready") == ["True"]
-    stages = [
-        (at["round"], at["stage"])
-        for change in changes
-        if (at := change["object"].get("status", {}).get("current"))
-    ]
+    assert course(statuses, "Succeeded") == ["Unknown", "True"]
+    assert course(statuses, "Ready") == ["True"]
+    stages = [(at["round"], at["stage"]) for status in statuses if (at := status.get("current"))]
     assert list(dict.fromkeys(stages)) == [
         *((number, stage) for number in (1, 2) for stage in STAGES.values()),
         (2, "report"),
