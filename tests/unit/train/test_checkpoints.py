@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import threading
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -181,6 +184,29 @@ def test_what_is_handed_over_is_stored_and_gone_from_the_disk(stage, order):
     assert stored(stage) == ["checkpoint-10", "checkpoint-5"]
     assert list(order.output.iterdir()) == []
     assert list(order.ready.iterdir()) == []
+
+
+@pytest.mark.parametrize(("own", "expected"), [(0, 10), (15, 15)])
+def test_it_goes_behind_the_training_and_asks_for_no_more_than_it_had(stage, order, own, expected):
+    """To be less nice than whoever started it takes a privilege."""
+    seen = []
+
+    class Noting:
+        def store(self, _local):
+            seen.append(os.getpriority(os.PRIO_PROCESS, threading.get_native_id()))
+
+    def train():
+        me = threading.get_native_id()
+        os.setpriority(os.PRIO_PROCESS, me, max(own, os.getpriority(os.PRIO_PROCESS, me)))
+        mover = Mover(order, Noting(), tracking(stage, order))
+        hand_over(order, 5)
+        mover.finish()
+
+    # A thread that is niced stays so, and those that it starts begin with that.
+    training = threading.Thread(target=train)
+    training.start()
+    training.join()
+    assert seen == [max(expected, os.getpriority(os.PRIO_PROCESS, 0))]
 
 
 class Full:
