@@ -151,7 +151,8 @@ class Reconciler:
                 await self._create(resource, attempt)
         except Exception:
             # The change of status is a fact, only the Job is not there yet: whoever creates it later says so then.
-            self._owed[view.run.uid] = tuple(event for event in told if event.reason in STARTS)
+            late = (event for event in told if event.reason in STARTS)
+            self._owed[view.run.uid] = (*self._owed.get(view.run.uid, ()), *late)
             told = tuple(event for event in told if event.reason not in STARTS)
             raise
         finally:
