@@ -22,13 +22,13 @@ import cProfile
 import importlib.util
 import json
 import os
-import pstats
 import statistics
 import sys
 import tempfile
 import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from types import CodeType
 from typing import Any
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -199,8 +199,9 @@ def parts(folder: Path, steps: int) -> dict[str, float]:
     with cProfile.Profile() as profile:
         session.run()
     spent = {
-        (file.rpartition("reflection_trainer/")[2], name): seconds
-        for (file, _, name), (_, _, _, seconds, _) in pstats.Stats(profile).stats.items()  # type: ignore[attr-defined]
+        (entry.code.co_filename.rpartition("reflection_trainer/")[2], entry.code.co_name): entry.totaltime
+        for entry in profile.getstats()
+        if isinstance(entry.code, CodeType)
     }
     return {part: sum(spent[function] for function in functions) / steps for part, functions in PARTS.items()}
 

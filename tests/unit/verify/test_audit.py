@@ -242,7 +242,7 @@ def test_tests_that_test_too_little_are_found_out() -> None:
 
 def test_two_right_answers_to_the_same_question_are_no_canaries_of_each_other() -> None:
     class Service(Exact):
-        def gold(self, row: Any) -> str | None:  # type: ignore[override]
+        def gold(self, row: Any, /) -> str | None:
             return None
 
     sums = ({"gold": "3 + 4"}, {"gold": "4 + 3"})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from heapq import nsmallest
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 
     from ..context import StageContext
     from .verifier import Verifier
+
+logger = logging.getLogger(__name__)
 
 
 def audited(context: StageContext, verifier: Verifier, answers: Mapping[str, Manifest]) -> AuditStatus | None:
@@ -56,6 +59,7 @@ def audited(context: StageContext, verifier: Verifier, answers: Mapping[str, Man
         seconds = time.monotonic() - began
         keep_record(context.artifacts, folder, context.workdir, record, seconds, made_from)
 
+    logger.info("auditing the verifier %s on up to %d answers of all shards", verifier.name, limits.sample)
     try:
         found = audit(verifier, judge, _sample(context, answers, limits.sample), limits)
     except StageFailure as failure:
