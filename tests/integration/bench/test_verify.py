@@ -12,7 +12,7 @@ FEW = 4
 def test_every_verifier_is_measured() -> None:
     assert verify.CASES.keys() == BUILDERS.keys()
     for name, case in verify.CASES.items():
-        assert case.items == (1_000 if name in {"code", "reasoning_gym"} else 100_000)
+        assert case.items == (1_000 if name == "code" else 100_000)
 
 
 @pytest.mark.parametrize("name", sorted(verify.CASES))
