@@ -69,6 +69,19 @@ def test_the_workflow_is_one() -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+@pytest.mark.parametrize("owner", ["Team-ML", "team-ml"])
+def test_images_and_chart_go_where_a_registry_takes_them(owner: str, tmp_path: Path) -> None:
+    jobs = yaml.safe_load(WORKFLOW.read_text())["jobs"]
+    (step,) = [step for step in jobs["version"]["steps"] if step.get("id") == "registry"]
+    said = tmp_path / "output"
+    environment = {"GITHUB_REPOSITORY_OWNER": owner, "GITHUB_OUTPUT": str(said)}
+    subprocess.run(["bash", "-e", "-c", step["run"]], env=environment, check=True)
+    assert said.read_text() == "registry=ghcr.io/team-ml\n"
+    assert jobs["version"]["outputs"]["registry"] == "${{ steps.registry.outputs.registry }}"
+    for name in ("images", "chart"):
+        assert jobs[name]["env"]["REGISTRY"] == "${{ needs.version.outputs.registry }}"
+
+
 def test_the_workflow_finds_what_it_looks_for() -> None:
     """The lines that its commands rely on."""
     version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
