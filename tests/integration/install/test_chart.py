@@ -78,6 +78,13 @@ def test_its_permissions_are_those_that_the_operator_asks_for(
         assert cluster == (["reflect-operator-progress-ops"] if progress else [])
 
 
+def test_what_is_left_for_the_cluster_with_namespaces(helm: Helm) -> None:
+    """As the description of watchNamespaces says."""
+    left = ["reflect-operator-edit", "reflect-operator-progress-ops", "reflect-operator-view"]
+    found = of_kind(helm.render({"watchNamespaces": ["team-a"]}), "ClusterRole")
+    assert sorted(obj["metadata"]["name"] for obj in found) == left
+
+
 @pytest.mark.parametrize(
     ("values", "annotations"),
     [({}, {"helm.sh/resource-policy": "keep"}), ({"crds": {"keep": False}}, None)],
