@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from ...cluster.test_faults_nodes import OUT_OF_SERVICE
 from ...support.cluster import CORE, Cluster, Obj, until
 from ...support.kubelet import End, Kubelet, failed, index_of, run_on
 from ...support.kubelet_logs import KubeletLogs
@@ -285,6 +286,19 @@ def test_the_commands_of_the_page_do_what_it_says(
             until(lambda: at_work.is_now("Ready", "True"), "going on", meanwhile=kubelet.tick)
         done = subprocess.run(words, env=environment, text=True, capture_output=True, check=False, timeout=60)
         assert done.returncode == 0, f"{line}: {done.stderr}"
+
+
+def test_the_page_s_taint_is_the_one_that_the_table_of_faults_sets(cluster: Cluster, namespace: str) -> None:
+    (words,) = [fence.text.split() for fence in fences(PAGE) if fence.text.startswith("kubectl taint")]
+    node = f"{CORE}/nodes/{namespace}"
+    cluster.create(f"{CORE}/nodes", {"metadata": {"name": namespace}})
+    try:
+        done = cluster.kubectl(*(namespace if word == "NODE" else word for word in words[1:]))
+        assert done.returncode == 0, done.stderr
+        taints = cluster.get(node)["spec"]["taints"]
+    finally:
+        cluster.delete(node)
+    assert OUT_OF_SERVICE in taints
 
 
 def test_on_a_terminal_it_is_one_screen_with_keys(

@@ -40,7 +40,7 @@ UNTESTED = {"docs/training.md"}
 RUN_HERE = ("validate", "render", "--help")
 """What is quick and needs nothing; the words of all else are read by the parser of `reflect`, other tests carry them out."""
 OTHERS = {"helm", "kubectl"}
-"""What needs a cluster: by tests/cluster, and the words of kubectl by tests/integration/docs."""
+"""What needs a cluster: by tests/cluster, and the words of kubectl by tests/integration/operator."""
 READERS_OWN = {"Countdown-Tasks-3to4.parquet", "items.jsonl", "xlam-function-calling-60k.parquet"}
 """Files that a reader has from elsewhere."""
 
