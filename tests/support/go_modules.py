@@ -54,3 +54,9 @@ PROMETHEUS_OPERATOR = GoModule(
 KUSTOMIZE_CONTROLLER = GoModule(
     "github.com/fluxcd/kustomize-controller", "v1.9.0", "h1:WfM+bQUGUGW2qyrrTgh2bIVSZSPmc3JC7234K8NiTWQ="
 )
+SOURCE_CONTROLLER = GoModule(
+    "github.com/fluxcd/source-controller", "v1.9.0", "h1:5msg2yyjVYDULZos+2ve8MZzcSqTpusiXmrOeBhc9yY="
+)
+HELM_CONTROLLER = GoModule(
+    "github.com/fluxcd/helm-controller", "v1.6.0", "h1:jlS5X11SG26gspubB5aLrdVSCm0q0tA4ULsY+vwSkL0="
+)

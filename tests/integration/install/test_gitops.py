@@ -19,7 +19,8 @@ from reflection_operator.reconcile.observed import PodPhase, Refusal
 
 from ...support.cluster import CORE, RUNS, Cluster, Obj, until
 from ...support.crd import CRDS
-from ...support.go_modules import KUSTOMIZE_CONTROLLER
+from ...support.go_modules import HELM_CONTROLLER, KUSTOMIZE_CONTROLLER, SOURCE_CONTROLLER, GoModule
+from ...support.helm import CHART, Helm, container
 from ...support.lua import run_lua
 from ...unit.reconcile.builders import (
     NAME,
@@ -42,7 +43,18 @@ KIND = "reflection.training_ReflectionTraining"
 CUSTOMIZATIONS = yaml.safe_load((EXAMPLES / "argocd/argocd-cm.yaml").read_text())["data"]
 HEALTH = CUSTOMIZATIONS[f"resource.customizations.health.{KIND}"]
 ACTIONS = yaml.safe_load(CUSTOMIZATIONS[f"resource.customizations.actions.{KIND}"])
-FLUX = yaml.safe_load((EXAMPLES / "flux/runs.yaml").read_text())
+FLUX: dict[tuple[str, str], Obj] = {
+    (file.stem, obj["kind"]): obj
+    for file in sorted((EXAMPLES / "flux").iterdir())
+    for obj in yaml.safe_load_all(file.read_text())
+}
+"""Each object of the example by its file and its kind."""
+FLUX_KINDS: dict[str, GoModule] = {
+    "kustomize.toolkit.fluxcd.io_kustomizations": KUSTOMIZE_CONTROLLER,
+    "source.toolkit.fluxcd.io_gitrepositories": SOURCE_CONTROLLER,
+    "helm.toolkit.fluxcd.io_helmreleases": HELM_CONTROLLER,
+}
+"""The names of their definitions, and who has them."""
 VERDICT = Verdict(succeeded=True, reason="Completed", message="second try 0.300 -> 0.800")
 
 
@@ -144,15 +156,17 @@ def test_argo_cd_offers_the_action_that_is_possible(
 
 @pytest.fixture(scope="module")
 def known(empty_cluster: Cluster) -> Iterator[Cluster]:
-    """A cluster that knows ReflectionTrainings, and Flux' Kustomizations."""
-    flux = KUSTOMIZE_CONTROLLER.folder() / "config/crd/bases/kustomize.toolkit.fluxcd.io_kustomizations.yaml"
+    """A cluster that knows ReflectionTrainings, and what Flux is told by."""
+    flux = [module.folder() / f"config/crd/bases/{name}.yaml" for name, module in FLUX_KINDS.items()]
     made: list[str] = []
-    for file, path in ((CRD_FILE, RUNS), (flux, "/apis/kustomize.toolkit.fluxcd.io/v1")):
+    for file in (CRD_FILE, *flux):
         crd = yaml.safe_load(file.read_text())
         empty_cluster.create(CRDS, crd)
         made.append(f"{CRDS}/{crd['metadata']['name']}")
-        plural = crd["spec"]["names"]["plural"]
-        until(lambda path=path, plural=plural: empty_cluster.answers(f"{path}/{plural}"), f"API for {plural}")
+        group, plural = crd["spec"]["group"], crd["spec"]["names"]["plural"]
+        (version,) = [each["name"] for each in crd["spec"]["versions"] if each["storage"]]
+        served = f"/apis/{group}/{version}/{plural}"
+        until(lambda served=served: empty_cluster.answers(served), f"API for {plural}")
     yield empty_cluster
     for path in made:
         empty_cluster.delete(path)
@@ -209,17 +223,38 @@ FLUX_SAYS = [
 @pytest.mark.parametrize(("run", "expected"), FLUX_SAYS, ids=lambda part: getattr(part, "__name__", ""))
 def test_flux_knows_how_a_run_stands(run: Any, expected: str) -> None:
     """It asks in this order and stops at the first that holds."""
-    (rules,) = FLUX["spec"]["healthCheckExprs"]
+    (rules,) = FLUX["runs", "Kustomization"]["spec"]["healthCheckExprs"]
     obj = stored(run())
     asked = (name for name in ("inProgress", "failed", "current") if evaluated(rules[name], obj))
     assert next(asked) == expected
 
 
-def test_flux_takes_the_recipe(known: Cluster) -> None:
-    file = EXAMPLES / "flux/runs.yaml"
-    known.create(f"{CORE}/namespaces", {"metadata": {"name": FLUX["metadata"]["namespace"]}})
-    applied = known.kubectl("apply", "--dry-run=server", "--validate=strict", "-f", file)
+def test_flux_takes_the_recipes(known: Cluster) -> None:
+    (namespace,) = {obj["metadata"]["namespace"] for obj in FLUX.values()}
+    make_namespace(known, namespace)
+    applied = known.kubectl("apply", "--dry-run=server", "--validate=strict", "-f", EXAMPLES / "flux")
     assert applied.returncode == 0, applied.stderr
+    assert applied.stdout.count(" created (server dry run)") == len(FLUX) == 4
+
+
+@pytest.mark.parametrize(("file", "kind"), [key for key in FLUX if key[1] != "GitRepository"])
+def test_what_flux_carries_out_has_its_repository_beside_it(file: str, kind: str) -> None:
+    spec = FLUX[file, kind]["spec"]
+    source = spec["sourceRef"] if kind == "Kustomization" else spec["chart"]["spec"]["sourceRef"]
+    assert source == {"kind": "GitRepository", "name": FLUX[file, "GitRepository"]["metadata"]["name"]}
+
+
+def test_flux_and_argo_cd_install_the_same_operator(helm: Helm) -> None:
+    release = FLUX["operator", "HelmRelease"]["spec"]
+    argo = yaml.safe_load((EXAMPLES / "argocd/operator.yaml").read_text())["spec"]
+    assert release["values"] == argo["source"]["helm"]["valuesObject"]
+    assert release["targetNamespace"] == argo["destination"]["namespace"]
+    assert EXAMPLES.parents[1] / release["chart"]["spec"]["chart"] == CHART
+    version = yaml.safe_load((CHART / "Chart.yaml").read_text())["version"]
+    image = container(helm.render(release["values"], name=release["releaseName"]))["image"]
+    assert image == f"registry.example.com/ml/reflect-operator:{version}"
+    tag = FLUX["operator", "GitRepository"]["spec"]["ref"]["tag"]
+    assert tag == argo["source"]["targetRevision"] == f"v{version}"
 
 
 def test_the_runs_of_the_example_are_valid(known: Cluster) -> None:
@@ -234,7 +269,7 @@ def test_the_examples_name_folders_that_exist() -> None:
     for name in ("operator", "runs"):
         source = yaml.safe_load((EXAMPLES / f"argocd/{name}.yaml").read_text())["spec"]["source"]
         assert (root / source["path"]).is_dir()
-    assert (root / FLUX["spec"]["path"]).is_dir()
+    assert (root / FLUX["runs", "Kustomization"]["spec"]["path"]).is_dir()
 
 
 def test_argo_cd_leaves_alone_what_its_actions_change() -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+import shutil
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,7 +14,7 @@ import yaml
 from scripts.kustomize import operator
 
 from ...support.cluster import RUNS, Cluster, Obj, until
-from ...support.helm import container, environment, of_kind
+from ...support.helm import CHART, container, environment, of_kind
 
 ROOT = Path(__file__).parents[3]
 BASE = ROOT / "kustomize/base"
@@ -56,6 +59,35 @@ def test_an_overlay_changes_both_images(empty_cluster: Cluster) -> None:
     assert container(objects)["image"] == "registry.example.com/ml/reflect-operator:0.1.0"
     assert environment(objects)["REFLECT_TRAINER_IMAGE"] == "registry.example.com/ml/reflect-trainer:0.1.0"
     assert environment(objects)["REFLECT_IMAGE_PULL_POLICY"] == "IfNotPresent"
+
+
+def test_an_overlay_elsewhere_has_the_base_by_its_address(
+    empty_cluster: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the overlay's comment says, with a repository of this machine in place of GitHub's."""
+    here = ROOT / "examples/gitops/operator"
+    text = (here / "kustomization.yaml").read_text()
+    (address,) = re.findall(r"https://\S+", text)
+    github, published = address.replace("<owner>", "me").split("//kustomize")[0], tmp_path / "published"
+    publish(published)
+    monkeypatch.setenv("GIT_CONFIG_COUNT", "1")
+    monkeypatch.setenv("GIT_CONFIG_KEY_0", f"url.file://{published}.insteadOf")
+    monkeypatch.setenv("GIT_CONFIG_VALUE_0", github)
+    overlay = tmp_path / "overlay"
+    overlay.mkdir()
+    own = text.replace("- ../../../kustomize/base", f"- {address.replace('<owner>', 'me')}")
+    (overlay / "kustomization.yaml").write_text(own)
+    assert built(empty_cluster, overlay) == built(empty_cluster, here)
+
+
+def publish(folder: Path) -> None:
+    """A repository with the base, and the tag of this version."""
+    for part in ("crds", "kustomize"):
+        shutil.copytree(ROOT / part, folder / part)
+    tag = f"v{yaml.safe_load((CHART / 'Chart.yaml').read_text())['version']}"
+    author = ("-c", "user.name=me", "-c", "user.email=me@example.com")
+    for words in (("init", "-q"), ("add", "."), (*author, "commit", "-qm", "all"), ("tag", tag)):
+        subprocess.run(["git", *words], cwd=folder, check=True)
 
 
 def test_the_example_has_everything_in_the_bucket(applied: Cluster) -> None:
