@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
+import time
 import sys
 from pathlib import Path
 
 import pytest
+
+from ...support.pages import ROOT, fences
+from ...support.shell import in_shell
 
 REFLECT = Path(sys.executable).parent / "reflect"
 
@@ -35,6 +40,15 @@ def left(s3_server, bucket) -> list[str]:
     return sorted(upload["Key"] for upload in found)
 
 
+def make_old(s3_server, bucket, key) -> None:
+    """Have an upload begun two days ago: the server goes by the time of its folder."""
+    found = s3_server.client().list_multipart_uploads(Bucket=bucket)["Uploads"]
+    (upload,) = [each["UploadId"] for each in found if each["Key"] == key]
+    (folder,) = s3_server.objects.rglob(upload)
+    begun = time.time() - 2 * 24 * 3600
+    os.utime(folder, (begun, begun))
+
+
 def test_they_are_listed(reflect, begun, s3_server, bucket) -> None:
     answer = reflect(f"s3://{bucket}/team")
     assert answer.returncode == 0, answer.stderr
@@ -56,6 +70,20 @@ def test_young_ones_are_spared(reflect, begun, s3_server, bucket) -> None:
     answer = reflect(f"s3://{bucket}", "--abort", "--older-than", "1")
     assert (answer.returncode, answer.stdout) == (0, f"no unfinished uploads below s3://{bucket}\n")
     assert left(s3_server, bucket) == sorted(begun)
+
+
+def test_the_commands_of_the_page(open_s3, begun, s3_server, bucket, tmp_path) -> None:
+    """The second removes what is older than a day: one of the uploads is made so, as the server counts."""
+    shown = [each.text for each in fences(ROOT / "docs/storage.md") if each.text.startswith("reflect uploads")]
+    listing, removal = "".join(shown).replace("s3://team", f"s3://{bucket}/team").splitlines()
+    environment = {**os.environ, "AWS_ENDPOINT_URL": s3_server.endpoint}
+    listed = in_shell(listing, tmp_path, environment)
+    assert listed.returncode == 0, listed.stdout
+    assert listed.stdout.splitlines()[-1].startswith("2 unfinished uploads")
+    make_old(s3_server, bucket, "team/runs/a")
+    removed = in_shell(removal, tmp_path, environment)
+    assert (removed.returncode, removed.stdout.splitlines()[-1]) == (0, "1 unfinished upload aborted")
+    assert left(s3_server, bucket) == ["other/c", "team/runs/b"]
 
 
 def test_programs_get_json(reflect, begun, bucket) -> None:
