@@ -32,6 +32,16 @@ def fences(page: Path) -> Iterator[Fence]:
         yield Fence(match["language"], match["name"], match["text"])
 
 
+def headed(page: Path, language: str) -> dict[str, str]:
+    """What the blocks of a language say below each heading that has any."""
+    text, found = page.read_text(), dict[str, str]()
+    for match in _FENCE.finditer(text):
+        if match["language"] == language:
+            heading = _HEADING.findall(_FENCE.sub("", text[: match.start()]))[-1]
+            found[heading] = found.get(heading, "") + match["text"]
+    return found
+
+
 def anchors(page: Path) -> set[str]:
     """The anchors of a page's headings, as GitHub makes them."""
     prose = _FENCE.sub("", page.read_text())

@@ -87,6 +87,13 @@ class S3Server:
         self.client().create_bucket(Bucket=name)
         return name
 
+    def put_folder(self, folder: Path, bucket: str, prefix: str) -> str:
+        """Store the files of a folder; its URI."""
+        for file in folder.rglob("*"):
+            if file.is_file():
+                self.client().upload_file(str(file), bucket, f"{prefix}/{file.relative_to(folder)}")
+        return f"s3://{bucket}/{prefix}"
+
     def new_user(self) -> Key:
         """The key of a new user, who may do nothing yet."""
         key = Key(f"AKIA{uuid.uuid4().hex[:16].upper()}", uuid.uuid4().hex)

@@ -17,6 +17,7 @@ from ...support.crd import install_crd
 from ...support.fault_proxy import FaultProxy
 from ...support.given_control_plane import GivenControlPlane, given_kubeconfig
 from ...support.kubelet import NODE, Kubelet, Script, all_well, train_on
+from ...support.kubelet_logs import KubeletLogs
 from ...support.kubernetes_programs import find_programs
 from ...support.operator_process import OperatorProcess
 from ...support.pages import ROOT, fences
@@ -92,6 +93,12 @@ def proxy(cluster: Cluster) -> Iterator[FaultProxy]:
 @pytest.fixture
 def kubelet(cluster: Cluster, namespace: str) -> Kubelet:
     return Kubelet(cluster, namespace)
+
+
+@pytest.fixture
+def log_server(cluster: Cluster) -> Iterator[KubeletLogs]:
+    with KubeletLogs(cluster) as server:
+        yield server
 
 
 class Run:

@@ -6,7 +6,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -157,12 +157,6 @@ def test_watching_ends_with_the_run(
     assert words in out
     assert sum("RolloutJobCreated" in line for line in out.splitlines()) == 1
     assert out.splitlines()[-1].startswith("now ")
-
-
-@pytest.fixture
-def log_server(cluster: Cluster) -> Iterator[KubeletLogs]:
-    with KubeletLogs(cluster) as server:
-        yield server
 
 
 def test_logs(at_work: Run, reflect: Reflect, log_server: KubeletLogs, kubelet: Kubelet) -> None:

@@ -34,10 +34,7 @@ def key(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def stored(server: S3Server, run: Path, bucket: str) -> str:
     """The URI of the run in a bucket."""
-    for file in run.rglob("*"):
-        if file.is_file():
-            server.client().upload_file(str(file), bucket, f"team/{file.relative_to(run.parent)}")
-    return f"s3://{bucket}/team/{run.name}"
+    return server.put_folder(run, bucket, f"team/{run.name}")
 
 
 def report(*words: str, cwd: Path) -> subprocess.CompletedProcess[str]:

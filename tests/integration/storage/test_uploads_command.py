@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import time
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -74,7 +74,9 @@ def test_young_ones_are_spared(reflect, begun, s3_server, bucket) -> None:
 
 def test_the_commands_of_the_page(open_s3, begun, s3_server, bucket, tmp_path) -> None:
     """The second removes what is older than a day: one of the uploads is made so, as the server counts."""
-    shown = [each.text for each in fences(ROOT / "docs/storage.md") if each.text.startswith("reflect uploads")]
+    shown = [
+        each.text for each in fences(ROOT / "docs/storage.md") if each.text.startswith("reflect uploads")
+    ]
     listing, removal = "".join(shown).replace("s3://team", f"s3://{bucket}/team").splitlines()
     environment = {**os.environ, "AWS_ENDPOINT_URL": s3_server.endpoint}
     listed = in_shell(listing, tmp_path, environment)

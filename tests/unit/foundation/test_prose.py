@@ -21,8 +21,6 @@ OURS = [
     ROOT / "CONTRIBUTING.md",
     ROOT / "docs/machine.md",
     ROOT / "docs/own-task.md",
-    ROOT / "docs/storage.md",
-    ROOT / "docs/troubleshooting.md",
     ROOT / "examples/function-calling/README.md",
     ROOT / "examples/own-verifier/README.md",
     ROOT / "examples/paper/README.md",
@@ -33,6 +31,8 @@ ELSEWHERE = {
     "docs/install.md": "tests/integration/install/test_page.py",
     "docs/on-a-cluster.md": "tests/integration/operator/test_command_line.py",
     "docs/operator.md": "tests/integration/operator/test_page.py",
+    "docs/storage.md": "tests/integration/storage/test_uploads_command.py",
+    "docs/troubleshooting.md": "tests/integration/operator/test_troubleshooting.py",
 }
 """Pages whose commands another test carries out, all of them."""
 UNTESTED = {"docs/training.md"}
@@ -40,8 +40,8 @@ UNTESTED = {"docs/training.md"}
 RUN_HERE = ("validate", "render", "--help")
 """What is quick and needs nothing; the words of all else are read by the parser of `reflect`, other tests carry them out."""
 OTHERS = {"helm", "kubectl"}
-"""What needs a cluster: by tests/cluster, and the words of kubectl by tests/integration/operator."""
-READERS_OWN = {"Countdown-Tasks-3to4.parquet", "items.jsonl", "xlam-function-calling-60k.parquet"}
+"""What needs a cluster: tests/cluster carries it out."""
+READERS_OWN = {"Countdown-Tasks-3to4.parquet", "xlam-function-calling-60k.parquet"}
 """Files that a reader has from elsewhere."""
 
 
