@@ -224,7 +224,7 @@ def test_a_model_that_is_not_good_enough(
     (folder,) = (tmp_path / "runs").glob("*/*")
     storage.put_folder(folder, "team", "runs/ml/countdown-1a2b3c4d")
     printed = shown(heading)
-    assert printed.startswith(f"s3://team/runs/ml/countdown-{run.get()['metadata']['uid'][:8]}/")
+    assert printed.startswith(run.status["reportUri"].replace(run.namespace, "ml"))
     assert printed.endswith("report.html\n")
     assert (tmp_path / "reader/report.html").is_file()
 
