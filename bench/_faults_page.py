@@ -23,9 +23,10 @@ GROUPS = {
     "nodes": "Nodes",
     "control_plane": "Control plane",
     "storage": "Storage",
+    "others": "Beside the faults",
 }
 TABLE = [
-    "| row | fault | restarts (counted) | same weights | seconds | date | commit | machine |",
+    "| row | what happens | restarts (counted) | same weights | seconds | date | commit | machine |",
     f"|{'---|' * 8}",
 ]
 HEAD = """# Faults on a cluster
@@ -34,7 +35,7 @@ Each row is a test on two real nodes of one machine, with the operator installed
 run (rollout, verify, a training of 24 steps with a checkpoint after every second one, evaluation, report) that one fault
 happens to. All of these passed: the run ended with Succeeded=True, each training step stands once in its metrics, there were as
 many restarts as the table says, and, where it says so, the trained weights are those of a run that nothing happened to, to the
-last bit.
+last bit. The last table has the other tests on these nodes; each of them says what it holds.
 
 `make soak ONLY=cluster ROW=<row>` runs one; `python bench/_faults_page.py docs/results/cluster-faults.md` writes this page.
 Seconds are those of the test, on a machine that had other work as well: they bound, and do not measure. Where an attempt ended
@@ -96,8 +97,9 @@ def written(page: Path) -> dict[str, dict[str, str]]:
 def line(record: dict[str, Any]) -> str:
     """What the page says of a row that has passed."""
     figures, where = record["figures"], record["machine"]
+    restarts = f"{figures['restarts']} ({figures['counted']})" if "restarts" in figures else "not counted"
     return (
-        f"| `{record['row']}` | {record['title']} | {figures['restarts']} ({figures['counted']}) | "
+        f"| `{record['row']}` | {record['title']} | {restarts} | "
         f"{figures.get('same weights', 'not compared')} | {record['seconds']:.0f} | {where['date']} | {where['commit']} | "
         f"{where['cores']} cores of {where['processor']} |"
     )

@@ -6,8 +6,10 @@ The demo samples failures, and its model is trained on them with `keep` until ma
 of keep, drop and refill goes on for the same time, with several seeds, in turns. All of them resume as any training does:
 weights, optimizer, learning rate and place among the failures are the checkpoint's; only the order of the failures and the
 random numbers are those of the seed. Useful groups are live ones that an update learned from. Then each model reflects on
-the base model's wrong answers to held-out questions and tries again. The options are compared seed by seed, and the low end
-of the differences' interval counts. A checkpoint that does no better than the base model is not late, and ends it.
+the base model's wrong answers to held-out questions and tries again; it does the same with every second failure of those
+that it is trained on, which tells what was learned apart from what of it carries over. The options are compared seed by seed,
+and the low end of the differences' interval counts. A checkpoint that does no better than the base model is not late, and
+ends it.
 """
 
 from __future__ import annotations
@@ -18,6 +20,7 @@ import statistics
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -44,14 +47,21 @@ DEMO = "one-process"
 """As demo_variants calls it: what has run there is not run again."""
 OPTIONS = ("keep", "drop", "refill")
 ENDLESS = 100_000
-COURSE = ("spec.training.scheduler=constant_with_warmup", "spec.training.warmupRatio=1.0e-4")
-"""In equal time the options make different numbers of steps: a learning rate that falls with them would favour one."""
+COURSE = (
+    "spec.training.scheduler=constant_with_warmup",
+    "spec.training.warmupRatio=1.0e-4",
+    "spec.training.learningRate=1.0e-4",
+)
+"""In equal time the options make different numbers of steps: a learning rate that falls with them would favour one. Kept at
+the example's, from which it falls there, it would let the model wander as far as the options differ."""
 MANY_DEAD = 0.75
 """With a larger share of live groups there is little to refill."""
 LAST = 20
 """Steps before the checkpoint whose groups are counted."""
 BATCH = 256
 """Reflections that are sampled at a time when a model is judged."""
+MEASURES = {"retrySuccess": "", "ownRetrySuccess": " on its own failures"}
+"""What each training has learned: on held-out questions, and on what it was trained on."""
 
 
 class Bell(TrainerCallback):
@@ -74,7 +84,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--late", type=int, default=150, help="steps before the comparison (default 150)")
+    parser.add_argument("--late", type=int, default=200, help="steps before the comparison (default 200)")
     parser.add_argument("--seconds", type=float, default=120, help="of each training (default 120)")
     parser.add_argument("--seeds", type=int, default=5, help="trainings of each option (default 5)")
     parser.add_argument("--samples", type=int, default=2, help="reflections on each wrong answer (default 2)")
@@ -122,7 +132,8 @@ def pairs(found: dict[str, Any]) -> dict[str, list[float]]:
             refilled["usefulPerSecond"] / kept["usefulPerSecond"] for refilled, kept in both["keep"]
         ],
         **{
-            f"retry success minus {other}'s": [a["retrySuccess"] - b["retrySuccess"] for a, b in each]
+            f"retry success{of} minus {other}'s": [a[measure] - b[measure] for a, b in each]
+            for measure, of in MEASURES.items()
             for other, each in both.items()
         },
     }
@@ -139,18 +150,20 @@ def measure(folder: Path, demo: Path, late: int, seconds: float, seeds: int, sam
     )
     first = Session(order, model)
     table = held_out(folder, first, demo)
-    base = retry_success(first, table, samples)
+    base, base_own = success(first, table, samples)
     useful = counted(first)
     first.trainer.add_callback(Bell(step=late))
     first.run()
+    before, before_own = success(first, table, samples)
     found: dict[str, Any] = {
         "base": base,
-        "before": retry_success(first, table, samples),
+        "before": before,
+        "own": {"base": base_own, "before": before_own},
         "live": sum(useful[-LAST:]) / (LAST * order.config.training.failures_per_step),
         **{name: [] for name in OPTIONS},
     }
-    print({name: found[name] for name in ("base", "before", "live")}, flush=True)
-    refuse_early(base, found["before"])
+    print({name: found[name] for name in ("base", "before", "own", "live")}, flush=True)
+    refuse_early(base, before)
     checkpoint = order.output / f"checkpoint-{late}"
     # Else every seed would begin with the same random numbers, and the seeds would not be independent.
     (checkpoint / "rng_state.pth").unlink()
@@ -183,11 +196,12 @@ def trained(
     session.trainer.add_callback(bell)
     session.trainer.args.save_strategy = "no"  # type: ignore[assignment]
     session.run()
+    learned = dict(zip(MEASURES, success(session, table, samples), strict=True))
     return {
         "steps": session.step - checkpoint_step(checkpoint),
         "seconds": bell.took,
         "usefulPerSecond": sum(useful) / bell.took,
-        "retrySuccess": retry_success(session, table, samples),
+        **learned,
     }
 
 
@@ -222,10 +236,18 @@ def held_out(folder: Path, session: Session, demo: Path) -> FailureTable:
     return FailureTable(path)
 
 
-def retry_success(session: Session, table: FailureTable, samples: int) -> float:
-    """The share of retries that are right, after so many reflections on each wrong answer; the same draws for every model."""
+def success(session: Session, held_out: FailureTable, samples: int) -> tuple[float, float]:
+    """In the order of `MEASURES`."""
+    own = FailureTable(session._order.table)
+    return (
+        retry_success(session, held_out, [row for row in range(len(held_out)) for _ in range(samples)]),
+        retry_success(session, own, range(0, len(own), 2)),
+    )
+
+
+def retry_success(session: Session, table: FailureTable, rows: Sequence[int]) -> float:
+    """The share of retries that are right, after a reflection on the wrong answer of each row; equal draws for every model."""
     torch.manual_seed(0)
-    rows = [number for number in range(len(table)) for _ in range(samples)]
     rewards: list[float] = []
     for start in range(0, len(rows), BATCH):
         trials = session.trainer._source._steps.run(

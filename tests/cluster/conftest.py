@@ -14,7 +14,7 @@ from ..support.nodes.evidence import evidence, telling
 from ..support.nodes.example import SYSTEM, install_operator, load_images, restrict, upload_inputs
 from ..support.nodes.gate import Gate
 from ..support.nodes.node import Node
-from ..support.nodes.rows import ROWS, keep, skip_what_has_passed
+from ..support.nodes.rows import OTHERS, group, keep, skip_what_has_passed
 from ..support.nodes.s3 import NAMESPACE as STORAGE
 from ..support.nodes.s3 import S3InCluster
 from ..support.nodes.small_run import SmallRun
@@ -33,17 +33,17 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: item in ours and "nodes" in getattr(item, "fixturenames", ()))
     for item in ours:
         item.add_marker(pytest.mark.timeout(_LIMIT_S, func_only=False))
-        if item.path.name.startswith(ROWS):
+        if group(item.path) != OTHERS:
             skip_what_has_passed(item)
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Rows of the table of faults leave a record."""
+    """Tests of this folder leave a record."""
     report = yield
     if report.failed:
         item.stash[_FAILED] = True
-    if item.path.name.startswith(ROWS):
+    if item.path.is_relative_to(_HERE):
         keep(item, report)
     return report
 

@@ -43,13 +43,18 @@ def as_of_new(admin: Helm, cluster: Cluster) -> Iterator[None]:
 def test_the_readmes_way_to_a_run(
     admin: Helm, s3: S3InCluster, cluster: Cluster, namespaces: list[str], tmp_path: Path
 ) -> None:
+    """The README's way to a run, word for word"""
     environment = admin.shell(find_programs().kubectl, tmp_path / "bin") | KEY.environment
     namespaces.append(NAMESPACE)
     install, prepare, run = _shown("README.md")
     _works(install, environment)
     # This cluster's own part, as values: images without an environment, its S3 server, pods of a stage on different nodes.
-    pods = example.pods_here() | {"rollout": {"topologySpreadConstraints": example.spread("rollout")}}
-    added = {"pods": pods, "storage/endpoint": ENDPOINT, "storage/caSecret": "s3-ca"}
+    pods = example.pods_here()["common"]
+    # Which image its pods have is the example's to say.
+    del pods["image"]
+    added = {f"pods/common/{name}": value for name, value in pods.items()}
+    added["pods/rollout"] = {"topologySpreadConstraints": example.spread("rollout")}
+    added |= {"storage/endpoint": ENDPOINT, "storage/caSecret": "s3-ca"}
     VALUES.parent.mkdir(parents=True, exist_ok=True)
     VALUES.write_text(yaml.safe_dump(example.VALUES | {"extraObjects": adding_to_runs(NAMESPACE, added)}))
     (upgrade,) = _shown("CONTRIBUTING.md")

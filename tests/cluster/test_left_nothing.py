@@ -1,4 +1,4 @@
-"""A cluster whose owner is killed without a word leaves nothing on this machine once it was taken down."""
+"""A cluster whose owner is killed without a word, with a pod running, leaves nothing on this machine in the end."""
 
 from __future__ import annotations
 
@@ -6,15 +6,17 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import psutil
 import pytest
 
+from ..support.kubernetes_programs import find_programs
 from ..support.nodes import cgroups
 from ..support.nodes.cluster import lacking
 from ..support.nodes.init import OWN
+from ..support.nodes.node import PAUSE
 from ..support.nodes.turn import take_turn
 from ..support.pages import ROOT
 
@@ -23,7 +25,10 @@ PLACES = {*OWN, *(str(Path(folder).parent) for folder in OWN), "/etc", "/opt", "
 """Folders of this machine where programs of a cluster write by default; what is below them is looked at by name."""
 OF_ITSELF = ("kernel/ns_last_pid", "kernel/perf_", "kernel/pty", "kernel/random")
 """Settings that the kernel changes while nobody does."""
+OF_PODS = {"pause", "containerd-shim-runc-v2"}
+"""What runs for a pod that does nothing."""
 _OTHERS_S = 600
+_READY_S = 120
 
 
 @pytest.fixture
@@ -36,27 +41,67 @@ def turn() -> Iterator[None]:
     take_down(_OTHERS_S)
 
 
-def test_nothing_is_left_of_a_cluster_whose_owner_was_killed(turn: None) -> None:
-    before, of_kernel = things(), settings()
-    command = [*PROGRAM, "--nodes", "1"]
-    with psutil.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as owner:
+def test_nothing_is_left_after_make_cluster_down(turn: None) -> None:
+    """Owner of a cluster killed, and the cluster taken down"""
+    with killed() as processes:
+        take_down(0)
+        assert [process for process in processes if lives(process)] == []
+
+
+def test_nothing_is_left_after_the_next_start(turn: None) -> None:
+    """Owner of a cluster killed, and another one started and stopped"""
+    with killed() as processes, started() as owner:
+        kubeconfig(owner)
+        assert [process for process in processes if lives(process)] == []
+        owner.stdin.close()
+
+
+@contextmanager
+def killed() -> Iterator[set[psutil.Process]]:
+    """The processes of a cluster whose owner was killed; at the end nothing is left of it."""
+    before, of_kernel, others = things(), settings(), set(psutil.process_iter())
+    with started() as owner:
         try:
-            said = owner.stdout.readline()
-            assert said.startswith("export KUBECONFIG="), "it ended before the node was ready"
-            processes = owner.children(recursive=True)
+            start_pod(kubeconfig(owner))
+            # A container's processes are nobody's children: their shim has left its parent.
+            in_pods = {each for each in psutil.process_iter() if named(each) in OF_PODS} - others
+            processes = {*owner.children(recursive=True), *in_pods}
             networks = {network(process) for process in processes} - {network(psutil.Process()), ""}
-            assert "kubelet" in {process.name() for process in processes if lives(process)}
-            assert len(networks) >= 2, "control plane and node"
+            assert {"kubelet", *OF_PODS} <= {named(process) for process in processes if lives(process)}
+            assert len(networks) >= 3, "control plane, node and pod"
             assert {thing.split()[0] for thing in things() - before} >= {"cgroup", "folder"}
         finally:
             owner.kill()
     assert any(map(lives, processes)), "they outlive their owner"
 
-    take_down(0)
-    assert [process for process in processes if lives(process)] == []
+    yield processes
     assert networks.isdisjoint(map(network, psutil.process_iter()))
     assert things() - before == set()
     assert settings() - of_kernel == set()
+
+
+def started() -> psutil.Popen:
+    """A cluster with one node, as `make cluster` starts it; it ends with its input."""
+    command = [*PROGRAM, "--nodes", "1"]
+    return psutil.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+
+def kubeconfig(owner: psutil.Popen) -> Path:
+    """Where it says that its administrator's is, as soon as its node is ready."""
+    said = owner.stdout.readline()
+    assert said.startswith("export KUBECONFIG="), "it ended before the node was ready"
+    return Path(said.strip().partition("=")[2])
+
+
+def start_pod(config: Path) -> None:
+    """Run a pod that does nothing, of the one image that every node has."""
+    wait = ("wait", f"--timeout={_READY_S}s")
+    for words in (
+        (*wait, "--for=create", "serviceaccount/default"),
+        ("run", "idle", "--image", PAUSE, "--image-pull-policy", "Never"),
+        (*wait, "--for=condition=Ready", "pod/idle"),
+    ):
+        subprocess.run([find_programs().kubectl, "--kubeconfig", config, *words], check=True)
 
 
 def take_down(patience: float) -> None:
@@ -91,6 +136,13 @@ def network(process: psutil.Process) -> str:
     """The network namespace that it is in; empty where it has ended."""
     with suppress(OSError):
         return str(Path(f"/proc/{process.pid}/ns/net").readlink())
+    return ""
+
+
+def named(process: psutil.Process) -> str:
+    """What it is called; empty where it has ended."""
+    with suppress(psutil.NoSuchProcess):
+        return process.name()
     return ""
 
 

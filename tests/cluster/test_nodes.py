@@ -59,6 +59,7 @@ def pod(name: str, node: str, *arguments: str, labels: dict[str, str] | None = N
 
 
 def test_pods_of_both_nodes_reach_each_other(cluster: Cluster, namespace: str) -> None:
+    """Pods of both nodes reach each other by address, by Service and by name"""
     place = f"{CORE}/namespaces/{namespace}"
     cluster.create(f"{place}/pods", pod("server", "node-1", SERVER, labels={"app": "server"}))
     selector = {"selector": {"app": "server"}, "ports": [{"port": 80, "targetPort": 8000}]}

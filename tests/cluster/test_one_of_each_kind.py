@@ -11,6 +11,7 @@ AWAY_S = 15
 
 
 def test_a_run_survives_one_fault_of_each_kind(run: SmallRun, second: Node, undisturbed: str) -> None:
+    """One run, and a fault of each kind in it"""
     run.start(trains_on(second.name))
     run.pod("rollout")
     with run.nodes.plane.without("kube-apiserver"):

@@ -27,9 +27,11 @@ LEFT_IN_SYSTEM = {
 @pytest.fixture
 def before(helm: Helm, run: SmallRun, undisturbed: str, tmp_path: Path) -> Iterator[set[str]]:
     """What there is in the cluster without a release. An older version is installed; at the end the present one is."""
+    stages = example.TRAINER_IMAGE.rpartition(":")[0]
     for node in run.nodes.nodes:
-        for image in (f"{IMAGE}:0.1.0", example.TRAINER_IMAGE):
-            node.also_call(image, f"{image.rpartition(':')[0]}:{PREVIOUS}")
+        node.also_call(f"{IMAGE}:0.1.0", f"{IMAGE}:{PREVIOUS}")
+        for version in (PREVIOUS, "0.1.0"):
+            node.also_call(example.TRAINER_IMAGE, f"{stages}:{version}")
     _uninstalled(helm, run.cluster)
     there = set(inventory(run.cluster))
     example.install_operator(helm, run.cluster, chart=previous_chart(tmp_path))
@@ -42,7 +44,8 @@ def test_a_release_changes_under_a_run(helm: Helm, run: SmallRun, before: set[st
     """Upgraded in mid-run, rolled back, uninstalled and installed again"""
     cluster = run.cluster
     assert images(cluster) == {f"{IMAGE}:{PREVIOUS}"}
-    run.start()
+    # No image of its own: its stages have that of the release, another one in each version.
+    run.start({"pods.common": {"image": None}})
     saved = run.trains()
 
     example.upgrade_operator(helm, CHART)

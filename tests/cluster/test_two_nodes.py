@@ -11,28 +11,33 @@ from ..support.cluster import CORE, Obj, until
 from ..support.nodes.cluster import ClusterWithNodes
 from ..support.nodes.example import BUCKET, EXAMPLE, TRAINER_IMAGE, rights, spread
 from ..support.nodes.s3 import S3InCluster, credentials
-from ..support.nodes.small_run import SmallRun
+from ..support.nodes.small_run import NAME, SmallRun
 from ..support.nodes.volumes import offer
 from ..support.s3_server import Key
 
 OWN = Key("AKIAOFTHERUNINTHETEST", "may-write-below-its-own-prefix")
-THEIRS, MODEL = "runs/somebody-else/file", "countdown/model/config.json"
+MODEL = "countdown/model/config.json"
 EMPTY = {"Body": b"", "ChecksumCRC32": "AAAAAA=="}
 """Without a checksum boto3 sends one behind the body, when the server has denied the request and closed the connection."""
-DENIED: list[tuple[str, dict[str, Any]]] = [
-    ("put_object", {"Key": THEIRS, **EMPTY}),
-    ("get_object", {"Key": THEIRS}),
-    ("delete_object", {"Key": THEIRS}),
-    ("list_objects_v2", {"Prefix": "runs/somebody-else/"}),
-    ("list_objects_v2", {"Prefix": "runs/"}),
-    ("list_objects_v2", {}),
-    ("put_object", {"Key": MODEL, **EMPTY}),
-    ("delete_object", {"Key": MODEL}),
-]
-"""Requests outside the prefix of a run. The model may be read."""
 GPU = "nvidia.com/gpu"
 ONE_EACH = {"training.nodes": 2, "pods.training.topologySpreadConstraints": spread("train")}
 TWO_WORKERS = {"rollout.workers": 2, "pods.rollout.topologySpreadConstraints": spread("rollout")}
+
+
+def denied(theirs: str) -> list[tuple[str, dict[str, Any]]]:
+    """Requests outside the prefix of a run, to another one's file among them. The model may be read."""
+    _, namespace, name, _ = theirs.split("/")
+    return [
+        ("put_object", {"Key": theirs, **EMPTY}),
+        ("get_object", {"Key": theirs}),
+        ("delete_object", {"Key": theirs}),
+        ("list_objects_v2", {"Prefix": f"runs/{namespace}/{name}/"}),
+        ("list_objects_v2", {"Prefix": f"runs/{namespace}/"}),
+        ("list_objects_v2", {"Prefix": "runs/"}),
+        ("list_objects_v2", {}),
+        ("put_object", {"Key": MODEL, **EMPTY}),
+        ("delete_object", {"Key": MODEL}),
+    ]
 
 
 def nodes_of(run: SmallRun, stage: str) -> list[str]:
@@ -42,7 +47,7 @@ def nodes_of(run: SmallRun, stage: str) -> list[str]:
 def test_two_nodes_train_what_two_processes_do(
     run: SmallRun, s3: S3InCluster, namespaces: list[str], nodes: ClusterWithNodes
 ) -> None:
-    """The model comes from a volume to the one, and from the storage to the other."""
+    """Training over two nodes against two processes in one pod, the model of the one from a volume"""
     offer(run.cluster, run.namespace, "models", EXAMPLE / "model")
     run.start({**ONE_EACH, **TWO_WORKERS, "model.uri": "pvc://models"})
     run.ends_well()
@@ -60,15 +65,18 @@ def test_two_nodes_train_what_two_processes_do(
 
 
 def test_a_run_whose_keys_open_its_own_prefix_alone(run: SmallRun, s3: S3InCluster, undisturbed: str) -> None:
-    """With the policy of docs/storage.md for one namespace"""
-    s3.let_in(BUCKET, OWN, rights=rights("namespace.json", "runs/ml/", f"runs/{run.namespace}/"))
+    """Keys for the prefix of one run, with the policy of docs/storage.md"""
+    here = f"runs/{run.namespace}"
+    s3.let_in(BUCKET, OWN, rights=rights("namespace.json", "runs/ml/*", f"{here}/{NAME}-*"))
     run.cluster.patch(f"{CORE}/namespaces/{run.namespace}/secrets/s3", credentials(OWN))
-    s3.client().put_object(Bucket=BUCKET, Key=THEIRS, Body=b"theirs")
     client = s3.client(OWN)
-    for request, words in DENIED:
-        with pytest.raises(ClientError, match="AccessDenied"):
-            getattr(client, request)(Bucket=BUCKET, **words)
-    assert s3.client().get_object(Bucket=BUCKET, Key=THEIRS)["Body"].read() == b"theirs"
+    # Of another run in the same namespace, and of another namespace.
+    for theirs in (f"{here}/another-1234abcd/file", "runs/elsewhere/small-1234abcd/file"):
+        s3.client().put_object(Bucket=BUCKET, Key=theirs, Body=b"theirs")
+        for request, words in denied(theirs):
+            with pytest.raises(ClientError, match="AccessDenied"):
+                getattr(client, request)(Bucket=BUCKET, **words)
+        assert s3.client().get_object(Bucket=BUCKET, Key=theirs)["Body"].read() == b"theirs"
     assert client.get_object(Bucket=BUCKET, Key=MODEL)["ContentLength"] > 0
     run.start()
     run.ends_well(weights=undisturbed)

@@ -38,6 +38,7 @@ def test_every_option_resumes_and_is_judged(tmp_path, monkeypatch):
         assert each["seconds"] >= 0.1
         assert each["usefulPerSecond"] > 0
         assert 0 < each["retrySuccess"] < 1
+        assert 0 < each["ownRetrySuccess"] < 1
 
     first, *others = sessions
     assert first.step == LATE
@@ -53,13 +54,18 @@ def test_every_option_resumes_and_is_judged(tmp_path, monkeypatch):
 
 def test_options_are_compared_seed_by_seed():
     found = {
-        option: [{"usefulPerSecond": rate * seed, "retrySuccess": share} for seed in (1, 2)]
+        option: [
+            {"usefulPerSecond": rate * seed, "retrySuccess": share, "ownRetrySuccess": share / 2}
+            for seed in (1, 2)
+        ]
         for option, rate, share in (("keep", 2, 0.25), ("drop", 1, 0.5), ("refill", 3, 0.75))
     }
     assert refill.pairs(found) == {
         "useful groups per second against keep": [1.5, 1.5],
         "retry success minus keep's": [0.5, 0.5],
         "retry success minus drop's": [0.25, 0.25],
+        "retry success on its own failures minus keep's": [0.25, 0.25],
+        "retry success on its own failures minus drop's": [0.125, 0.125],
     }
 
 

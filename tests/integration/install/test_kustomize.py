@@ -98,3 +98,13 @@ def test_the_example_has_everything_in_the_bucket(applied: Cluster) -> None:
     places = [spec["model"], spec["task"]["prompts"], spec["evaluation"]["prompts"], spec["storage"]]
     assert all(place["uri"].startswith("s3://team/") for place in places)
     assert spec["storage"]["credentialsSecret"]
+
+
+def test_the_example_asks_for_no_gpu_and_takes_the_image_without(empty_cluster: Cluster) -> None:
+    """Of this version, and one of those that docs/install.md has people build."""
+    (run,) = built(empty_cluster, ROOT / "examples/countdown")
+    assert "gpusPerWorker" not in run["spec"]["rollout"]
+    version = yaml.safe_load((ROOT / "helm/reflect-operator/Chart.yaml").read_text())["appVersion"]
+    image = run["spec"]["pods"]["common"]["image"]
+    assert image == f"registry.example.com/ml/reflect-trainer:{version}-cpu"
+    assert f"--target cpu -t {image} ." in (ROOT / "docs/install.md").read_text()

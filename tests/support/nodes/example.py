@@ -22,7 +22,8 @@ from .volumes import environment, offer
 EXAMPLE = images.ROOT / "examples/countdown"
 REGISTRY = "registry.example.com/ml"
 """As the pages call theirs: nodes that have the images pull nothing."""
-TRAINER_IMAGE = f"{REGISTRY}/reflect-trainer:0.1.0"
+TRAINER_IMAGE = f"{REGISTRY}/reflect-trainer:0.1.0-cpu"
+"""The one for processors, as the example asks for it; the other one is on no node."""
 VERIFIER_IMAGE = f"{REGISTRY}/verifier:1"
 BUCKET = "team"
 SYSTEM = "reflect-system"
@@ -137,7 +138,8 @@ def pods_here() -> Obj:
     """`spec.pods` with the environment of this checkout mounted."""
     variables = {"OMP_NUM_THREADS": "1", "HOME": "/scratch"}
     return {
-        "common": environment(images.ENVIRONMENT)
+        "common": {"image": TRAINER_IMAGE}
+        | environment(images.ENVIRONMENT)
         | {"env": [{"name": name, "value": value} for name, value in variables.items()]}
     }
 

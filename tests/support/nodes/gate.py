@@ -14,7 +14,7 @@ from pathlib import Path
 from ..cluster import until
 from . import gate_server
 from .cluster import ClusterWithNodes
-from .gate_server import PASSES, REFUSES
+from .gate_server import ANSWERED, CLOSED, PASSES
 from .network import CONTROL
 from .s3 import GATE_HOST, NAMESPACE, PORT, S3InCluster
 from .services import lead_out
@@ -46,9 +46,9 @@ class Gate:
         finally:
             self._tell(PASSES)
 
-    def refusals(self) -> int:
-        """How many connections it has closed or answered with 503 so far."""
-        return self._log.read_text().count(REFUSES)
+    def refusals(self) -> set[str]:
+        """In which ways it has refused connections so far."""
+        return {CLOSED, ANSWERED} & set(self._log.read_text().splitlines())
 
     def _tell(self, state: str) -> None:
         unfinished = self._state.with_suffix(".new")

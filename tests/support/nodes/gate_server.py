@@ -9,6 +9,8 @@ from contextlib import suppress
 from pathlib import Path
 
 REFUSES, SLOW, PASSES = "refuses", "slow", "passes"
+CLOSED, ANSWERED = "closed", "answered 503"
+"""What it says of each connection that it refuses."""
 _PIECE = 1 << 16
 _BYTES_PER_S = 2 << 20
 """Of one connection, while it is slow."""
@@ -32,9 +34,9 @@ class _Server:
         """Somebody has come."""
         place = self._upstream
         if self._is(REFUSES):
-            print(REFUSES, flush=True)
             self._refusals += 1
             if self._refusals % 2:
+                print(CLOSED, flush=True)
                 writer.transport.abort()
                 return
             place = ("127.0.0.1", self.refusing)
@@ -54,7 +56,7 @@ class _Server:
         with suppress(OSError):
             while piece := await reader.read(_PIECE):
                 if self._is(REFUSES) and not may_stay:
-                    print(REFUSES, flush=True)
+                    print(CLOSED, flush=True)
                     writer.transport.abort()
                     return
                 if self._is(SLOW):
@@ -72,6 +74,7 @@ async def _refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) ->
         await reader.readuntil(b"\r\n\r\n")
         writer.write(_ANSWER)
         await writer.drain()
+        print(ANSWERED, flush=True)
     writer.close()
 
 

@@ -1,4 +1,4 @@
-"""The rows of the table of faults: a record of each that was run, which bench/_faults_page.py makes a page of."""
+"""Tests on nodes: a record of each that was run, which bench/_faults_page.py makes a page of."""
 
 from __future__ import annotations
 
@@ -11,8 +11,10 @@ import pytest
 
 from bench._records import ROOT, machine
 
-ROWS = "test_faults_"
-"""How the files with rows begin."""
+_FAULTS = "test_faults_"
+"""How the files with the rows of the table of faults begin."""
+OTHERS = "others"
+"""The group of the other tests."""
 RECORDS = ROOT / "build/cluster"
 PASSED_ALREADY = "passed at this commit already; delete build/cluster to run it again"
 
@@ -38,7 +40,7 @@ def keep(item: pytest.Item, report: pytest.TestReport) -> None:
     record = {
         "row": _row(item),
         "passed": report.passed,
-        "group": item.path.stem.removeprefix(ROWS),
+        "group": group(item.path),
         "title": _title(item),
         "seconds": round(report.duration, 1),
         "figures": dict(report.user_properties),
@@ -53,6 +55,11 @@ def skip_what_has_passed(item: pytest.Item) -> None:
     file = _file(item)
     if file.exists() and passed_at(json.loads(file.read_text()), _WHERE["commit"]):
         item.add_marker(pytest.mark.skip(reason=PASSED_ALREADY))
+
+
+def group(file: Path) -> str:
+    """The group on the page that the tests of a file are in."""
+    return file.stem.removeprefix(_FAULTS) if file.stem.startswith(_FAULTS) else OTHERS
 
 
 def passed_at(record: dict[str, Any], commit: str) -> bool:

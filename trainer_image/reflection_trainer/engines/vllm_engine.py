@@ -155,7 +155,7 @@ def import_vllm(
         ) from error
     if not gpus and not current_platform.is_cpu():
         raise BadConfig(
-            f"{field}: without GPUs, but this build of vLLM needs GPUs: use 1 or more, or {instead}",
+            f"{field}: without GPUs, but this build of vLLM needs GPUs: use 1 or more, an image for processors, or {instead}",
             reason=Reason.INVALID_SPEC,
         )
     return vllm
