@@ -51,9 +51,14 @@ def test_every_command_of_the_page_works(empty_cluster: Cluster, shell: dict[str
 
 
 def settled(cluster: Cluster) -> bool:
-    """Whether the API server serves the kind, or does not know its definition."""
+    """Whether the API server serves the kind and describes it, or does not know its definition."""
     crd = cluster.find(CRD)
     served = [
         cluster.answers(f"{place}/reflection.training/v1alpha1") for place in ("/apis", "/openapi/v3/apis")
     ]
-    return not any(served) if crd is None else all(served) and "deletionTimestamp" not in crd["metadata"]
+    if crd is None:
+        return not any(served)
+    if "deletionTimestamp" in crd["metadata"] or not all(served):
+        return False
+    # A description of the group may come before the kind is in it.
+    return cluster.kubectl("explain", "reflectiontrainings").returncode == 0
