@@ -12,6 +12,9 @@ from .stages import Stage
 
 NEW_RESOURCE = "create a new ReflectionTraining"
 """How to begin again where a resource has ended or cannot change. `reflect run` has words of its own for it."""
+GOES_ON = "the run goes on by itself"
+NEW_JOB = "after a change of spec.pods delete the Job, which is then created anew"
+"""A Job keeps the pods that it was made with, and those that cannot start never end: no other attempt comes by itself."""
 
 
 class Fault(StrEnum):
@@ -122,6 +125,11 @@ class Meaning(NamedTuple):
         """The remedy, for a reader who begins again in another way than by a new resource."""
         return self.remedy.replace(NEW_RESOURCE, begin_again)
 
+    def cure(self, begin_again: str = NEW_RESOURCE) -> str:
+        """What mends the cause, where something else says how the run goes on, or whether it does."""
+        cause = self.remedy.removesuffix(f" and {NEW_RESOURCE}").removesuffix(f"; {GOES_ON}").rstrip(",")
+        return cause.replace(NEW_RESOURCE, begin_again)
+
 
 MEANINGS: dict[Reason, Meaning] = {
     Reason.ACCEPTED: Meaning(Fault.NONE, ""),
@@ -139,31 +147,38 @@ MEANINGS: dict[Reason, Meaning] = {
     Reason.INVALID_MODEL: Meaning(Fault.USER, f"correct spec.model or the model's files and {NEW_RESOURCE}"),
     Reason.INVALID_PROMPTS: Meaning(Fault.USER, f"correct the prompts file and {NEW_RESOURCE}"),
     Reason.INVALID_TEMPLATE: Meaning(Fault.USER, f"correct spec.task.templates and {NEW_RESOURCE}"),
-    Reason.DATASET_EMPTY: Meaning(Fault.USER, "give a prompts file with at least one question"),
+    Reason.DATASET_EMPTY: Meaning(
+        Fault.USER, f"give a prompts file with at least one question and {NEW_RESOURCE}"
+    ),
     Reason.DATASET_MISMATCH: Meaning(
         Fault.USER,
-        "use another name or storage prefix, or delete the artefacts that were made with other settings",
+        "use another name or storage prefix, or delete the artefacts that were made with other settings, "
+        f"and {NEW_RESOURCE}",
     ),
-    Reason.SECRET_NOT_FOUND: Meaning(Fault.USER, "create the Secret; the run goes on by itself"),
+    Reason.SECRET_NOT_FOUND: Meaning(Fault.USER, f"create the Secret; {GOES_ON}"),
     Reason.IMAGE_PULL_FAILED: Meaning(
-        Fault.USER, "correct the image or its pull secret; the run goes on by itself"
+        Fault.USER, f"correct the image or its pull secret; {GOES_ON}; {NEW_JOB}"
     ),
     Reason.POD_CONFIG_INVALID: Meaning(
         Fault.USER,
-        "correct spec.pods for the next attempt, or create what the message misses; the run goes on by itself",
+        f"correct spec.pods, or create what the message misses; {GOES_ON}; {NEW_JOB}",
     ),
     Reason.CHILD_REFUSED: Meaning(
         Fault.USER,
         "correct what the message names (spec.pods, a quota, an admission policy, an object of that name); "
-        "the run goes on by itself",
+        f"{GOES_ON}",
     ),
-    Reason.STORAGE_DENIED: Meaning(Fault.USER, "grant the permission named in the message"),
+    Reason.STORAGE_DENIED: Meaning(
+        Fault.USER, f"grant the permission named in the message and {NEW_RESOURCE}"
+    ),
     Reason.VERIFIER_UNSOUND: Meaning(Fault.USER, f"correct the verifier and {NEW_RESOURCE}"),
     Reason.GATE_FAILED: Meaning(Fault.USER, "see the report; the artefacts are kept"),
     Reason.QUOTA_WAIT: Meaning(Fault.PLATFORM, "the run starts when the queue admits it"),
-    Reason.UNSCHEDULABLE: Meaning(Fault.PLATFORM, "free or add capacity, or relax the pod's constraints"),
+    Reason.UNSCHEDULABLE: Meaning(
+        Fault.PLATFORM, f"free or add capacity, or relax the pod's constraints; {NEW_JOB}"
+    ),
     Reason.DISRUPTED: Meaning(Fault.PLATFORM, "nothing: the attempt is started again and not counted"),
-    Reason.STORAGE_UNAVAILABLE: Meaning(Fault.PLATFORM, "bring the storage back; the run goes on by itself"),
+    Reason.STORAGE_UNAVAILABLE: Meaning(Fault.PLATFORM, f"bring the storage back; {GOES_ON}"),
     Reason.STORAGE_FULL: Meaning(Fault.PLATFORM, "free space in the storage"),
     Reason.STORAGE_CONFLICT: Meaning(
         Fault.PLATFORM, "end the other process that writes under the same prefix, if there still is one"
@@ -187,7 +202,8 @@ MEANINGS: dict[Reason, Meaning] = {
         "transformers",
     ),
     Reason.ARTIFACT_CORRUPT: Meaning(
-        Fault.PROGRAM, "delete the artefact named in the message; it is then made again"
+        Fault.PROGRAM,
+        f"see to the storage, do what the message says about the damaged file, and {NEW_RESOURCE}",
     ),
     Reason.DEADLINE_EXCEEDED: Meaning(Fault.LIMIT, f"raise spec.activeDeadlineSeconds and {NEW_RESOURCE}"),
     Reason.PENDING_DEADLINE_EXCEEDED: Meaning(

@@ -144,7 +144,7 @@ def _last_failure(status: ReflectionTrainingStatus) -> AttemptRecord | None:
 
 def _remedy(record: AttemptRecord) -> str:
     known = record.reason in list(Reason)
-    return MEANINGS[Reason(record.reason)].remedy if known else ""
+    return MEANINGS[Reason(record.reason)].cure() if known else ""
 
 
 def _events(old: ReflectionTrainingStatus, new: ReflectionTrainingStatus) -> tuple[EventRecord, ...]:

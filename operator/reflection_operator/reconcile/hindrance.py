@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from reflection_api.reasons import MEANINGS, Reason
+from reflection_api.reasons import MEANINGS, NEW_JOB, Reason
 from reflection_api.stages import Stage
 
 from .cursor import Here
@@ -15,7 +15,6 @@ from .text import one_line, sentence
 _IMAGE = ("ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "ImageInspectError")
 _CONTAINER = ("CreateContainerConfigError", "CreateContainerError", "RunContainerError", "CrashLoopBackOff")
 _MAX_WORDS = 360
-_NEW_JOB = "after a change of spec.pods delete the Job, which is then created anew"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +39,7 @@ def blocking(here: Here) -> Hindrance | None:
     if here.job.pods_refused:
         words = one_line(here.job.pods_refused, _MAX_WORDS)
         return _hindered(
-            Reason.CHILD_REFUSED, f"pods of Job {here.job.name} are not created: {words}", _NEW_JOB
+            Reason.CHILD_REFUSED, f"pods of Job {here.job.name} are not created: {words}", NEW_JOB
         )
     return next((found for pod in pending if (found := _hindrance(pod))), None)
 

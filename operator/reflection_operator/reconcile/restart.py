@@ -130,5 +130,5 @@ def _exhausted(run: Observed, at: Cursor, failure: Failure) -> str:
     times = "once" if at.restarts == 0 else f"{at.restarts + 1} times"
     limit = run.resource.spec.failure_policy.max_restarts
     what = f"{at.stage} of round {at.round} failed {times} and maxRestarts is {limit}"
-    remedy = MEANINGS[failure.reason].remedy_with(run.begin_again)
-    return sentence(what, f"the last time {failure.reason}: {failure.message}", remedy)
+    cure = MEANINGS[failure.reason].cure(run.begin_again)
+    return sentence(what, f"the last time {failure.reason}: {failure.message}", cure)

@@ -191,7 +191,7 @@ def test_what_is_stored_damaged_is_said_to_be(store, s3_proxy, bucket) -> None:
         store.read("object")
     assert caught.value.message == (
         f"storage: s3://{bucket}/team/runs/default/run-1/object: what arrives does not match the checksum that it was stored "
-        "with: delete it; it is then made again"
+        "with: delete it before its folder is used again"
     )
 
 

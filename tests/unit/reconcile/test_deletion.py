@@ -133,7 +133,8 @@ def test_a_missing_permission_is_tried_again_too():
     words = said(Stage.CLEANUP, "Failed", "StorageDenied", "access denied (403) for s3:DeleteObject")
     decision = decided(held(), [broken], [crashed(broken, 78, message=words)], at=100)
     assert told(decision) == ["StorageDenied"]
-    assert "grant the permission" in said_of(decision, ConditionType.READY).message
+    message = said_of(decision, ConditionType.READY).message
+    assert message.endswith(f"; grant the permission named in the message; {WAY_OUT}")
     assert decision.look_again == timedelta(seconds=10)
 
 

@@ -7,6 +7,7 @@ from datetime import timedelta
 
 import pytest
 from reflection_api.conditions import ConditionType
+from reflection_api.reasons import NEW_JOB
 from reflection_api.stages import Stage
 from reflection_api.status import Phase
 from reflection_operator.children.labels import UID_LABEL
@@ -68,6 +69,8 @@ def test_a_pod_that_cannot_start(fields, reason, words):
     ready = said_of(decision, ConditionType.READY)
     assert (ready.status, ready.reason) == ("False", reason)
     assert words in ready.message
+    # A Secret is named by spec.storage, too, and is there as soon as it is created.
+    assert ready.message.endswith(NEW_JOB) is (reason != "SecretNotFound")
     assert truth(decision, ConditionType.RECONCILING) == "True"
     assert truth(decision, ConditionType.SUCCEEDED) == "Unknown"
     assert status_of(decision).phase is Phase.PENDING
@@ -105,7 +108,7 @@ def test_pods_that_are_not_even_created():
     ready = said_of(decision, ConditionType.READY)
     assert (ready.status, ready.reason) == ("False", "ChildRefused")
     assert f"pods of Job {ROLLOUT.name} are not created: {words}; correct what" in ready.message
-    assert ready.message.endswith("after a change of spec.pods delete the Job, which is then created anew")
+    assert ready.message.endswith(NEW_JOB)
     assert told(decision) == ["ChildRefused"]
     # One that does its work is enough, and a training that misses a node is told of.
     some = decided(resource(status_at(Stage.ROLLOUT)), [refused], [pod(ROLLOUT)])

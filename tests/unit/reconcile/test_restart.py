@@ -140,7 +140,42 @@ def test_whoever_carries_the_decision_out_says_how_to_begin_again():
 
 @pytest.mark.parametrize("reason", Reason)
 def test_no_remedy_asks_for_a_new_resource_where_there_is_none(reason):
-    assert "new ReflectionTraining" not in MEANINGS[reason].remedy_with("run the same command again")
+    for words in (MEANINGS[reason].remedy_with, MEANINGS[reason].cure):
+        assert "new ReflectionTraining" not in words("run the same command again")
+
+
+@pytest.mark.parametrize(
+    ("reason", "code"),
+    [("DatasetEmpty", 65), ("ArtifactCorrupt", 65), ("DatasetMismatch", 78), ("StorageDenied", 78)],
+)
+def test_the_end_of_a_run_that_nothing_revives_says_how_to_begin_again(reason, code):
+    down = failed(Stage.TRAIN)
+    decision = decided(
+        resource(status_at(Stage.TRAIN)),
+        [down],
+        [crashed(down, code, message=said(Stage.TRAIN, "Failed", reason, "what it is"))],
+    )
+    ended = said_of(decision, ConditionType.SUCCEEDED)
+    assert (ended.status, ended.reason) == ("False", reason)
+    assert ended.message.endswith(" and create a new ReflectionTraining")
+
+
+@pytest.mark.parametrize(
+    ("reason", "cure"),
+    [
+        ("StorageDenied", "grant the permission named in the message"),
+        ("StorageUnavailable", "bring the storage back"),
+    ],
+)
+def test_behind_the_limit_of_restarts_nothing_is_said_twice_or_to_go_on(reason, cure):
+    down = failed(Stage.TRAIN, 5)
+    message = said(Stage.TRAIN, "Failed", reason, "no answer")
+    run = resource(status_at(Stage.TRAIN, 5, restarts=3))
+    ended = said_of(decided(run, [down], [crashed(down, 75, message=message)]), ConditionType.SUCCEEDED)
+    assert ended.reason == "MaxRestartsReached"
+    assert ended.message.endswith(
+        f"exit 75); {cure}; mend the cause in the message and create a new ReflectionTraining"
+    )
 
 
 def test_disruptions_never_end_a_run():

@@ -225,7 +225,7 @@ class Artifacts:
             local.unlink()
             raise CorruptArtifact(
                 f"storage: {uri} does not match its manifest (sha256 {entry.sha256[:12]}..., {entry.size} bytes): "
-                "delete the file and its manifest; it is then made again"
+                "delete the file and its manifest before their folder is used again"
             )
 
 

@@ -15,7 +15,7 @@ class Subject(NamedTuple):
     missing: Reason = Reason.INVALID_SPEC
     """What a bucket that is not there is called."""
     needs: str = "the prefix needs GetObject, PutObject, DeleteObject, ListBucket, AbortMultipartUpload"
-    renew: str = "delete it; it is then made again"
+    renew: str = "delete it before its folder is used again"
     """What to do about an object that is damaged."""
 
     @property
