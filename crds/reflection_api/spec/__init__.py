@@ -100,7 +100,8 @@ class ReflectionTrainingSpec(ApiModel):
         description="Who looks after this resource: this operator, as where it is absent, or MultiKueue, to which it is left.",
     )
     active_deadline_seconds: Seconds | None = Field(
-        None, description="The run fails when it has been active this long; time suspended does not count."
+        None,
+        description="The run fails when it has been active this long. The time begins anew when it is resumed.",
     )
     pending_deadline_seconds: Seconds | None = Field(
         None, description="The run fails when a stage's pods have been pending this long."

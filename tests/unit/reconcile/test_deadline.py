@@ -55,7 +55,7 @@ def test_the_message_says_how_long_and_what_to_do():
     )
 
 
-def test_time_suspended_does_not_count():
+def test_the_time_begins_anew_after_a_suspension():
     resting = status_of(
         decided(resource(status_at(Stage.TRAIN), suspend=True, activeDeadlineSeconds=600), at=10)
     )
@@ -64,6 +64,10 @@ def test_time_suspended_does_not_count():
     assert truth(still, ConditionType.SUCCEEDED) == "Unknown"
     resumed = status_of(decided(resource(resting, activeDeadlineSeconds=600), at=100_000))
     assert resumed.start_time == after(100_000)
+    again = resource(resumed, activeDeadlineSeconds=600)
+    for at, ends in ((100_599, "Unknown"), (100_600, "False")):
+        training = job(Stage.TRAIN)
+        assert truth(decided(again, [training], [pod(training)], at=at), ConditionType.SUCCEEDED) == ends
 
 
 @pytest.mark.parametrize(
