@@ -182,7 +182,9 @@ class ReflectionTrainingStatus(ApiModel):
     attempts: Annotated[list[AttemptRecord], Field(max_length=5)] = Field(
         default_factory=list, description="The last five attempts that did not succeed, newest last."
     )
-    progress: ProgressStatus | None = Field(None, description="How far the current stage is.")
+    progress: ProgressStatus | None = Field(
+        None, description="How far the current stage is; absent before one of its pods has reported."
+    )
     metrics: Annotated[dict[str, float], Field(max_length=16)] = Field(
         default_factory=dict,
         description="Headline figures of the newest stage, for example reward and deadGroupShare.",

@@ -32,7 +32,12 @@ _READY = '.status.conditions[?(@.type=="Ready")]'
 _COLUMNS = (
     ("Status", "string", ".status.phase", "What the run is doing."),
     ("Stage", "string", ".status.current.stage", "The stage of the round."),
-    ("Progress", "integer", ".status.progress.percentage", "Percent of the stage that are done."),
+    (
+        "Progress",
+        "integer",
+        ".status.progress.percentage",
+        "Percent of the stage that are done; empty before one of its pods has reported.",
+    ),
     ("Reward", "number", ".status.metrics.reward", "Share of retries that were right, newest step."),
     ("Restarts", "integer", ".status.restarts", "Restarts of all stages."),
     ("Age", "date", ".metadata.creationTimestamp", "Time since the resource was created."),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from reflection_api.status import Cursor, ReflectionTrainingStatus
 
 from .metrics import Metrics
@@ -13,14 +15,14 @@ class Measures:
     def __init__(self, metrics: Metrics) -> None:
         self._metrics = metrics
 
-    def changed(self, old: ReflectionTrainingStatus | None, new: ReflectionTrainingStatus) -> None:
-        """A status was written."""
+    def changed(
+        self, old: ReflectionTrainingStatus | None, new: ReflectionTrainingStatus, now: datetime
+    ) -> None:
+        """A status was written that was decided at a time."""
         before = old or ReflectionTrainingStatus()
         if before.current and before.current.started_at and _left(before.current, new):
-            ended = new.completion_time or (new.progress.last_updated_time if new.progress else None)
-            if ended:
-                seconds = (ended - before.current.started_at).total_seconds()
-                self._metrics.stage_ended(before.current.stage, seconds)
+            seconds = ((new.completion_time or now) - before.current.started_at).total_seconds()
+            self._metrics.stage_ended(before.current.stage, seconds)
         if new.restarts > before.restarts and new.attempts:
             self._metrics.restarted(new.attempts[-1].stage, new.attempts[-1].reason)
 

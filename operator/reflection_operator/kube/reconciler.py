@@ -88,7 +88,7 @@ class Reconciler:
         seen = await self._observed(view, resource)
         decision = decide(seen)
         try:
-            await self._carry_out(view, resource, decision)
+            await self._carry_out(view, seen, decision)
         except NamespaceEnding:
             if deletion.is_held(resource.metadata):
                 await self._give_up(view.run, resource)
@@ -135,11 +135,11 @@ class Reconciler:
         if status != stored.status:
             await self._write_status(view.run, status)
 
-    async def _carry_out(self, view: View, resource: ReflectionTraining, decision: Decision) -> None:
-        version = view.run.version
+    async def _carry_out(self, view: View, seen: Observed, decision: Decision) -> None:
+        version, resource = view.run.version, seen.resource
         if decision.status is not None and decision.status != resource.status:
             version = await self._write_status(view.run, decision.status)
-            self._measures.changed(resource.status, decision.status)
+            self._measures.changed(resource.status, decision.status, seen.now)
         elif decision.create:
             await self._check_current(view)
         owed = self._owed.pop(view.run.uid, ()) if decision.create else ()

@@ -6,11 +6,10 @@ The next stage may start only now, so nothing is ever read before it is complete
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
 
 from reflection_api.contract import StageResult
 from reflection_api.stages import Stage
-from reflection_api.status import Cursor, ProgressStatus, ReflectionTrainingStatus, Verdict
+from reflection_api.status import Cursor, ReflectionTrainingStatus, Verdict
 
 from .cursor import Here, first_attempt
 from .observed import Observed
@@ -30,7 +29,7 @@ def after_completion(
         return Step(status, ending=verdict_of(run, status))
     verdict = verdict_after(spec, at, metrics_of(at.stage, parts) if parts else {})
     target = first_attempt(at.round, Stage.REPORT) if verdict else _following(at)
-    return Step(_moved(status, target, verdict, run.now))
+    return Step(_moved(status, target, verdict))
 
 
 def _following(at: Cursor) -> Cursor:
@@ -46,8 +45,7 @@ def _following(at: Cursor) -> Cursor:
 
 
 def _moved(
-    status: ReflectionTrainingStatus, target: Cursor, verdict: Verdict | None, now: datetime
+    status: ReflectionTrainingStatus, target: Cursor, verdict: Verdict | None
 ) -> ReflectionTrainingStatus:
-    """The status at the first attempt of another stage. Its progress is none, as of now: an older report is not its own."""
-    progress = ProgressStatus(step=0, total_steps=0, percentage=0, last_updated_time=now)
-    return status.model_copy(update={"current": target, "verdict": verdict, "progress": progress})
+    """The status at the first attempt of another stage. How far that is nobody knows before one of its pods has reported."""
+    return status.model_copy(update={"current": target, "verdict": verdict, "progress": None})

@@ -27,7 +27,10 @@ def reported(run: Observed, status: ReflectionTrainingStatus, at: Cursor) -> Ref
     if report is None or report.stage is not at.stage:
         return status
     time = _time(report.updated_at)
-    if time is None or time > run.now + _FUTURE or (at.started_at and time < at.started_at):
+    if time is None or time > run.now + _FUTURE:
+        return status
+    if at.started_at is None or time < at.started_at:
+        # Of the same stage in the round before: pods of this one have not begun to report.
         return status
     update: dict[str, Any] = {}
     if checkpoint := _checkpoint(run, status, at, report, time):

@@ -24,7 +24,7 @@ from ...support.kubelet import Kubelet, all_well, run_on, stage_of, train_on
 from ...support.operator_process import OperatorProcess
 from ...support.reporting_pod import ReportingPod, report
 from ...support.screen import on_terminal, plain
-from .conftest import SHORT_LEASE, Run
+from .conftest import SHORT_LEASE, Run, finish
 from .test_permissions import requests
 
 REFLECT = Path(sys.executable).parent / "reflect"
@@ -100,6 +100,10 @@ def test_a_training_shows_how_far_it_is(
     finally:
         reporter.kill()
         reporter.wait()
+    # The percentage is the training's, and nobody reports of an end.
+    finish(run, kubelet)
+    shown = columns(cluster.kubectl("get", "-n", run.namespace, "rt").stdout)
+    assert (shown["STATUS"], shown["STAGE"], shown["PROGRESS"]) == ("Succeeded", "report", "")
 
 
 def test_the_screen_has_the_bar_and_the_rewards_so_far(
@@ -271,7 +275,7 @@ def test_an_authority_near_its_end_is_replaced_and_trusted_by_pods_that_start_th
     after = pod_of(cluster, kubelet, "verify", tmp_path)
     assert after.authority.read_bytes() == kept
     assert after.post(after.token(), report(stage="verify")).status_code == 204
-    until(lambda: run.status["progress"]["percentage"] == 25, "progress")
+    until(lambda: run.status.get("progress", {}).get("percentage") == 25, "progress")
     assert run.status["restarts"] == 0
 
 

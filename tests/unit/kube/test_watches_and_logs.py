@@ -195,12 +195,16 @@ def test_stages_and_restarts_are_counted_from_the_statuses() -> None:
     again = ReflectionTrainingStatus(
         current=at.model_copy(update={"attempt": 2}), restarts=1, attempts=[record]
     )
-    measures.changed(None, old)
-    measures.changed(old, again)
-    measures.changed(again, again.model_copy(update={"completion_time": after(600)}))
+    measures.changed(None, old, T0)
+    measures.changed(old, again, after(5))
+    evaluation = Cursor(round=1, stage=Stage.EVALUATE, attempt=1, started_at=after(600))
+    later = again.model_copy(update={"current": evaluation})
+    measures.changed(again, later, after(600))
+    measures.changed(later, later.model_copy(update={"completion_time": after(690)}), after(691))
     text = metrics.text({"Training": 2}, {"jobs": 3.0}).decode()
     assert 'reflect_restarts_total{reason="TrainerCrashed",stage="train"} 1.0' in text
     assert 'reflect_stage_seconds_sum{stage="train"} 600.0' in text
     assert 'reflect_stage_seconds_count{stage="train"} 1.0' in text
     assert 'reflect_trainings{phase="Training"} 2.0' in text
     assert 'reflect_watch_age_seconds{kind="jobs"} 3.0' in text
+    assert 'reflect_stage_seconds_sum{stage="evaluate"} 90.0' in text

@@ -8,11 +8,12 @@ from hypothesis import strategies as st
 from reflection_api.conditions import ConditionType
 from reflection_api.contract import ProgressReport
 from reflection_api.stages import Stage
+from reflection_api.status import Phase, Verdict
+from reflection_operator.reconcile.cursor import first_attempt
 
 from .builders import (
     FOLDER,
     T0,
-    after,
     complete,
     decided,
     job,
@@ -83,11 +84,37 @@ def test_reports_that_are_not_the_current_stages(other):
     assert now.progress is None
 
 
-def test_a_new_stage_starts_from_nothing_and_ignores_older_reports():
-    done = complete(Stage.ROLLOUT)
-    decision = decided(resource(status_at(Stage.ROLLOUT)), [done], [succeeded(done)], at=100)
-    progress = status_of(decision).progress
-    assert (progress.percentage, progress.last_updated_time) == (0, after(100))
+@pytest.mark.parametrize(
+    "ended", [Stage.ROLLOUT, Stage.EVALUATE], ids=["verify follows", "the report follows"]
+)
+def test_nothing_is_known_of_a_new_stage_before_a_pod_of_it_reports(ended):
+    before = heard(status_at(Stage.TRAIN), report(412, at=60)).progress
+    done = complete(ended)
+    decision = decided(resource(status_at(ended, progress=before)), [done], [succeeded(done)], at=100)
+    assert status_of(decision).progress is None
+
+
+def test_a_report_of_the_round_before_is_not_taken_while_nothing_of_this_one_has_begun():
+    """A pod of another Job that has not ended yet holds the next rollout up."""
+    done = complete(Stage.EVALUATE)
+    jobs, pods = [done], [succeeded(done), pod(job(Stage.TRAIN))]
+    older = report(800, 800, at=60, stage=Stage.ROLLOUT)
+    status = status_of(
+        decided(resource(status_at(Stage.EVALUATE), rounds=2), jobs, pods, at=90, progress=older)
+    )
+    decision = decided(resource(status, rounds=2), jobs, pods, at=100, progress=older)
+    assert decision.create == ()
+    assert status_of(decision).current == first_attempt(2, Stage.ROLLOUT)
+    assert status_of(decision).progress is None
+
+
+def test_a_run_that_has_succeeded_has_no_progress():
+    done = complete(Stage.REPORT)
+    verdict = Verdict(succeeded=True, reason="Completed", message="it is done")
+    status = status_of(
+        decided(resource(status_at(Stage.REPORT, verdict=verdict)), [done], [succeeded(done)], at=100)
+    )
+    assert (status.phase, status.progress) == (Phase.SUCCEEDED, None)
 
 
 def test_a_checkpoint_is_told_of_once_and_never_goes_back():
