@@ -21,6 +21,8 @@ _OF_JOBS = "reason=FailedCreate,involvedObject.kind=Job"
 _OF_PODS = "reason=FailedMount,involvedObject.kind=Pod"
 _FRESH_SECONDS = 15.0
 """One list serves all runs of a namespace for so long."""
+_KEPT_SECONDS = 900.0
+"""What was not asked for in this time is forgotten: while pods wait somebody asks at every look, and namespaces come and go."""
 
 _log = logging.getLogger(__name__)
 
@@ -60,6 +62,7 @@ class PodRefusals:
     async def _said(self, namespace: str, fields: str, key: str) -> Mapping[str, str]:
         """The newest message for each object, by its UID or its name."""
         about = (namespace, fields)
+        self._forget_old()
         async with self._locks[about]:
             listed, found = self._found.get(about, (None, {}))
             if listed is None or self._clock() - listed >= _FRESH_SECONDS:
@@ -70,6 +73,12 @@ class PodRefusals:
                     _log.warning("why pods do not start in %s cannot be read: %s", namespace, error)
                 self._found[about] = (self._clock(), found)
             return found
+
+    def _forget_old(self) -> None:
+        old = self._clock() - _KEPT_SECONDS
+        for about in [about for about, (listed, _) in self._found.items() if listed < old]:
+            if not self._locks[about].locked():
+                del self._found[about], self._locks[about]
 
     async def _list(self, namespace: str, fields: str, key: str) -> dict[str, str]:
         newest: dict[str, tuple[str, str]] = {}

@@ -75,6 +75,7 @@ class Reconciler:
         if view is None:
             self._refusals.pop(run, None)
             self._owed.pop(run, None)
+            self._restoring.forget(run)
             return None
         if view.run.value.resource is None:
             await self._say_misunderstood(view)

@@ -28,8 +28,8 @@ class Restoring:
         self._children = children
         self._settings = settings
         self._progress = progress
-        self._last: dict[str, datetime] = {}
-        """When it was last made sure that the pods of a Job, by its UID, have what they need to start."""
+        self._last: dict[str, dict[str, datetime]] = {}
+        """When it was last made sure that the pods of a Job have what they need to start, by the UIDs of its run and of it."""
 
     async def restore_what_pods_wait_for(self, view: View, resource: ReflectionTraining) -> bool:
         """Create again what is gone of it.
@@ -37,20 +37,26 @@ class Restoring:
         Returns:
             Whether there are pods that wait, which may only be slow.
         """
-        now, any_waits = datetime.now(UTC), False
-        for name, known in view.jobs.items():
-            job = known.value
-            pods = waiting(job, (pod for pod in view.pods if pod.job_name == name))
-            if not pods:
-                self._last.pop(known.uid, None)
-                continue
-            any_waits = True
-            if wait_in_vain(job, pods, self._last.get(known.uid), now):
-                self._last[known.uid] = now
+        now, before = datetime.now(UTC), self._last.pop(view.run.uid, {})
+        stuck = {
+            known.uid: (known.value, pods)
+            for name, known in view.jobs.items()
+            if (pods := waiting(known.value, (pod for pod in view.pods if pod.job_name == name)))
+        }
+        if not stuck:
+            return False
+        last = self._last[view.run.uid] = {uid: at for uid, at in before.items() if uid in stuck}
+        for uid, (job, pods) in stuck.items():
+            if wait_in_vain(job, pods, last.get(uid), now):
+                last[uid] = now
                 attempt = (job.round, job.stage, job.attempt, job.restarts)
                 objects = build(resource, *attempt, self._settings, self._progress())
                 await self._children.restore(resource.metadata, objects)
-        return any_waits
+        return True
+
+    def forget(self, run: str) -> None:
+        """A run that will not come again: its pods may have waited to the last."""
+        self._last.pop(run, None)
 
 
 def waiting(job: ObservedJob, pods: Iterable[ObservedPod]) -> list[ObservedPod]:

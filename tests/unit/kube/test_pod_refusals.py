@@ -64,6 +64,17 @@ def test_the_newest_word_about_each_job_is_told_and_listed_once_for_all() -> Non
     assert said(found, JOB, OTHER) == ["", "now it is this one"]
 
 
+def test_a_namespace_that_nobody_asks_about_is_forgotten() -> None:
+    now = [100.0]
+    found = PodRefusals(Server(), lambda: now[0])
+    for place in ("gone", "ml"):
+        asyncio.run(found.noted(place, [JOB], (), after(10)))
+        now[0] += 600
+    assert {place for place, _ in found._found} == {"gone", "ml"}
+    asyncio.run(found.noted("ml", [JOB], (), after(10)))
+    assert {place for place, _ in found._found} == {place for place, _ in found._locks} == {"ml"}
+
+
 def test_nothing_is_asked_of_a_job_that_is_new_or_has_its_pods() -> None:
     server = Server()
     pods = tuple(ObservedPod(f"pod-{n}", "job", index=n, phase=PodPhase.PENDING) for n in range(2))

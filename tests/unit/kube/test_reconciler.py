@@ -86,11 +86,13 @@ def test_a_lost_answer_changes_nothing_in_the_end(verb: str, kind: Kind) -> None
 
 def test_a_resource_that_is_gone_is_forgotten() -> None:
     bench = Bench()
+    bench.reconciler._restoring._last[UID] = {}
     bench.server.objects.clear()
     with pytest.raises(Stale):
         bench.look()
     assert bench.look() is None
     assert bench.store.keys() == []
+    assert bench.reconciler._restoring._last == {}
 
 
 def test_a_refused_child_is_said_in_the_status_and_its_start_is_told_when_it_is_there() -> None:

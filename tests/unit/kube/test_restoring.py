@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from reflection_api.stages import Stage
-from reflection_operator.kube.restoring import wait_in_vain, waiting
+from reflection_operator.kube.known import Known, StoredRun
+from reflection_operator.kube.restoring import Restoring, wait_in_vain, waiting
+from reflection_operator.kube.store import View
 from reflection_operator.reconcile.observed import JobState, ObservedJob, ObservedPod, PodPhase, Waiting
+from reflection_operator.settings import OperatorSettings
+
+from ..reconcile.builders import UID, resource
 
 T0 = datetime(2026, 8, 1, 12, tzinfo=UTC)
 JOB = ObservedJob("job", "uid", 1, Stage.ROLLOUT, 1, 0, created_at=T0)
@@ -55,3 +61,34 @@ def test_a_pod_without_a_time_is_as_old_as_its_job() -> None:
     pod = replace(STUCK, created_at=None)
     assert wait_in_vain(JOB, [pod], None, after(21))
     assert not wait_in_vain(replace(JOB, started_at=after(10)), [pod], None, after(21))
+
+
+class Restored:
+    """Notes what is created again."""
+
+    def __init__(self) -> None:
+        self.times = 0
+        self._restoring = Restoring(self, OperatorSettings(), lambda: None)
+        self.forget = self._restoring.forget
+
+    async def restore(self, *_: object) -> None:
+        self.times += 1
+
+    def look(self, *pods: ObservedPod, job: str = "uid") -> int:
+        """How often something was created again, after a look at these pods."""
+        run = Known(UID, 1, "ml", "countdown", UID, StoredRun(resource().metadata, resource(), None))
+        jobs = {"job": Known(job, 1, "ml", "job", UID, replace(JOB, uid=job))}
+        asyncio.run(self._restoring.restore_what_pods_wait_for(View(run, jobs, pods), resource()))
+        return self.times
+
+
+def test_what_was_made_sure_of_is_remembered_while_the_job_and_its_run_are_there() -> None:
+    restored = Restored()
+    stuck = replace(STUCK, created_at=datetime.now(UTC) - timedelta(minutes=1))
+    assert [restored.look(stuck) for _ in range(3)] == [1, 1, 1]
+    assert [restored.look(), restored.look(stuck)] == [1, 2], "the pods started in between"
+    assert [restored.look(stuck, job="anew"), restored.look(stuck)] == [3, 4], "another Job in between"
+    restored.forget("another run")
+    assert restored.look(stuck) == 4
+    restored.forget(UID)
+    assert restored.look(stuck) == 5
