@@ -51,7 +51,11 @@ class Operator:
             else None
         )
         self._watches = Watches(
-            tuple(WATCHED), len(options.places), self._metrics, relisted=self._controller.relist
+            tuple(WATCHED),
+            len(options.places),
+            self._metrics,
+            relisted=self._controller.relist,
+            recovered=self._controller.recovered,
         )
 
     def problems(self) -> list[str]:

@@ -73,6 +73,10 @@ class Controller:
         """A watch was interrupted for so long that it had to begin anew: what was deleted meanwhile it does not tell."""
         self._relisted.set()
 
+    def recovered(self) -> None:
+        """The API server is heard again: of a run whose write failed meanwhile no watch tells, since it is as it was."""
+        self._queue.hurry()
+
     async def fill(self) -> None:
         """List everything, as often as it takes."""
         while True:

@@ -46,16 +46,23 @@ class Watches:
         places: int,
         metrics: Metrics,
         relisted: Callable[[], None],
+        recovered: Callable[[], None],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Listen for watches of `kinds` in `places` namespaces (1 for all); `relisted` is called after a list."""
+        """Listen for watches of `kinds` in `places` namespaces (1 for all).
+
+        `relisted` is called after a list, `recovered` when one of these requests gets through again after it had failed.
+        """
         self._kinds = {kind.plural: kind for kind in kinds}
         self._places = places
         self._metrics = metrics
         self._relisted = relisted
+        self._recovered = recovered
         self._clock = clock
         self._streams: dict[str, dict[str, _Stream]] = {name: {} for name in self._kinds}
         self._refused: dict[str, set[str]] = {name: set() for name in self._kinds}
+        self._failed: set[str] = set()
+        """Where the last request did not get through, by path."""
         self._due: dict[str, float] = {}
         """Since when every namespace that may be watched should be, by kind."""
 
@@ -85,7 +92,13 @@ class Watches:
         """What a session has to be made with."""
         config = aiohttp.TraceConfig()
         config.on_request_end.append(self._on_end)
+        config.on_request_exception.append(self._on_exception)
         return config
+
+    async def _on_exception(self, _: Any, __: Any, params: aiohttp.TraceRequestExceptionParams) -> None:
+        """There is no response, as while the API server is away."""
+        if self._kind(params.url.path):
+            self._failed.add(params.url.path)
 
     async def _on_end(self, _: Any, __: Any, params: aiohttp.TraceRequestEndParams) -> None:
         """A response has begun; that of a watch goes on."""
@@ -94,10 +107,15 @@ class Watches:
             return
         watch = params.url.query.get("watch") == "true"
         self._metrics.request("watch" if watch else "list", name, params.response.status)
+        if params.response.status >= 500:
+            self._failed.add(params.url.path)
         if params.response.status == 403:
             self._refused[name].add(params.url.path)
         if params.response.status != 200:
             return
+        if params.url.path in self._failed:
+            self._failed.remove(params.url.path)
+            self._recovered()
         if params.url.path in self._refused[name]:
             self._refused[name].remove(params.url.path)
             # What may be watched again is not, for a moment.

@@ -9,6 +9,8 @@ from collections import deque
 _FIRST_RETRY = 0.2
 _LONGEST_RETRY = 60.0
 _MAX_DOUBLINGS = 10
+_HURRY = 2.0
+"""Seconds over which the keys are spread whose cause may have gone for all at once."""
 
 
 class WorkQueue:
@@ -95,6 +97,11 @@ class WorkQueue:
             self._held[key] = asyncio.get_running_loop().time() + at_least
         self.add_after(key, wait)
         return wait
+
+    def hurry(self) -> None:
+        """Have the keys that have failed looked at again soon: what all of them failed of may be over."""
+        for key in self._failures.keys() & self._timers.keys():
+            self.add_after(key, random.uniform(0.0, _HURRY))
 
     def succeeded(self, key: str) -> None:
         """The next failure of a key is its first again."""

@@ -30,6 +30,23 @@ def test_a_run_about_which_nothing_could_be_sent_is_looked_at_again() -> None:
     assert 0 < in_no_time(play()) < 5
 
 
+def test_a_run_that_failed_for_long_is_looked_at_when_the_api_server_is_heard_again() -> None:
+    async def play() -> float:
+        controller = Controller(
+            Api(Configuration(), Metrics()), Metrics(), Options(_cli_parse_args=[]), lambda: None
+        )
+        for _ in range(12):
+            controller._failed("uid", TimeoutError())
+            controller._queue.done(await controller._queue.get())
+        controller._failed("uid", TimeoutError())
+        before = asyncio.get_running_loop().time()
+        controller.recovered()
+        assert await controller._queue.get() == "uid"
+        return asyncio.get_running_loop().time() - before
+
+    assert in_no_time(play()) <= 2
+
+
 class Busy:
     """An API server that wants to be left alone once."""
 

@@ -28,18 +28,25 @@ Play = Callable[[aiohttp.ClientSession, str, Watches, asyncio.Event, list[str]],
 
 
 def listen(play: Play, clock: Callable[[], float] = time.monotonic, *, places: int = 1) -> None:
-    """Play against a server that sends a line each time that it is told to; the namespace `closed` it refuses."""
+    """Play against a server that sends a line each time that it is told to; of two namespaces it has nothing."""
 
     async def serve() -> None:
         say, end = asyncio.Event(), asyncio.Event()
         relisted: list[str] = []
         watches = Watches(
-            (RUNS, JOBS, PODS), places, Metrics(), relisted=lambda: relisted.append("again"), clock=clock
+            (RUNS, JOBS, PODS),
+            places,
+            Metrics(),
+            relisted=lambda: relisted.append("again"),
+            recovered=lambda: relisted.append("through"),
+            clock=clock,
         )
 
         async def answer(request: web.Request) -> web.StreamResponse:
             if "/namespaces/closed/" in request.path and not say.is_set():
                 return web.Response(status=403)
+            if "/namespaces/broken/" in request.path and not say.is_set():
+                return web.Response(status=503)
             if request.query.get("watch") != "true":
                 return web.json_response({"items": []})
             stream = web.StreamResponse()
@@ -117,6 +124,29 @@ def test_a_list_of_a_watched_kind_is_noticed() -> None:
         assert relisted == []
         await (await session.get(url + PODS.path("ml"))).read()
         assert relisted == ["again"]
+
+    listen(play)
+
+
+def test_a_watch_that_gets_through_again_is_told_of_once() -> None:
+    async def play(
+        session: aiohttp.ClientSession, url: str, _: Watches, say: asyncio.Event, told: list[str]
+    ) -> None:
+        nobody = "http://127.0.0.1:9"
+        with pytest.raises(aiohttp.ClientConnectorError):
+            await session.get(f"{nobody}{JOBS.path('ml')}?watch=true")
+        await (await session.get(f"{url}{PODS.path('broken')}?watch=true")).read()
+        # What is no watch of ours, and one that never failed.
+        await (await session.get(f"{url}/api/v1/secrets")).read()
+        say.set()
+        for path, words in (
+            (RUNS.path("ml"), []),
+            (JOBS.path("ml"), ["through"]),
+            (PODS.path("broken"), ["through", "through"]),
+            (JOBS.path("ml"), ["through", "through"]),
+        ):
+            async with session.get(f"{url}{path}?watch=true"):
+                assert told == words
 
     listen(play)
 
@@ -205,6 +235,6 @@ def test_stages_and_restarts_are_counted_from_the_statuses() -> None:
     assert 'reflect_restarts_total{reason="TrainerCrashed",stage="train"} 1.0' in text
     assert 'reflect_stage_seconds_sum{stage="train"} 600.0' in text
     assert 'reflect_stage_seconds_count{stage="train"} 1.0' in text
+    assert 'reflect_stage_seconds_sum{stage="evaluate"} 90.0' in text
     assert 'reflect_trainings{phase="Training"} 2.0' in text
     assert 'reflect_watch_age_seconds{kind="jobs"} 3.0' in text
-    assert 'reflect_stage_seconds_sum{stage="evaluate"} 90.0' in text

@@ -86,6 +86,29 @@ def test_a_time_that_the_server_asked_for_is_kept_whatever_changes() -> None:
     assert in_no_time(play()) == pytest.approx(7)
 
 
+def test_keys_that_failed_are_hurried_and_no_others() -> None:
+    async def play() -> dict[str, float]:
+        queue, times = WorkQueue(), {}
+        for _ in range(12):
+            queue.retry("failed")
+            queue.done(await queue.get())
+        began = clock()
+        queue.retry("failed")
+        queue.retry("held", at_least=7)
+        queue.add_after("put off", 20)
+        queue.hurry()
+        for _ in range(3):
+            key = await queue.get()
+            times[key] = clock() - began
+            queue.done(key)
+        return times
+
+    times = in_no_time(play())
+    assert times["failed"] <= 2
+    assert times["held"] == pytest.approx(7)
+    assert times["put off"] == pytest.approx(20)
+
+
 def test_a_forgotten_key_does_not_come_back() -> None:
     async def play() -> str:
         queue = WorkQueue()
