@@ -10,7 +10,10 @@ import pytest
 import yaml
 from pydantic import ValidationError
 from pydantic_settings import CliApp
+from reflection_operator.__main__ import RbacOptions
 from reflection_operator.kube.options import Options
+
+from ...support.pages import ROOT
 
 
 def options(*words: str) -> Options:
@@ -69,6 +72,12 @@ def test_a_wrong_value_gets_a_sentence() -> None:
     assert answer.stderr == (
         "python -m reflection_operator: --health-port: Input should be less than or equal to 65535\n"
     )
+
+
+def test_the_page_names_what_only_rbac_takes() -> None:
+    page = (ROOT / "docs/operator.md").read_text()
+    only = RbacOptions.model_fields.keys() - Options.model_fields.keys()
+    assert [name for name in only if f"`--{name.replace('_', '-')}`" not in page] == []
 
 
 def test_rbac_prints_manifests() -> None:
