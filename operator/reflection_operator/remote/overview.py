@@ -7,13 +7,14 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
-from reflection_api.conditions import Condition, ConditionType
+from reflection_api.conditions import ConditionType
 from reflection_api.contract import ProgressReport
 from reflection_api.resource import Metadata
 from reflection_api.stages import RUN_STAGES, Stage
 from reflection_api.status import Phase, ReflectionTrainingStatus
 
 from ..local.stages import StageLine, clock
+from ..reconcile.conditions import condition
 from ..reconcile.text import many, number, one_line
 
 _BARS = (
@@ -99,7 +100,7 @@ def facts(status: ReflectionTrainingStatus, max_restarts: int, now: datetime) ->
         yield Fact("restarts", f"{many(status.restarts, 'restart')}{here}")
     for stage, note in status.notes.items():
         yield Fact("note", one_line(f"{stage}: {note}", _MAX_MESSAGE))
-    if ready := _condition(status, ConditionType.READY):
+    if ready := condition(status.conditions, ConditionType.READY):
         yield Fact("now", one_line(f"{ready.reason}: {ready.message}", _MAX_MESSAGE))
 
 
@@ -139,9 +140,5 @@ def _age(status: ReflectionTrainingStatus, now: datetime) -> float:
 def _ended(status: ReflectionTrainingStatus, stage: Stage) -> datetime | None:
     """When a stage of the current round was complete."""
     kind = _ENDED_BY.get(stage)
-    found = _condition(status, kind) if kind else None
+    found = condition(status.conditions, kind) if kind else None
     return found.last_transition_time if found and found.status == "True" else None
-
-
-def _condition(status: ReflectionTrainingStatus, kind: ConditionType) -> Condition | None:
-    return next((each for each in status.conditions if each.type == kind), None)
