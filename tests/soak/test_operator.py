@@ -243,6 +243,7 @@ def test_watches_that_fall_silent(
         figures.append(metric("run over after all watches fell silent", took, "s", "<=", SILENCE_IS_OVER_S))
 
     outcome = Case(cluster, tmp_path, Journey(TO_THE_END.resource, walk)).carry_through()
+    assert figures[-1]["meets"], figures[-1]
     assert differences(cluster, calm, [outcome], starts=1) == []
 
 

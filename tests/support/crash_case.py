@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 
+from reflection_operator.children.labels import UID_LABEL
+
 from .cluster import BATCH, CORE, RUNS, Cluster, Obj, until
 from .crash_oracle import GONE, Account, Outcome
 from .fault_proxy import FaultProxy
@@ -134,9 +136,13 @@ class Case:
         return self.cluster.items(f"{BATCH}/namespaces/{self.namespace}/jobs")
 
     def is_gone(self) -> bool:
-        """Whether neither the run nor any Job, pod or Service of it is left."""
-        children = [f"{CORE}/namespaces/{self.namespace}/{kind}" for kind in ("pods", "services")]
-        return not (self.cluster.find(self.path) or self.jobs() or any(map(self.cluster.items, children)))
+        """Whether neither the run nor any Job, pod, Service or ConfigMap of it is left."""
+        if self.cluster.find(self.path) or self.jobs():
+            return False
+        core = f"{CORE}/namespaces/{self.namespace}"
+        # Every namespace has a ConfigMap of its own, without our label.
+        left = self.cluster.items(f"{core}/configmaps", labelSelector=UID_LABEL)
+        return not (left or any(self.cluster.items(f"{core}/{kind}") for kind in ("pods", "services")))
 
     def get(self) -> Obj:
         return self.cluster.get(self.path)
