@@ -127,8 +127,10 @@ class Meaning(NamedTuple):
 
     def cure(self, begin_again: str = NEW_RESOURCE) -> str:
         """What mends the cause, where something else says how the run goes on, or whether it does."""
-        cause = self.remedy.removesuffix(f" and {NEW_RESOURCE}").removesuffix(f"; {GOES_ON}").rstrip(",")
-        return cause.replace(NEW_RESOURCE, begin_again)
+        cure = self.remedy
+        for ending in (f"; {NEW_JOB}", f"; {GOES_ON}", f" and {NEW_RESOURCE}"):
+            cure = cure.removesuffix(ending)
+        return cure.rstrip(",").replace(NEW_RESOURCE, begin_again)
 
 
 MEANINGS: dict[Reason, Meaning] = {

@@ -33,9 +33,7 @@ def exceeded(run: Observed, status: ReflectionTrainingStatus, here: Here) -> Ver
         seconds = run.resource.spec.pending_deadline_seconds
         words = f"pods of {here.cursor.stage} were pending for {seconds} s (spec.pendingDeadlineSeconds)"
     hindrance = blocking(here)
-    return failed(
-        run, reason, f"{words} of round {here.cursor.round}", hindrance.message if hindrance else ""
-    )
+    return failed(run, reason, f"{words} of round {here.cursor.round}", hindrance.cause if hindrance else "")
 
 
 def time_to_deadline(run: Observed, status: ReflectionTrainingStatus, here: Here) -> timedelta | None:

@@ -22,7 +22,19 @@ class Hindrance:
     """Why pods do not start, and what can be done."""
 
     reason: Reason
-    message: str
+    what: str
+    more: str = ""
+    """What can be done beside the remedy of the reason."""
+
+    @property
+    def message(self) -> str:
+        """Of a run that waits."""
+        return sentence(self.what, MEANINGS[self.reason].remedy, self.more)
+
+    @property
+    def cause(self) -> str:
+        """Of a run that has ended by it, which neither goes on nor has another Job."""
+        return sentence(self.what, MEANINGS[self.reason].cure())
 
 
 def blocking(here: Here) -> Hindrance | None:
@@ -38,7 +50,7 @@ def blocking(here: Here) -> Hindrance | None:
         return None
     if here.job.pods_refused:
         words = one_line(here.job.pods_refused, _MAX_WORDS)
-        return _hindered(
+        return Hindrance(
             Reason.CHILD_REFUSED, f"pods of Job {here.job.name} are not created: {words}", NEW_JOB
         )
     return next((found for pod in pending if (found := _hindrance(pod))), None)
@@ -49,14 +61,14 @@ def _hindrance(pod: ObservedPod) -> Hindrance | None:
         where = f" on node {pod.node}" if pod.node else ""
         words = one_line(f"{pod.waiting.reason} {pod.waiting.message}", _MAX_WORDS)
         last = f"it {how_it_ended(pod.waiting.last)}" if pod.waiting.last else ""
-        return _hindered(reason, sentence(f"pod {pod.name}{where} cannot start: {words}", last))
+        return Hindrance(reason, sentence(f"pod {pod.name}{where} cannot start: {words}", last))
     if pod.unschedulable:
         words = one_line(pod.unschedulable, _MAX_WORDS)
-        return _hindered(Reason.UNSCHEDULABLE, f"pod {pod.name} finds no node: {words}")
+        return Hindrance(Reason.UNSCHEDULABLE, f"pod {pod.name} finds no node: {words}")
     if pod.mounts_refused:
         reason = Reason.SECRET_NOT_FOUND if _lacks_secret(pod.mounts_refused) else Reason.POD_CONFIG_INVALID
         words = one_line(pod.mounts_refused, _MAX_WORDS)
-        return _hindered(reason, f"pod {pod.name} on node {pod.node} gets no volume: {words}")
+        return Hindrance(reason, f"pod {pod.name} on node {pod.node} gets no volume: {words}")
     return None
 
 
@@ -72,7 +84,3 @@ def _lacks_secret(message: str) -> bool:
     """Whether the kubelet's words are of a Secret that is not there, or lacks a key."""
     words = message.lower()
     return "secret" in words and ("not found" in words or "non-existent" in words)
-
-
-def _hindered(reason: Reason, words: str, more: str = "") -> Hindrance:
-    return Hindrance(reason, sentence(words, MEANINGS[reason].remedy, more))

@@ -8,7 +8,7 @@ import pytest
 from reflection_api.conditions import ConditionType
 from reflection_api.stages import Stage
 from reflection_api.status import Verdict
-from reflection_operator.reconcile.observed import PodPhase
+from reflection_operator.reconcile.observed import PodPhase, Waiting
 
 from .builders import (
     after,
@@ -98,17 +98,27 @@ def test_pods_that_do_not_start(of, phases, ends):
     assert not ends or said_of(decision, ConditionType.SUCCEEDED).reason == "PendingDeadlineExceeded"
 
 
-def test_the_message_names_what_kept_them():
-    waiting = pod(
-        ROLLOUT,
-        phase=PENDING,
-        node=None,
-        unschedulable="0/3 nodes are available: 3 Insufficient nvidia.com/gpu.",
-    )
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        (
+            {"node": None, "unschedulable": "0/3 nodes are available: 3 Insufficient nvidia.com/gpu."},
+            "3 Insufficient nvidia.com/gpu.; free or add capacity, or relax the pod's constraints",
+        ),
+        (
+            {"waiting": Waiting("ImagePullBackOff", "no such image")},
+            "ImagePullBackOff no such image; correct the image or its pull secret",
+        ),
+    ],
+)
+def test_the_message_names_what_kept_them_and_no_way_on_for_a_run_that_has_ended(fields, words):
+    waiting = pod(ROLLOUT, phase=PENDING, **fields)
     decision = decided(
         resource(status_at(Stage.ROLLOUT), pendingDeadlineSeconds=300), [ROLLOUT], [waiting], at=301
     )
-    assert "3 Insufficient nvidia.com/gpu" in said_of(decision, ConditionType.SUCCEEDED).message
+    assert said_of(decision, ConditionType.SUCCEEDED).message.endswith(
+        f"{words}; free or add capacity, or raise spec.pendingDeadlineSeconds, and create a new ReflectionTraining"
+    )
 
 
 @pytest.mark.parametrize(
