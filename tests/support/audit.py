@@ -12,12 +12,13 @@ WRITES = ("create", "update", "patch", "delete")
 
 def of_operators(cluster: Cluster) -> Iterator[tuple[str, Obj]]:
     """The requests of all operators that are started as OperatorProcess does it, with the namespace of each."""
-    for line in cluster.plane.audit_log.read_text().splitlines():
-        entry = json.loads(line)
-        kind, _, rest = entry["user"].get("username", "").partition(":serviceaccount:")
-        namespace, _, account = rest.partition(":")
-        if (kind, account) == ("system", "reflect-operator"):
-            yield namespace, entry
+    with cluster.plane.audit_log.open() as log:
+        for line in log:
+            entry = json.loads(line)
+            kind, _, rest = entry["user"].get("username", "").partition(":serviceaccount:")
+            namespace, _, account = rest.partition(":")
+            if (kind, account) == ("system", "reflect-operator"):
+                yield namespace, entry
 
 
 def of_operator(cluster: Cluster, namespace: str) -> list[Obj]:

@@ -143,6 +143,8 @@ class ControlPlane(Access):
             "enable-admission-plugins": "OwnerReferencesPermissionEnforcement",
             "audit-policy-file": policy,
             "audit-log-path": self.audit_log,
+            # One file, however long: what is in the first of many says nothing of a long test's beginning.
+            "audit-log-maxsize": 0,
             # Many clients of a test run share one machine.
             "max-requests-inflight": 2000,
             "max-mutating-requests-inflight": 1000,

@@ -78,6 +78,7 @@ def differences(
     `repeatable` is what may have been created and deleted once more.
     """
     created = successes(cluster)
+    assert created[calm.namespace], "the audit log does not reach back to the run without faults"
     found = []
     for write, each in enumerate(outcomes, start=calm.told_before):
         wrong = {

@@ -13,6 +13,8 @@ from reflection_api.templates import render
 
 Turn = dict[str, str]
 """`{"role": ..., "content": ...}`, as chat templates take it."""
+REREAD = 1.25
+"""A text may take more tokens when it is read again than it took when it was written: so many times as many."""
 
 
 class Conversation:

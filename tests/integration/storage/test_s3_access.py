@@ -204,7 +204,7 @@ def test_credentials_that_are_not_replaced_are_named(open_s3, s3_server, bucket,
 
 
 def test_expired_credentials_are_waited_for(open_s3, s3_proxy, s3_server, bucket, secret, user) -> None:
-    """In the middle of an upload, and with a token in the Secret, which the server then must be sent."""
+    """Between two objects."""
     s3_proxy.inject(
         faults.error_answer(400, "ExpiredToken"),
         header=f"Credential={user.id}/",
@@ -220,6 +220,29 @@ def test_expired_credentials_are_waited_for(open_s3, s3_proxy, s3_server, bucket
     threading.Timer(0.5, lambda: secret(new)).start()
     store.write("object", b"2")
     assert store.read("object") == b"2"
+
+
+def test_credentials_that_expire_between_the_parts_of_an_upload_are_waited_for(
+    open_s3, s3_proxy, s3_server, bucket, secret, user, tmp_path
+) -> None:
+    """By all threads that send parts at the time."""
+    new, refuse, refused = s3_server.new_user(), faults.error_answer(400, "ExpiredToken"), list[str]()
+
+    def expired(exchange: faults.Exchange) -> None:
+        refuse(exchange)
+        refused.append(exchange.request.start)
+        if len(refused) == 3:
+            s3_server.allow(bucket, new)
+            secret(new)
+
+    of_old, parts = f"Credential={user.id}/", "partNumber="
+    s3_proxy.inject(expired, header=of_old, method="PUT", target=parts, after=1, times=99)
+    secret(user)
+    file = local_file(tmp_path, 5 * PART)
+    store = open_s3(s3_proxy.endpoint)
+    store.upload(file, "object")
+    assert len(refused) >= 3
+    assert store.read("object") == file.read_bytes()
 
 
 def test_expired_credentials_that_nobody_renews(open_s3, s3_proxy, secret, user) -> None:

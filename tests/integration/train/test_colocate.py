@@ -60,6 +60,27 @@ def test_it_samples_the_policy_in_training(tmp_path, model, lora):
         )
 
 
+def test_it_has_room_for_what_the_failures_need_and_what_needs_more_is_not_continued(tmp_path, model):
+    session = open_colocated(tmp_path, model, None)
+    engine = session.trainer.vllm_generation._engine
+    room = engine._engine.vllm_config.model_config.max_model_len
+    settings = session._order.config.training
+    assert session._table.longest() < room < session._table.longest() + settings.reflection_max_tokens
+    assert room < session._model_folder.context_length
+    prompts = [[5, 6, 7], [5] * room, [5, 6, 8], [5] * (room - 1)]
+
+    def sampled(numbers: list[int]) -> list[list[int]]:
+        found = engine.generate(
+            [prompts[number] for number in numbers], max_tokens=4, temperature=1.0, ends=[], seeds=numbers
+        )
+        return [one.token_ids for one in found]
+
+    first, none, third, last = sampled([0, 1, 2, 3])
+    assert first, "it is continued"
+    assert (none, len(last)) == ([], 1)
+    assert [first, third] == sampled([0, 2])
+
+
 @VARIANTS
 def test_one_update_that_does_not_arrive_stops_the_run(tmp_path, model, lora):
     """At the default learning rate, 5e-7: no log-probability shows a step as small as that."""

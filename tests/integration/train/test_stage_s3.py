@@ -18,6 +18,7 @@ from reflection_operator.settings import OperatorSettings
 from reflection_trainer.context import StageContext
 from reflection_trainer.patience import Patience
 from reflection_trainer.storage import Artifacts, open_store
+from reflection_trainer.train.order import WorkOrder
 
 from ...support import faults
 from ...support.s3_server import ROOT
@@ -174,6 +175,31 @@ def test_training_goes_on_while_a_checkpoint_is_on_its_way(prepared, stored, s3_
     ((before, after),) = seen
     assert after >= before + 3
     assert checkpoints(stored()) == {"checkpoint-15", "checkpoint-20"}
+
+
+@pytest.mark.parametrize("on_its_way", ["checkpoint-20", "model"])
+def test_told_to_stop_when_all_steps_are_done_it_stores_what_is_on_its_way(
+    prepared, stored, s3_proxy, tmp_path, on_its_way
+) -> None:
+    """The last checkpoint or the model is held back until the stage has heard of it."""
+    order = WorkOrder.model_construct(control=tmp_path / "scratch" / "work" / "control")
+    held, heard = threading.Event(), threading.Event()
+
+    def held_back(exchange: faults.Exchange) -> None:
+        held.set()
+        heard.wait(GUARD_SECONDS)
+        exchange.answer(exchange.forward())
+
+    s3_proxy.inject(held_back, method="PUT", target=f"{on_its_way}/model.safetensors")
+    process = start_stage(prepared(), tmp_path / "scratch")
+    wait_until(lambda: held.is_set() and steps_done(tmp_path / "scratch") == STEPS["maxSteps"], process)
+    process.send_signal(signal.SIGTERM)
+    wait_until(order.stop_file.exists, process)
+    heard.set()
+    _, log = process.communicate(timeout=GUARD_SECONDS)
+    assert process.returncode == 0, log
+    assert checkpoints(stored()) == {"checkpoint-15", "checkpoint-20"}
+    assert "model/manifest.json" in stored()
 
 
 def test_told_to_stop_before_the_training_it_ends_at_once(prepared, s3_proxy, tmp_path) -> None:

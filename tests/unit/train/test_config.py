@@ -170,7 +170,9 @@ def test_what_must_hold_whatever_is_set(tmp_path):
     fixed = {
         "num_iterations": 1, "epsilon": 0.2, "top_p": 1.0, "top_k": 0, "mask_truncated_completions": False,
         "disable_dropout": True, "use_bias_correction_kl": False, "weight_decay": 0.0, "use_cpu": True,
-        "save_total_limit": None,
+        "save_total_limit": None, "vllm_importance_sampling_correction": True,
+        "vllm_importance_sampling_mode": "token_truncate", "vllm_importance_sampling_clip_max": 2.0,
+        "vllm_importance_sampling_clip_min": None,
         "report_to": [], "push_to_hub": False, "save_strategy": "steps", "logging_steps": 1, "logging_nan_inf_filter": False,
     }  # fmt: skip
     found = values(tmp_path, **BASE)

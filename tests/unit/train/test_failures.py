@@ -90,6 +90,17 @@ def test_the_whole_conversation_must_fit_whatever_the_model_writes(tmp_path, bud
             prepared(tmp_path / "failures.arrow", rows, budget)
 
 
+def test_the_longest_conversation_of_those_that_fit_is_known(tmp_path):
+    """A model that samples is given room for it, and for a reflection that takes more tokens when it is read again."""
+    path = tmp_path / "failures.arrow"
+    budget = Budget(context=40, reflection=5, retry=5)
+    prepared(path, [row(1), row(2, question="very very"), row(3, question="very " * 60)], budget)
+    # As above 12 before the model writes, and a word more in each of the two questions.
+    assert FailureTable(path).longest() == 14 + 5 + 5
+    assert budget.room(24) == 26
+    assert budget.room(39) == 40
+
+
 def test_what_does_not_fit_is_left_out_and_said(tmp_path):
     path = tmp_path / "failures.arrow"
     rows = [row(1), row(2, question="very " * 50), row(3, question="very " * 60), row(4)]

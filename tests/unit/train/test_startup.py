@@ -30,7 +30,7 @@ print(there())
 
 def ran(code: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-c", code], text=True, capture_output=True, check=False, timeout=60
+        [sys.executable, "-c", code], text=True, capture_output=True, check=False, timeout=300
     )
 
 

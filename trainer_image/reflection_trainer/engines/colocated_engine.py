@@ -10,6 +10,7 @@ import torch
 
 from ..bits import bit_sum
 from . import cpu
+from .open import told
 from .vllm_engine import final_only, import_vllm, outputs, start
 
 if TYPE_CHECKING:
@@ -34,12 +35,23 @@ class Continuation:
 class ColocatedEngine:
     """One engine per training process, without tensor parallelism and without sleep mode."""
 
-    def __init__(self, model: ModelFolder, *, gpus: int, processes: int, rows: int) -> None:
-        """`rows` are sampled at a time, in each of `processes` training processes.
+    def __init__(
+        self, model: ModelFolder, *, gpus: int, processes: int, rows: int, context_length: int
+    ) -> None:
+        """Load the model once more.
+
+        Args:
+            model: as `inspect_model` found it.
+            gpus: of this machine; 0 is the processor.
+            processes: of the training, each with an engine of its own.
+            rows: sampled at a time, in each process.
+            context_length: tokens of the longest conversation with what is written in it.
 
         Raises:
             BadConfig: vLLM is not installed, or cannot compute the model here.
+            StageFailure: there is too little memory.
         """
+        self._context_length = context_length
         self._vllm = import_vllm(gpus, field="spec.training.generation: colocate", instead=_INSTEAD)
         settings: dict[str, Any] = {"logprobs_mode": "processed_logprobs", "max_num_seqs": min(rows, 256)}
         if gpus:
@@ -49,13 +61,10 @@ class ColocatedEngine:
             _keep_weights_in_place()
         if processes > 1:  # it joins the processes that there are already
             settings["distributed_executor_backend"] = "external_launcher"
-        self._engine = start(
-            self._vllm,
-            model,
-            gpus=gpus,
-            context_length=model.context_length,
-            **settings,
-        )
+        with told("vllm", model, instead=_INSTEAD):
+            self._engine = start(
+                self._vllm, model, gpus=gpus, context_length=context_length, alike=True, **settings
+            )
         self._model: Any = self._engine.model_executor.driver_worker.model_runner.model
 
     @property
@@ -82,24 +91,29 @@ class ColocatedEngine:
         ends: list[int],
         seeds: Sequence[int],
     ) -> list[Continuation]:
-        """Continue each prompt from its own seed, to one of the tokens `ends` or for `max_tokens` tokens."""
+        """Continue each prompt from its own seed, to one of the tokens `ends` or for `max_tokens` tokens.
+
+        A prompt that leaves no room is not continued: what a model has written may take several times as many tokens when it
+        is read again.
+        """
+        room = [row for row, prompt in enumerate(prompts) if len(prompt) < self._context_length]
         parameters = [
             self._vllm.SamplingParams(
                 temperature=temperature,
                 max_tokens=max_tokens,
                 stop_token_ids=ends,
-                seed=seed,
+                seed=seeds[row],
                 logprobs=0,
                 detokenize=False,
                 output_kind=final_only(),
             )
-            for seed in seeds
+            for row in room
         ]
         found = {
-            index: _continuation(output.outputs[0])
-            for index, output in outputs(self._vllm, self._engine, prompts, parameters)
+            room[index]: _continuation(output.outputs[0])
+            for index, output in outputs(self._vllm, self._engine, [prompts[row] for row in room], parameters)
         }
-        return [found[index] for index in range(len(prompts))]
+        return [found.get(row) or Continuation([], []) for row in range(len(prompts))]
 
     def log_probabilities(self, tokens: list[int]) -> list[float]:
         """Log-probability of every token but the first, given those before it, at temperature 1."""

@@ -52,20 +52,25 @@ def check_attention(model: ModelFolder, *, instead: str = "spec.rollout.engine: 
         )
 
 
-def engine_arguments(*, context_length: int, cache_bytes_per_token: int) -> dict[str, Any]:
-    """Arguments of vLLM's engine that differ from its defaults on a processor."""
+def engine_arguments(
+    *, context_length: int, cache_bytes_per_token: int, alike: bool = False
+) -> dict[str, Any]:
+    """Arguments of vLLM's engine that differ from its defaults on a processor.
+
+    Args:
+        context_length: tokens of the longest conversation.
+        cache_bytes_per_token: of the model's keys or values.
+        alike: the cache is as large whatever memory is free, so that the same prompts are computed in the same batches.
+    """
+    one = 2 * context_length * cache_bytes_per_token
+    wanted = max(_LEAST_CACHE, _SEQUENCES_IN_CACHE * one)
+    allowed = wanted if alike else psutil.virtual_memory().available // _SHARE_OF_MEMORY
     return {
         "dtype": "float32",
         "enforce_eager": True,
-        "kv_cache_memory_bytes": _cache_bytes(context_length, cache_bytes_per_token),
+        # Never less than one conversation of full length, and not more than memory allows.
+        "kv_cache_memory_bytes": max(one, min(allowed, wanted)),
         # A seed per request raises "CPU Generator does not use offset" as soon as a prompt is prefilled in pieces.
         "enable_chunked_prefill": False,
         "max_num_batched_tokens": max(context_length, 8192),
     }
-
-
-def _cache_bytes(context_length: int, cache_bytes_per_token: int) -> int:
-    """Enough for some conversations of full length, never less than one, and not more than memory allows."""
-    one = 2 * context_length * cache_bytes_per_token
-    allowed = psutil.virtual_memory().available // _SHARE_OF_MEMORY
-    return max(one, min(allowed, max(_LEAST_CACHE, _SEQUENCES_IN_CACHE * one)))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from reflection_api.reasons import Reason
@@ -56,12 +58,25 @@ def open_engine(
             reason=Reason.INVALID_SPEC,
         )
     context_length = min(max_model_len or model.context_length, model.context_length)
-    try:
+    with told(name, model):
         return _opened(name, model, context_length, tensor_parallel_size, gpus)
+
+
+@contextmanager
+def told(name: EngineName, model: ModelFolder, *, instead: str = "") -> Iterator[None]:
+    """Say in a sentence why an engine does not load a model; `instead` is a setting that may help.
+
+    Raises:
+        BadConfig: the engine does not take the model (reason InvalidModel).
+        StageFailure: there is too little memory.
+    """
+    try:
+        yield
     except Exception as error:
         if is_out_of_memory(error) or _no_room(error):
+            remedy = f"; give it more, or set {instead}" if instead else ""
             raise StageFailure(
-                f"spec.model.uri: {model.uri} does not fit into memory: {first_line(error)}",
+                f"spec.model.uri: {model.uri} does not fit into memory: {first_line(error)}{remedy}",
                 reason=Reason.OUT_OF_MEMORY,
             ) from error
         if isinstance(error, _REFUSALS):

@@ -90,8 +90,10 @@ class VllmEngine:
         cleanup_dist_env_and_memory()
 
 
-def start(vllm: Any, model: ModelFolder, *, gpus: int, context_length: int, **more: Any) -> Any:
-    """Start vLLM's engine in this process; `more` goes before what is set here."""
+def start(
+    vllm: Any, model: ModelFolder, *, gpus: int, context_length: int, alike: bool = False, **more: Any
+) -> Any:
+    """Start vLLM's engine in this process; `alike` as of `cpu.engine_arguments`, `more` goes before what is set here."""
     settings: dict[str, Any] = {
         "model": str(model.path),
         "tokenizer": str(model.path),
@@ -104,7 +106,7 @@ def start(vllm: Any, model: ModelFolder, *, gpus: int, context_length: int, **mo
     }
     if not gpus:
         settings |= cpu.engine_arguments(
-            context_length=context_length, cache_bytes_per_token=model.cache_bytes_per_token
+            context_length=context_length, cache_bytes_per_token=model.cache_bytes_per_token, alike=alike
         )
     return vllm.LLMEngine.from_engine_args(vllm.EngineArgs(**settings | more))
 

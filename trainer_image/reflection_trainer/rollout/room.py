@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from reflection_api.reasons import Reason
 from reflection_api.templates import TemplateProblem
 
-from ..conversation import Conversation
+from ..conversation import REREAD, Conversation
 from ..errors import BadConfig
 from .checks import longest_conversation, tokens_of, unrenderable
 
@@ -20,9 +20,6 @@ if TYPE_CHECKING:
 
     from ..engines.model import ModelFolder
     from ..prompts.question import Question
-
-_REREAD = 1.25
-"""A text may take more tokens when it is read again than it took when it was written."""
 
 
 def room_needed(questions: Sequence[Question], model: ModelFolder, config: StageConfig) -> int:
@@ -51,7 +48,7 @@ def room_needed(questions: Sequence[Question], model: ModelFolder, config: Stage
             f"context has {model.context_length}; lower them",
             reason=Reason.INVALID_SPEC,
         )
-    written = int(_REREAD * (first + training.reflection_max_tokens)) + training.retry_max_tokens
+    written = int(REREAD * (first + training.reflection_max_tokens)) + training.retry_max_tokens
     return min(model.context_length, max(answers, max(retry for _, retry in lengths) + written))
 
 

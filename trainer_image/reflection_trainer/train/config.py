@@ -55,6 +55,11 @@ def _method(settings: TrainingSettings) -> dict[str, Any]:
         "mask_truncated_completions": False,
         # Rollouts are sampled in training mode: with dropout the sampled policy would not be the trained one.
         "disable_dropout": True,
+        # With `colocate` a token counts by how likely it is to the trainer beside vLLM, twofold at most: truncated importance
+        # sampling. TRL's default leaves out whole reflections whose summed difference is beyond a bound: in bf16 long ones.
+        "vllm_importance_sampling_correction": True,
+        "vllm_importance_sampling_mode": "token_truncate",
+        "vllm_importance_sampling_clip_max": 2.0,
         **_LOSSES[method.loss_type],
     }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -11,16 +12,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 from reflection_api.reasons import Reason
 
-from ..conversation import Conversation
+from ..conversation import REREAD, Conversation
 from ..errors import BadData
 from .reflect_retry import Failure
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-_SCHEMA = pa.schema([(name, pa.large_string()) for name in ("id", "prompt", "row")])
+_SCHEMA = pa.schema(
+    [*((name, pa.large_string()) for name in ("id", "prompt", "row")), ("tokens", pa.int64())]
+)
 _CHUNK = 1024
 
 
@@ -32,15 +36,18 @@ class Budget:
     reflection: int
     retry: int
 
-    def fits(self, reflection_prompt: int, retry_prompt: int) -> bool:
-        """Whether both steps fit, whatever the model writes.
+    def longest(self, reflection_prompt: int, retry_prompt: int) -> int:
+        """Tokens of the longer one of both steps, where the model writes as much as it may.
 
         Args:
             reflection_prompt: tokens up to the request to reflect.
             retry_prompt: tokens up to the question put again, with an empty reflection.
         """
-        longest = max(reflection_prompt, retry_prompt + self.retry)
-        return longest + self.reflection <= self.context
+        return max(reflection_prompt, retry_prompt + self.retry) + self.reflection
+
+    def room(self, longest: int) -> int:
+        """Tokens that a model that samples needs room for, for conversations of up to so many, at most its context."""
+        return min(self.context, longest + math.ceil((REREAD - 1) * self.reflection))
 
 
 @dataclass(frozen=True)
@@ -60,6 +67,11 @@ class FailureTable:
         self._file = pa.ipc.open_file(pa.memory_map(str(path)))
         sizes = (self._file.get_batch(number).num_rows for number in range(self._file.num_record_batches))
         self._ends: list[int] = list(accumulate(sizes))
+
+    def longest(self) -> int:
+        """Tokens of the longest conversation that can come of a failure."""
+        batches = map(self._file.get_batch, range(self._file.num_record_batches))
+        return max(int(pc.max(batch.column("tokens")).as_py() or 0) for batch in batches)
 
     def __len__(self) -> int:
         return self._ends[-1]
@@ -108,8 +120,9 @@ def prepare(
             for failure, (prompt, again) in zip(
                 failures, _lengths(failures, conversation, tokenizer), strict=True
             ):
-                if budget.fits(prompt, again):
-                    fitting.append(failure)
+                tokens = budget.longest(prompt, again)
+                if tokens <= budget.context:
+                    fitting.append((failure, tokens))
                 else:
                     left_out += 1
                     longest = max(longest, (max(prompt, again), failure.id))
@@ -159,16 +172,18 @@ def _chunks(rows: Iterable[dict[str, Any]]) -> Iterable[list[dict[str, Any]]]:
         yield chunk
 
 
-def _encoded(failures: Sequence[Failure]) -> pa.Table:
+def _encoded(failures: Sequence[tuple[Failure, int]]) -> pa.Table:
+    """Failures with the tokens of the conversations that can come of them."""
     return pa.table(
         {
-            "id": [failure.id for failure in failures],
-            "prompt": [json.dumps(failure.prompt) for failure in failures],
-            "row": [json.dumps(failure.row) for failure in failures],
+            "id": [failure.id for failure, _ in failures],
+            "prompt": [json.dumps(failure.prompt) for failure, _ in failures],
+            "row": [json.dumps(failure.row) for failure, _ in failures],
+            "tokens": [tokens for _, tokens in failures],
         },
         schema=_SCHEMA,
     )
 
 
-def _decoded(row: dict[str, str]) -> Failure:
+def _decoded(row: dict[str, Any]) -> Failure:
     return Failure(row["id"], json.loads(row["prompt"]), json.loads(row["row"]))

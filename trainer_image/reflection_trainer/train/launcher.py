@@ -44,7 +44,6 @@ class Training:
         *,
         meeting_seconds: int = MEETING_SECONDS,
     ) -> None:
-        self._order = order
         # In accelerate's file there is no place for these. Without the first torch makes a folder among the machine's temporary
         # ones, and leaves it there.
         options = ["--log_dir", str(order.control / "launcher")]
@@ -62,17 +61,16 @@ class Training:
         )  # fmt: skip
 
     def wait(self, look: Callable[[], None]) -> int:
-        """Wait for the end, calling `look` all the while; the launcher's exit code. SIGTERM asks the training to stop.
+        """Wait for the end, calling `look` all the while; the launcher's exit code.
 
         Whatever `look` raises ends the training.
         """
         try:
-            with self._stopping_on_signals():
-                while True:
-                    try:
-                        return self._process.wait(_LOOK_SECONDS)
-                    except subprocess.TimeoutExpired:
-                        look()
+            while True:
+                try:
+                    return self._process.wait(_LOOK_SECONDS)
+                except subprocess.TimeoutExpired:
+                    look()
         finally:
             self.kill()
 
@@ -82,20 +80,23 @@ class Training:
             os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
 
-    @contextlib.contextmanager
-    def _stopping_on_signals(self) -> Iterator[None]:
-        def ask(_signal: int, _frame: FrameType | None) -> None:
-            self._order.stop_file.touch()
 
-        if threading.current_thread() is not threading.main_thread():
-            yield  # only the main thread may set handlers
-            return
-        before = {number: signal.signal(number, ask) for number in (signal.SIGTERM, signal.SIGINT)}
-        try:
-            yield
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
+@contextlib.contextmanager
+def stopping_on_signals(order: WorkOrder) -> Iterator[None]:
+    """Within the block, SIGTERM and SIGINT ask the training to stop, and end nothing: what it has made is stored first."""
+
+    def ask(_signal: int, _frame: FrameType | None) -> None:
+        order.stop_file.touch()
+
+    if threading.current_thread() is not threading.main_thread():
+        yield  # only the main thread may set handlers
+        return
+    before = {number: signal.signal(number, ask) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def environment(order: WorkOrder) -> dict[str, str]:

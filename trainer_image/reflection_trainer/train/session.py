@@ -222,6 +222,7 @@ class Session:
             gpus=settings.gpus_per_node,
             processes=settings.world_size,
             rows=settings.groups_per_process * settings.method.num_generations,
+            context_length=_budget(self._order, self._model_folder).room(self._table.longest()),
         )
         return Colocated(trainer, engine, canary=canary, seed=settings.seed)
 
@@ -249,7 +250,6 @@ class Session:
 
 def _prepare_failures(order: WorkOrder, state: PartialState, model: ModelFolder) -> Prepared | None:
     """The first process of each machine prepares the failures while the others wait; only it knows what came of it."""
-    settings = order.config.training
     prepared = None
     with state.local_main_process_first():
         if state.is_local_main_process:
@@ -258,13 +258,16 @@ def _prepare_failures(order: WorkOrder, state: PartialState, model: ModelFolder)
                 order.table,
                 conversation=Conversation(order.config.task.templates),
                 tokenizer=model.tokenizer,
-                budget=Budget(
-                    model.context_length, settings.reflection_max_tokens, settings.retry_max_tokens
-                ),
+                budget=_budget(order, model),
             )
             if prepared.note:
                 logger.warning("%s", prepared.note)
     return prepared
+
+
+def _budget(order: WorkOrder, model: ModelFolder) -> Budget:
+    settings = order.config.training
+    return Budget(model.context_length, settings.reflection_max_tokens, settings.retry_max_tokens)
 
 
 def _rows(path: Path) -> Iterator[dict[str, Any]]:

@@ -35,7 +35,7 @@ from ..verify.configured import task_verifier
 from ..verify.dataset import check_reusable, dataset_manifest, load_failures
 from .accelerate_config import Rendezvous, accelerate_config, check_installed
 from .checkpoints import Checkpoints, Mover
-from .launcher import MEETING_SECONDS, Training
+from .launcher import MEETING_SECONDS, Training, stopping_on_signals
 from .machine import noted_machine, this_machine, threads_of_each
 from .metrics import read_metrics, summary
 from .oom import KillCounter
@@ -106,10 +106,11 @@ class TrainStage:
             self._context.artifacts.check_writable(self._context.path(Stage.TRAIN), "0")
             checkpoints.sweep()
         order = self._order(policy, checkpoints)
-        outcome = self._train(order, checkpoints)
-        if order.node > 0:
-            return self._result(outcome, {}, [])  # the first machine stores what all of them made
-        return self._publish(order, outcome, origin)
+        with stopping_on_signals(order):
+            outcome = self._train(order, checkpoints)
+            if order.node > 0:
+                return self._result(outcome, {}, [])  # the first machine stores what all of them made
+            return self._publish(order, outcome, origin)
 
     def _origin(self, policy: Path) -> Provenance:
         """The origin of what this stage makes; the dataset of failures must fit the settings.
