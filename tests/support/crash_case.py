@@ -32,7 +32,8 @@ AS_POD = ("--identity", "pod-1")
 """A container that is started again is in the same pod, after whose name the chart calls the replica: it has its own Lease back
 at once, so that the Lease may have its usual times here."""
 QUIET_S = 3.0
-_SETTLED_S = 1.0
+_SETTLED_S = 3.0
+"""Without a write: longer than the soak has an API server ask for patience."""
 _PATIENCE_S = 300
 """A guard: many cases share the machine."""
 
@@ -88,7 +89,7 @@ class Case:
                 self._journey.walk(self)
                 # Whoever was started last must have looked at the run, and events are posted after the status.
                 until(self._all_have_listed, "list of the newest operator", meanwhile=self._tick)
-                self.let_pass(_SETTLED_S)
+                self._settle()
                 before = len(self.proxy.requests)
                 self.let_pass(quiet)
                 late = [request for request in self.proxy.requests[before:] if _is_write(request)]
@@ -163,6 +164,18 @@ class Case:
         self.kubelet.tick()
         if self.operator.exit_code() is not None:
             self._start()
+
+    def _settle(self) -> None:
+        """Wait until nothing was written for a while: what is refused with a time to wait comes again after it."""
+        known, since = -1, 0.0
+
+        def settled() -> bool:
+            nonlocal known, since
+            if (told := len(self._writes())) != known:
+                known, since = told, time.monotonic()
+            return time.monotonic() - since >= _SETTLED_S
+
+        self.until(settled, "end of all writes")
 
     def _all_have_listed(self) -> bool:
         return self.operator.log().count(" runs\n") >= self.starts

@@ -9,10 +9,11 @@ import pytest
 from reflection_api.reasons import Reason
 from reflection_api.spec import ModelSpec, PromptsSpec, StorageSpec
 from reflection_trainer.context import StageContext
-from reflection_trainer.errors import CorruptArtifact, StageFailure
+from reflection_trainer.errors import CorruptArtifact
 from reflection_trainer.sources.fetch import fetch_model, fetch_prompts
 from reflection_trainer.storage import Artifacts, open_store
 
+from ...support.failures import failure_of
 from ...support.s3_server import ROOT, S3Server
 from ...support.stage_runs import stage_config
 
@@ -43,12 +44,6 @@ def context(storage: StorageSpec, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 @pytest.fixture
 def put(s3_server: S3Server, bucket: str) -> Any:
     return lambda key, body=b"x": s3_server.client().put_object(Bucket=bucket, Key=key, Body=body)
-
-
-def failure_of(work: Any) -> StageFailure:
-    with pytest.raises(StageFailure) as caught:
-        work()
-    return caught.value
 
 
 @pytest.mark.parametrize("key", ["train.jsonl", "data/deep/train.jsonl", "data/100%25+a=b.jsonl"])
