@@ -49,12 +49,13 @@ def test_the_readmes_way_to_a_run(
     install, prepare, run = _shown("README.md")
     _works(install, environment)
     # This cluster's own part, as values: images without an environment, its S3 server, pods of a stage on different nodes.
-    pods = example.pods_here()["common"]
-    # Which image its pods have is the example's to say.
-    del pods["image"]
-    added = {f"pods/common/{name}": value for name, value in pods.items()}
-    added["pods/rollout"] = {"topologySpreadConstraints": example.spread("rollout")}
-    added |= {"storage/endpoint": ENDPOINT, "storage/caSecret": "s3-ca"}
+    added = {
+        # Which image its pods have is the example's to say.
+        "pods/common": example.pods_here()["common"] | {"image": _image_of_the_example()},
+        "pods/rollout": {"topologySpreadConstraints": example.spread("rollout")},
+        "storage/endpoint": ENDPOINT,
+        "storage/caSecret": "s3-ca",
+    }
     VALUES.parent.mkdir(parents=True, exist_ok=True)
     VALUES.write_text(yaml.safe_dump(example.VALUES | {"extraObjects": adding_to_runs(NAMESPACE, added)}))
     (upgrade,) = _shown("CONTRIBUTING.md")
@@ -70,6 +71,13 @@ def test_the_readmes_way_to_a_run(
     _check_walls(cluster)
     _check_dataset(s3, status["dataset"], tmp_path)
     _check_model(s3, status["dataset"]["uri"].replace("/verify", "/train/model"), tmp_path)
+
+
+def _image_of_the_example() -> str:
+    kustomization = yaml.safe_load((example.EXAMPLE / "kustomization.yaml").read_text())
+    (patch,) = kustomization["patches"]
+    image: str = yaml.safe_load(patch["patch"])["spec"]["pods"]["common"]["image"]
+    return image
 
 
 def _shown(page: str) -> list[str]:

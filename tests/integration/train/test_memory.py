@@ -29,7 +29,8 @@ def write_table(path: Path, batches: int) -> None:
         {"role": "assistant", "content": "one"},
         {"role": "user", "content": "wrong"},
     ]
-    rows = _encoded([Failure("0/0", turns, {"answer": "red", "padding": PADDING})] * 1000)
+    failure = Failure("0/0", turns, {"answer": "red", "padding": PADDING})
+    rows = _encoded([(failure, 100)] * 1000)
     with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_file(sink, rows.schema) as writer:
         for _ in range(batches):
             writer.write_table(rows)

@@ -16,7 +16,7 @@ def adding_to_runs(namespace: str, values: dict[str, Any]) -> list[Obj]:
 
     Args:
         namespace: whose runs.
-        values: by path below the spec, with slashes.
+        values: by path below the spec, with slashes. No lists of objects: with those an API server of 1.36 ends the request.
     """
     parts = (
         f'JSONPatch{{op: "add", path: "/spec/{path}", value: {_cel(value, _kind(path))}}}'
