@@ -22,11 +22,11 @@ from reflection_api.spec import StorageSpec
 from reflection_trainer.context import StageContext
 from reflection_trainer.errors import StageFailure
 from reflection_trainer.storage import Artifacts, open_store
-from reflection_trainer.train.metrics import read_metrics
 
 from bench._records import metric, write
 
 from ..integration.train import tiny
+from ..integration.train.stages import FOLDER, steps_done
 from ..support.chance import drawn_seed
 from ..support.faults import Chaos, Exchange, Reset
 from ..support.s3_server import ROOT
@@ -38,7 +38,6 @@ LATE = max(1, KILLS // 10)
 GUARD_SECONDS = 600
 SHARE_OF_FAULTS = 0.02
 KINDS_OF_HARM = 6
-FOLDER = "default/tiny-01234567/round-1/train"
 EVERY = 2
 STEPS_PER_KILL = 6
 """Steps of the training for each kill: three checkpoints, so that most kills find one more than the kill before."""
@@ -80,10 +79,6 @@ def prepared(folder: Path, model: Path, bucket: str, server: str, endpoint: str)
 
 def artifacts(config: StageConfig) -> Artifacts:
     return Artifacts(open_store(config.run_uri, config.storage))
-
-
-def steps_done(scratch: Path) -> int:
-    return len(read_metrics(scratch / "work" / "training" / "metrics.jsonl"))
 
 
 def newest(folder: Path) -> int:

@@ -46,6 +46,8 @@ class Journey:
     walk: Callable[[Case], None]
     progress: bool = False
     """Whether its pods report to the operator."""
+    arguments: tuple[str, ...] = AS_POD
+    """Of the operator."""
 
 
 class Case:
@@ -156,7 +158,7 @@ class Case:
         return [request for request in self.proxy.requests if _is_write(request)]
 
     def _start(self) -> None:
-        self.operator.start(*AS_POD)
+        self.operator.start(*self._journey.arguments)
         self.starts += 1
 
     def _tick(self) -> None:

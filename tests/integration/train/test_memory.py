@@ -54,9 +54,16 @@ def test_a_step_takes_no_more_memory_with_a_thousand_times_the_failures(tmp_path
     many = measured(tmp_path / "many", model, BATCHES)
     assert many["failures"] == BATCHES * few["failures"] == 100_000
     data = BATCHES * 1000 * len(PADDING)
-    print(*(f"{each['failures']} failures: {each['peak'] / 1e6:.1f} MB at most within a step" for each in (few, many)))
+    print(
+        *(
+            f"{each['failures']} failures: {each['peak'] / 1e6:.1f} MB at most within a step"
+            for each in (few, many)
+        )
+    )
     assert many["arrow"] - few["arrow"] < data / 100
-    assert many["peak"] - few["peak"] < data / 4, "pages of the file that were just read are the system's to take back"
+    assert many["peak"] - few["peak"] < data / 4, (
+        "pages of the file that were just read are the system's to take back"
+    )
 
 
 def peak() -> int:

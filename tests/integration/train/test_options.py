@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, get_args
 
@@ -10,6 +11,7 @@ import pytest
 import torch
 from reflection_api.spec.training import LossType
 from reflection_trainer.train.metrics import read_metrics
+from reflection_trainer.train.trl_adapter import TrlGenerator
 
 from .sessions import Probe, open_session, reward, run_session, steps_of
 
@@ -57,6 +59,8 @@ def reflections(probe: Probe, groups: set[int]) -> Counter[tuple[int, ...]]:
     return Counter(tuple(trial.reflection.token_ids) for trial in chosen)
 
 
+ASKED_TO_REFLECT = 3
+"""Turns of a conversation up to the request to reflect."""
 LIVE = {0, 3}
 
 
@@ -173,6 +177,24 @@ def test_credit_for_the_retry_trains_it_in_its_own_conversation(tmp_path, model)
                 (value > 0) - (value < 0)
                 for value in advantages[tuple(sample.prompt_ids), tuple(sample.token_ids)]
             }
+
+
+def test_a_retry_that_found_no_room_is_not_trained(tmp_path, model, monkeypatch):
+    """The token that stands for it was never sampled."""
+    generate = TrlGenerator.generate
+
+    def without_room(self, conversations, max_new_tokens):
+        samples = generate(self, conversations, max_new_tokens)
+        retries = len(conversations[0]) > ASKED_TO_REFLECT
+        return [replace(samples[0], sampled=False), *samples[1:]] if retries else samples
+
+    monkeypatch.setattr(TrlGenerator, "generate", without_room)
+    method = {"creditScope": "reflectionAndRetry"}
+    probe = one_step(tmp_path, model, lambda row: row % 2, method=method)
+    lost, *retries = (trial.retries[0] for trial in probe.trials)
+    assert (lost.sampled, all(retry.sampled for retry in retries)) == (False, True)
+    texts = [*(trial.reflection for trial in probe.trials), *retries]
+    assert trained(probe) == Counter(tuple(sample.token_ids) for sample in texts)
 
 
 def test_the_reflections_gradient_is_the_same_with_credit_for_the_retry_beside_it(tmp_path, model):

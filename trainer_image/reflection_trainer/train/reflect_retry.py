@@ -43,6 +43,8 @@ class Sample:
     """Whether it ended by itself; else it was cut off at the token limit."""
     logprobs: list[float] | None = None
     """Log-probability of every sampled token, where the generator tells it."""
+    sampled: bool = True
+    """False where the conversation left no room for a word: the one token then only stands for that."""
 
 
 class Generator(Protocol):

@@ -68,13 +68,15 @@ class ReflectionTrainer(GRPOTrainer):
         taken = self._source.take(TrlGenerator(self))
         self.rows = rows_of(taken, self._settings.method.credit_scope)
         batch: Batch = super()._generate_and_score_completions([{"prompt": PLACEHOLDER} for _ in self.rows])
-        if self._settings.method.positive_only:
+        method = self._settings.method
+        if method.positive_only:
             batch["advantages"] = batch["advantages"].clamp(min=0)
-        if self._settings.method.dead_groups != "keep":
-            self._leave_dead_groups_out(batch)
+        # Dead groups, or a retry that found no room: decided by settings, for all processes count together.
+        if method.dead_groups != "keep" or method.credit_scope == "reflectionAndRetry":
+            self._leave_out(batch)
         return batch
 
-    def _leave_dead_groups_out(self, batch: Batch) -> None:
+    def _leave_out(self, batch: Batch) -> None:
         """Take what the update does not learn from out of its masks and its means."""
         mask = batch["completion_mask"]
         learns = torch.tensor([row.learns for row in self.rows], device=mask.device)

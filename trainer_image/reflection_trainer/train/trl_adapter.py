@@ -44,10 +44,10 @@ def rows_of(batch: StepBatch, scope: CreditScope) -> list[Row]:
     trials = [
         (trial, learns) for group, learns in zip(batch.groups, batch.learns, strict=True) for trial in group
     ]
-    rows = [Row(trial.reflection, trial.reward, learns) for trial, learns in trials]
+    texts = [(trial.reflection, trial.reward, learns) for trial, learns in trials]
     if scope == "reflectionAndRetry":
-        rows += [Row(trial.retries[0], trial.reward, learns) for trial, learns in trials]
-    return rows
+        texts += [(trial.retries[0], trial.reward, learns) for trial, learns in trials]
+    return [Row(sample, reward, learns and sample.sampled) for sample, reward, learns in texts]
 
 
 def hand_over(prompts: list[list[Turn]], trainer: ReflectionTrainer) -> dict[str, Any]:
@@ -91,8 +91,8 @@ class TrlGenerator:
         texts = trainer.processing_class.batch_decode(whole, skip_special_tokens=True)
         told = [None] * len(whole) if logprobs is None else [row or [0.0] for row in logprobs]
         return [
-            Sample(prompt, ids, text, ids[-1] in ends, logprob)
-            for prompt, ids, text, logprob in zip(prompt_ids, whole, texts, told, strict=True)
+            Sample(prompt, ids, text, ids[-1] in ends, logprob, sampled=bool(own))
+            for prompt, ids, text, logprob, own in zip(prompt_ids, whole, texts, told, token_ids, strict=True)
         ]
 
 
