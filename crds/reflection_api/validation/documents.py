@@ -18,7 +18,8 @@ from .problem import Path, Problem, dotted, shown
 MAX_BYTES = 4 << 20
 """No resource is larger: etcd refuses it."""
 _MAX_NODES = 200_000
-_MAX_DEPTH = 100
+MAX_DEPTH = 100
+"""Levels of values within each other."""
 
 _PLAIN = "!plain"
 _TEXT = "tag:yaml.org,2002:str"
@@ -111,8 +112,8 @@ class _Reader:
 
     def value(self, node: yaml.Node, path: Path) -> Any:
         self._nodes += 1
-        if self._nodes > _MAX_NODES or len(path) > _MAX_DEPTH:
-            what = f"more than {_MAX_NODES} values or {_MAX_DEPTH} levels; no resource needs this"
+        if self._nodes > _MAX_NODES or len(path) > MAX_DEPTH:
+            what = f"more than {_MAX_NODES} values or {MAX_DEPTH} levels; no resource needs this"
             raise Unreadable(Problem(self.file, node.start_mark.line + 1, "", what))
         self.lines.setdefault(path, node.start_mark.line + 1)
         if isinstance(node, yaml.MappingNode):

@@ -129,7 +129,7 @@ class Controller:
             raise next(iter(refused.values()))
         # Runs first, and nothing in between: a run whose Jobs are not seen any more would be taken for one that lost them.
         for kind, uids in seen.items():
-            self.store.sweep(kind, uids, min(versions[kind]))
+            self.store.sweep(kind, uids, min(versions[kind]), refused)
         self._tell_of(refused)
 
     async def _list(self, kind: Kind, place: str | None, versions: list[int]) -> set[str]:
@@ -156,10 +156,11 @@ class Controller:
             await _to_the_end(self._look_at(key))
 
     async def _look_at(self, key: str) -> None:
-        view = self.store.view(key)
-        current_run.set(f"{view.run.namespace}/{view.run.name}" if view else "")
-        began = time.monotonic()
+        began, view = time.monotonic(), None
+        current_run.set("")
         try:
+            view = self.store.view(key)
+            current_run.set(f"{view.run.namespace}/{view.run.name}" if view else "")
             wait = await self._reconciler.reconcile(key)
         except Exception as error:  # noqa: BLE001 - one run must not stop the others
             self._failed(key, error)

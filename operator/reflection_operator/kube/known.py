@@ -15,6 +15,7 @@ from reflection_api.resource import Metadata, ReflectionTraining
 from reflection_api.spec import MULTIKUEUE, ReflectionTrainingSpec
 from reflection_api.status import ReflectionTrainingStatus
 from reflection_api.validation import dotted, refusals
+from reflection_api.validation.documents import MAX_DEPTH
 
 from ..children.labels import UID_LABEL
 from ..reconcile import raw
@@ -24,6 +25,7 @@ from .kinds import JOBS, PODS, RUNS, Kind
 T = TypeVar("T")
 M = TypeVar("M", bound=BaseModel)
 _MAX_SHOWN = 200
+_SHOWN_LEVELS = 3
 
 
 class Identity(NamedTuple):
@@ -120,6 +122,8 @@ def read_run(obj: Mapping[str, Any]) -> StoredRun | None:
         return None
     status = _status(obj.get("status"))
     ours = raw.mapping(obj.get("spec")).get("managedBy") != MULTIKUEUE
+    if too_deep := _too_deep(obj.get("spec")):
+        return StoredRun(metadata, None, status, too_deep, ours)
     if not _accepted(metadata, status) and (problem := _refusal(json.dumps(obj.get("spec")))):
         return StoredRun(metadata, None, status, problem, ours)
     try:
@@ -127,6 +131,24 @@ def read_run(obj: Mapping[str, Any]) -> StoredRun | None:
     except ValidationError as error:
         return StoredRun(metadata, None, status, _in_words(error), ours)
     return StoredRun(metadata, ReflectionTraining(metadata=metadata, spec=spec, status=status), status)
+
+
+def _too_deep(spec: object) -> str:
+    """What is wrong with a spec that is nested so deeply that nothing could be done with it; empty where it is not.
+
+    Pods take parts of any form, and an API server takes thousands of levels of them.
+    """
+    left: list[tuple[object, tuple[str, ...]]] = [(spec, ())]
+    while left:
+        value, path = left.pop()
+        if len(path) > MAX_DEPTH:
+            place = ".".join(("spec", *path[:_SHOWN_LEVELS]))
+            return f"{place}: nested deeper than {MAX_DEPTH} levels; no resource needs this"
+        if isinstance(value, dict):
+            left.extend((each, (*path, str(key))) for key, each in value.items())
+        elif isinstance(value, list):
+            left.extend((each, (*path, str(index))) for index, each in enumerate(value))
+    return ""
 
 
 def _accepted(metadata: Metadata, status: ReflectionTrainingStatus | None) -> bool:

@@ -152,11 +152,16 @@ class Store:
             self._changed(run)
         return True
 
-    def sweep(self, kind: Kind, listed: Container[str], version: int) -> None:
-        """Forget what a complete list as of a version lacks; what is newer than the list stays."""
+    def sweep(self, kind: Kind, listed: Container[str], version: int, unread: Container[str] = ()) -> None:
+        """Forget what a complete list as of a version lacks; what is newer than the list stays.
+
+        What is in a namespace that could not be read is forgotten, too, but need not be gone: it is taken over again as it is.
+        """
         every = [each for family in self._families.values() for each in family.members[kind.plural].values()]
         for each in every:
-            if each.uid not in listed and each.version <= version:
+            if each.namespace in unread:
+                self._forget(kind, each.uid)
+            elif each.uid not in listed and each.version <= version:
                 self.remove(kind, each.uid, version)
 
     def _find(self, kind: Kind, uid: str) -> Known[Any] | None:

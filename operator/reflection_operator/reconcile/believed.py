@@ -12,7 +12,7 @@ from reflection_api.stages import Stage
 from reflection_api.status import ReflectionTrainingStatus
 
 from .conditions import has_ended, is_true, stage_told
-from .cursor import locate
+from .cursor import locate, passed
 from .observed import Observed
 from .restart import record_of
 from .verdict import verdict_in_jobs
@@ -23,7 +23,8 @@ _DEADLINES = (Reason.DEADLINE_EXCEEDED, Reason.PENDING_DEADLINE_EXCEEDED)
 def believed(run: Observed, status: ReflectionTrainingStatus) -> ReflectionTrainingStatus:
     """The status of a run that has not ended, without what cannot be true of it."""
     current = status.current if _agrees(status) else None
-    status = status.model_copy(update={"current": current, "completion_time": None})
+    began = passed(status.start_time, run.now) if status.start_time else None
+    status = status.model_copy(update={"current": current, "start_time": began, "completion_time": None})
     at = locate(run, status).cursor
     # A verdict is known when the report is due, and not before.
     verdict = (verdict_in_jobs(run, at.round) or status.verdict) if at.stage is Stage.REPORT else None
@@ -41,8 +42,12 @@ def is_over(run: Observed, status: ReflectionTrainingStatus) -> bool:
         return True
     if verdict.succeeded or verdict.reason == Reason.GATE_FAILED:
         return at.stage is Stage.REPORT
-    if verdict.reason in _DEADLINES or record_of(status, at):
+    if verdict.reason in _DEADLINES:
         return True
+    if record := record_of(status, at):
+        # One that only a newer version knows is believed.
+        known = record.reason in list(Reason)
+        return not known or verdict.reason in (record.reason, Reason.MAX_RESTARTS_REACHED)
     # Every other end is that of an attempt. From a status that was too large all records may have been cut.
     return not status.attempts and not locate(run, status).live
 

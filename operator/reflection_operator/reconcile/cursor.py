@@ -14,7 +14,7 @@ from reflection_api.resource import Metadata
 from reflection_api.stages import RUN_STAGES, Stage
 from reflection_api.status import Cursor, ReflectionTrainingStatus
 
-from .observed import JobState, Observed, ObservedJob, ObservedPod, PodPhase
+from .observed import CLOCKS_DIFFER, JobState, Observed, ObservedJob, ObservedPod, PodPhase
 
 _ORDER = list(Stage)
 _START = Cursor(round=1, stage=Stage.ROLLOUT, attempt=1)
@@ -74,7 +74,7 @@ def locate(run: Observed, status: ReflectionTrainingStatus) -> Here:
     jobs = own_jobs(run)
     newest = max(jobs, key=position, default=None)
     remembered = status.current if status.current and _believed(run, status.current, newest) else None
-    cursor = _greater(remembered, newest) or _START
+    cursor = _begun(_greater(remembered, newest) or _START, run.now)
     job = next((job for job in jobs if position(job) == position(cursor)), None)
     pods = pods_of(run, job) if job else ()
     prefix = _prefix(run.resource.metadata)
@@ -103,10 +103,24 @@ def job_name(metadata: Metadata, at: Cursor | ObservedJob) -> str:
     return child_name(metadata.name, metadata.uid, at.round, at.stage, at.attempt)
 
 
+def passed(time: datetime, now: datetime) -> datetime:
+    """A time at which something has happened: now, where it is still to come by a clock or somebody's hand."""
+    return now if time - now > CLOCKS_DIFFER else time
+
+
 def own_jobs(run: Observed) -> list[ObservedJob]:
-    """The Jobs that decisions of ours created: a copied label does not make a Job ours, a name we would give does."""
+    """The Jobs that decisions of ours created: a copied label does not make a Job ours, a name we would give and an owner do.
+
+    A clean-up outlives the run, and has no owner.
+    """
     metadata = run.resource.metadata
-    return [job for job in run.jobs if job.name == job_name(metadata, job) and can_be_at(run, job)]
+    return [
+        job
+        for job in run.jobs
+        if job.name == job_name(metadata, job)
+        and can_be_at(run, job)
+        and (job.owner == metadata.uid or job.stage is Stage.CLEANUP)
+    ]
 
 
 def pods_of(run: Observed, job: ObservedJob) -> tuple[ObservedPod, ...]:
@@ -139,6 +153,10 @@ def _believed(run: Observed, at: Cursor, newest: ObservedJob | None) -> bool:
         return False
     # A clean-up begins whatever is at work, every other stage when the one before it is complete.
     return at.stage is Stage.CLEANUP or newest is None or not newest.live or _step(newest) >= _step(at)
+
+
+def _begun(at: Cursor, now: datetime) -> Cursor:
+    return at.model_copy(update={"started_at": passed(at.started_at, now)}) if at.started_at else at
 
 
 def _greater(remembered: Cursor | None, newest: ObservedJob | None) -> Cursor | None:

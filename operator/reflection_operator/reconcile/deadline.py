@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
+from reflection_api.conditions import ConditionType
 from reflection_api.reasons import Reason
 from reflection_api.stages import Stage
 from reflection_api.status import ReflectionTrainingStatus, Verdict
 
+from .conditions import condition
 from .cursor import Here
 from .hindrance import blocking
-from .observed import Observed, PodPhase
+from .observed import Observed, ObservedJob, PodPhase
 from .step import failed
 
 
@@ -40,14 +42,14 @@ def time_to_deadline(run: Observed, status: ReflectionTrainingStatus, here: Here
     """Time until the next deadline that can strike as things are; None where there is none."""
     if run.resource.spec.suspend:
         return None
-    ends = (_active_until(run, status), _pending_until(run, here))
+    ends = (_active_until(run, status), _pending_until(run, status, here))
     return min((end - run.now for end in ends if end), default=None)
 
 
 def _which(run: Observed, status: ReflectionTrainingStatus, here: Here) -> Reason | None:
     for reason, end in (
         (Reason.DEADLINE_EXCEEDED, _active_until(run, status)),
-        (Reason.PENDING_DEADLINE_EXCEEDED, _pending_until(run, here)),
+        (Reason.PENDING_DEADLINE_EXCEEDED, _pending_until(run, status, here)),
     ):
         if end and run.now >= end:
             return reason
@@ -59,20 +61,24 @@ def _active_until(run: Observed, status: ReflectionTrainingStatus) -> datetime |
     return status.start_time + timedelta(seconds=seconds) if seconds and status.start_time else None
 
 
-def _pending_until(run: Observed, here: Here) -> datetime | None:
-    """Counted from when the Job may start pods, so that time in a queue is not pending."""
+def _pending_until(run: Observed, status: ReflectionTrainingStatus, here: Here) -> datetime | None:
+    """Counted from when the Job may start pods, so that time in a queue is not pending, nor what a lost pod was at work."""
     seconds, job = run.resource.spec.pending_deadline_seconds, here.job
-    if not seconds or job is None or not here.live or job.suspended or not _pending(here):
+    if not seconds or job is None or not here.live or job.suspended:
         return None
-    return (job.started_at or job.created_at) + timedelta(seconds=seconds)
+    since = _pending_since(status, here, job)
+    return max(since, job.started_at or job.created_at) + timedelta(seconds=seconds) if since else None
 
 
-def _pending(here: Here) -> bool:
-    """Whether the attempt is seen not to have begun: a training needs all its nodes, another stage begins with one pod.
+def _pending_since(status: ReflectionTrainingStatus, here: Here, job: ObservedJob) -> datetime | None:
+    """When what the attempt waits for began to be missing: a training needs all its nodes, another stage begins with one pod.
 
-    A run must not end because its pods are not seen (yet): without them the Job's own count decides.
+    A run must not end because its pods are not seen (yet): without them only what the API server has said against them counts,
+    from when the status has told so.
     """
-    if not here.pods:
-        return here.job is not None and here.job.active == 0
-    pending = [pod.phase is PodPhase.PENDING for pod in here.pods]
-    return any(pending) if here.cursor.stage is Stage.TRAIN else all(pending)
+    pending = [pod.created_at or job.created_at for pod in here.pods if pod.phase is PodPhase.PENDING]
+    if here.pods:
+        waits = here.cursor.stage is Stage.TRAIN or len(pending) == len(here.pods)
+        return min(pending, default=None) if waits else None
+    ready = condition(status.conditions, ConditionType.READY)
+    return ready.last_transition_time if job.pods_refused and ready and ready.status == "False" else None

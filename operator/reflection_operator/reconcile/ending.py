@@ -7,7 +7,7 @@ from datetime import timedelta
 from reflection_api.status import ReflectionTrainingStatus
 
 from . import conditions, ttl
-from .cursor import Here, locate
+from .cursor import Here, locate, passed
 from .decision import Decision
 from .observed import Observed
 from .schedule import SETTLING, earliest
@@ -17,7 +17,10 @@ def after_the_end(run: Observed, old: ReflectionTrainingStatus) -> Decision:
     """The decision about a run that has ended."""
     generation = run.resource.metadata.generation
     listed = conditions.observed_again(old.conditions, generation)
-    status = old.model_copy(update={"observed_generation": generation, "conditions": listed})
+    ended = passed(old.completion_time, run.now) if old.completion_time else None
+    status = old.model_copy(
+        update={"observed_generation": generation, "conditions": listed, "completion_time": ended}
+    )
     left = ttl.time_left(run.resource.spec, status, run.now)
     over = left is not None and left <= timedelta(0)
     alive = all_alive(locate(run, status))

@@ -18,6 +18,10 @@ PODS_LAG = timedelta(seconds=10)
 """A Job may be seen to have pods, or to end, this long before its pods are: they come by another watch."""
 
 
+CLOCKS_DIFFER = timedelta(minutes=5)
+"""What is said to be from further ahead is not believed."""
+
+
 class JobState(StrEnum):
     """What the conditions of a Job say."""
 
@@ -48,6 +52,8 @@ class ObservedJob:
     restarts: int
     """Attempts at the stage that failed before this one and count towards maxRestarts: from its annotation."""
     created_at: datetime
+    owner: str = ""
+    """UID of the run that owns it, where one does."""
     completions: int = 1
     """Pods that must succeed, one per completion index."""
     active: int = 0

@@ -11,13 +11,11 @@ from reflection_api.contract import ProgressReport
 from reflection_api.stages import Stage
 from reflection_api.status import CheckpointStatus, Cursor, ProgressStatus, ReflectionTrainingStatus
 
-from .observed import Observed
+from .observed import CLOCKS_DIFFER, Observed
 from .record import uri_of
 from .results import headline, sound
 
 _AT_MOST_EVERY = timedelta(seconds=5)
-_FUTURE = timedelta(minutes=5)
-"""Clocks of nodes differ; a report from further ahead would shut out all that follow."""
 _MAX_SECONDS = 10 * 365 * 86_400
 
 
@@ -27,7 +25,8 @@ def reported(run: Observed, status: ReflectionTrainingStatus, at: Cursor) -> Ref
     if report is None or report.stage is not at.stage:
         return status
     time = _time(report.updated_at)
-    if time is None or time > run.now + _FUTURE:
+    if time is None or time > run.now + CLOCKS_DIFFER:
+        # It would shut out all that follow.
         return status
     if at.started_at is None or time < at.started_at:
         # Of the same stage in the round before: pods of this one have not begun to report.

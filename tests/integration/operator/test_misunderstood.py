@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -17,6 +18,7 @@ from ...support.crd import CRD, CRDS
 from ...support.kstatus import verdicts
 from ...support.kubelet import Kubelet
 from ...support.operator_process import OperatorProcess
+from ...unit.api.resources import resource
 from .conftest import Run
 
 CHECKS = {"x-kubernetes-validations", "enum", "minimum", "maximum"}
@@ -51,6 +53,44 @@ def said(cluster: Cluster, namespace: str) -> list[str]:
     environment = os.environ | {"KUBECONFIG": str(cluster.plane.kubeconfig)}
     done = subprocess.run(command, env=environment, text=True, capture_output=True, check=True, timeout=60)
     return done.stdout.splitlines()
+
+
+LEVELS = 9000
+"""The API server takes no more than ten thousand."""
+
+
+def test_one_that_is_nested_without_end_holds_nobody_else_up(loose: Cluster, tmp_path: Path) -> None:
+    """Neither when a watch tells of it nor when an operator that starts lists it."""
+    namespace = "deep"
+    loose.create(f"{CORE}/namespaces", {"metadata": {"name": namespace}})
+    operator = OperatorProcess(loose, namespace, tmp_path / "operator.log")
+    operator.start()
+    obj = resource(spec__pods={"common": {"affinity": "DEEP"}})
+    obj["metadata"]["name"] = "deep"
+    nested = '{"a":' * LEVELS + "{}" + "}" * LEVELS
+    file = tmp_path / "deep.json"
+    file.write_text(json.dumps(obj).replace('"DEEP"', nested))
+    path = 'jsonpath={.status.conditions[?(@.type=="Stalled")].message}'
+    try:
+        made = loose.kubectl("create", "-n", namespace, "-f", str(file))
+        assert made.returncode == 0, made.stderr[:1000]
+
+        def message() -> str:
+            return loose.kubectl("get", "rt", "deep", "-n", namespace, "-o", path).stdout
+
+        told = until(message, "verdict")
+        assert told.startswith("spec.pods.common.affinity: nested deeper than 100 levels")
+        for name, starts in (("first", 1), ("second", 2)):
+            run, kubelet = Run(loose, namespace, name), Kubelet(loose, namespace)
+            run.apply()
+            until(lambda run=run: run.is_now("Succeeded", "True"), "end of the run", meanwhile=kubelet.tick)
+            assert operator.log().count(" runs\n") == starts
+            if starts == 1:
+                operator.end()
+                operator.start()
+    finally:
+        operator.end()
+        print(operator.log())
 
 
 @pytest.mark.parametrize(

@@ -34,6 +34,25 @@ def test_fields_of_a_newer_version_are_left_alone() -> None:
     assert obj["spec"]["novelty"] == {"x": 1}, "the object is not ours to change"
 
 
+@pytest.mark.parametrize(
+    ("levels", "problem"),
+    [
+        (90, ""),
+        (101, "spec.pods.common.affinity: nested deeper than 100 levels; no resource needs this"),
+        (900, "spec.pods.common.affinity: nested deeper than 100 levels; no resource needs this"),
+    ],
+)
+def test_a_spec_that_is_nested_without_end_is_named(levels: int, problem: str) -> None:
+    deep: dict[str, Any] = {}
+    for _ in range(levels):
+        deep = {"a": deep}
+    obj = run()
+    obj["spec"]["pods"] = {"common": {"affinity": deep}}
+    found = read_run(obj)
+    assert found is not None
+    assert found.problem == problem
+
+
 def test_a_spec_that_is_not_understood_is_named() -> None:
     obj = run()
     obj["spec"]["rounds"] = "many"

@@ -70,7 +70,7 @@ def status_at(
 def job(stage: Stage, attempt: int = 1, *, round_number: int = 1, **fields: Any) -> ObservedJob:
     """A Job of ours; with `state` complete or failed it ended long before any look."""
     name = child_name(NAME, UID, round_number, stage, attempt)
-    fields = {"restarts": 0, "created_at": T0, "uid": f"uid-of-{name}"} | fields
+    fields = {"restarts": 0, "created_at": T0, "uid": f"uid-of-{name}", "owner": UID} | fields
     return ObservedJob(name=name, round=round_number, stage=stage, attempt=attempt, **fields)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -40,7 +41,7 @@ def at(stage: Stage, attempt: int = 1) -> Cursor:
     return Cursor(round=1, stage=stage, attempt=attempt)
 
 
-def changed(status: ReflectionTrainingStatus, **update: Any) -> ReflectionTrainingStatus:
+def changed(status: Any, **update: Any) -> Any:
     return status.model_copy(update=update)
 
 
@@ -51,6 +52,46 @@ def ended(status: ReflectionTrainingStatus, verdict: Verdict, **update: Any) -> 
         each.model_copy(update={"status": truths.get(each.type, each.status)}) for each in status.conditions
     ]
     return changed(status, conditions=conditions, verdict=verdict, completion_time=after(0), **update)
+
+
+def test_a_failure_for_another_reason_than_is_on_record_is_not_believed():
+    """The attempt of that number may have begun again after its Job was deleted."""
+    rollout = failed(Stage.ROLLOUT)
+    status = status_of(decided(resource(), [rollout], [crashed(rollout)], at=70))
+    again = changed(status, current=at(Stage.ROLLOUT))
+    at_work = job(Stage.ROLLOUT)
+    for reason, over in (("Completed", False), (status.attempts[0].reason, True)):
+        verdict = Verdict(succeeded=False, reason=reason, message="written by hand")
+        decision = decided(resource(ended(again, verdict)), [at_work], [pod(at_work)], at=80)
+        assert truth(decision, ConditionType.SUCCEEDED) == ("False" if over else "Unknown")
+
+
+FAR = datetime.max.replace(tzinfo=UTC)
+
+
+def test_a_start_that_is_still_to_come_is_now():
+    """Nothing can be added to the last of all times, and a deadline would never strike."""
+    run = resource(changed(status_at(Stage.TRAIN), start_time=FAR), activeDeadlineSeconds=600)
+    training = job(Stage.TRAIN)
+    healed = status_of(decided(run, [training], [pod(training)], at=100))
+    assert healed.start_time == after(100)
+
+
+def test_a_stage_that_is_still_to_begin_has_begun_now():
+    status = status_at(Stage.TRAIN)
+    ahead = changed(status, current=changed(status.current, started_at=FAR))
+    training = job(Stage.TRAIN)
+    healed = status_of(decided(resource(ahead), [training], [pod(training)], at=100))
+    assert healed.current.started_at == after(100)
+
+
+def test_an_end_that_is_still_to_come_is_now():
+    run = resource(status_at(Stage.REPORT, verdict=WON), ttlSecondsAfterFinished=600)
+    over = status_of(decided(run, [complete(Stage.REPORT)], at=100))
+    ahead = resource(changed(over, completion_time=FAR), ttlSecondsAfterFinished=600)
+    decision = decided(ahead, [complete(Stage.REPORT)], at=1000)
+    assert (status_of(decision).completion_time, decision.delete_resource) == (after(1000), False)
+    assert decision.look_again == timedelta(seconds=600)
 
 
 def jobs_before(stage: Stage) -> list[Any]:

@@ -10,7 +10,7 @@ from reflection_api.status import ReflectionTrainingStatus
 from reflection_operator.reconcile.cursor import locate, position
 from reflection_operator.reconcile.observed import PodPhase
 
-from .builders import UID, complete, failed, job, look, pod, resource, status_at
+from .builders import UID, complete, decided, failed, job, look, pod, resource, status_at, status_of
 
 STEPS = [
     (1, Stage.ROLLOUT, 1),
@@ -37,6 +37,17 @@ def test_the_greater_of_status_and_jobs_wins(remembered, shown):
     here = locate(look(resource(rounds=2), [newest]), status)
     found = here.cursor.round, here.cursor.stage, here.cursor.attempt
     assert found == max(remembered, shown, key=STEPS.index)
+
+
+def test_a_job_with_our_name_that_the_run_does_not_own_says_nothing():
+    """Whoever may create Jobs could have a run end well that way."""
+    training = job(Stage.TRAIN)
+    run = resource(status_at(Stage.TRAIN))
+    for owner in ("", "somebody"):
+        foreign = complete(Stage.REPORT, owner=owner)
+        decision = decided(run, [training, foreign], [pod(training)])
+        assert decision.delete == ()
+        assert status_of(decision).current.stage is Stage.TRAIN
 
 
 @pytest.mark.parametrize("remembered", STEPS)

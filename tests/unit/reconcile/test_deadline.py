@@ -79,7 +79,7 @@ def test_the_time_begins_anew_after_a_suspension():
         (TRAINING, [PENDING, PodPhase.RUNNING], True),
         (TRAINING, [PodPhase.RUNNING, PodPhase.RUNNING], False),
         (TRAINING, [], False),
-        (job(Stage.TRAIN, active=0), [], True),
+        (job(Stage.TRAIN, active=0), [], False),
     ],
     ids=[
         "no shard started",
@@ -88,7 +88,7 @@ def test_the_time_begins_anew_after_a_suspension():
         "a training needs all",
         "all run",
         "pods not seen but counted by the Job",
-        "pods that cannot even be created",
+        "pods that nobody has created yet, or again",
     ],
 )
 def test_pods_that_do_not_start(of, phases, ends):
@@ -96,6 +96,28 @@ def test_pods_that_do_not_start(of, phases, ends):
     decision = decided(resource(status_at(of.stage), pendingDeadlineSeconds=300), [of], pods, at=300)
     assert truth(decision, ConditionType.SUCCEEDED) == ("False" if ends else "Unknown")
     assert not ends or said_of(decision, ConditionType.SUCCEEDED).reason == "PendingDeadlineExceeded"
+
+
+@pytest.mark.parametrize(("at", "ends"), [(7499, False), (7500, True)])
+@pytest.mark.parametrize("stage", [Stage.ROLLOUT, Stage.EVALUATE])
+def test_the_time_begins_anew_with_the_pod_that_takes_the_place_of_a_lost_one(stage, at, ends):
+    """The Job of such a stage replaces it by itself, long after its own start."""
+    at_work = job(stage, active=1)
+    instead = pod(at_work, phase=PENDING, node=None, created_at=after(7200))
+    decision = decided(resource(status_at(stage), pendingDeadlineSeconds=300), [at_work], [instead], at=at)
+    assert truth(decision, ConditionType.SUCCEEDED) == ("False" if ends else "Unknown")
+
+
+def test_pods_that_cannot_even_be_created_are_waited_for_from_when_that_was_told():
+    refused = job(Stage.ROLLOUT, pods_refused="exceeded quota")
+    run = resource(status_at(Stage.ROLLOUT), pendingDeadlineSeconds=300)
+    told = decided(run, [refused], at=7200)
+    assert said_of(told, ConditionType.READY).reason == "ChildRefused"
+    still = resource(status_of(told), pendingDeadlineSeconds=300)
+    for at, ends in ((7499, "Unknown"), (7500, "False")):
+        decision = decided(still, [refused], at=at)
+        assert truth(decision, ConditionType.SUCCEEDED) == ends
+    assert decided(still, [refused], at=7201).look_again == timedelta(seconds=299)
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from reflection_api.resource import API_VERSION, KIND
 from reflection_api.stages import Stage
 from reflection_operator.children.attempt import Attempt
 from reflection_operator.children.build import build
@@ -42,6 +43,9 @@ def job_object(status=None, **metadata) -> dict[str, Any]:
             "labels": LABELS,
             "annotations": {"reflection.training/restarts": "1"},
             "creationTimestamp": CREATED,
+            "ownerReferences": [
+                {"apiVersion": API_VERSION, "kind": KIND, "uid": "run-uid", "controller": True}
+            ],
         }
         | metadata,
         "spec": {"completions": 4, "suspend": False},
@@ -64,6 +68,7 @@ def test_a_job_at_work():
         attempt=3,
         restarts=1,
         created_at=T0,
+        owner="run-uid",
         completions=4,
         active=4,
         started_at=after(1),
