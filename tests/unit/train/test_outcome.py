@@ -32,6 +32,12 @@ def test_a_training_that_ended_is_complete():
     assert end(DONE, DONE, processes=2) == DONE
 
 
+def test_what_one_process_alone_has_to_say_is_not_lost():
+    quiet = DONE.model_copy(update={"note": ""})
+    assert end(quiet, DONE, processes=2) == DONE
+    assert end(quiet, quiet, processes=2) == quiet
+
+
 def test_a_training_that_was_stopped_says_what_is_saved():
     found = failure(STOPPED, STOPPED, processes=2)
     assert (found.reason, found.exit_code) == (Reason.DISRUPTED, 143)

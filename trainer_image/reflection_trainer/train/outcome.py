@@ -68,7 +68,8 @@ def conclude(
     interrupted = next((outcome for outcome in outcomes if outcome.ended == "interrupted"), None)
     if interrupted is not None:
         raise Interrupted(interrupted.step, max_steps)
-    return outcomes[0]
+    # Only the process that has prepared the failures has anything to say about them.
+    return next((outcome for outcome in outcomes if outcome.note), outcomes[0])
 
 
 def _killed(missing: int, processes: int, exit_code: int, out_of_memory: bool) -> Killed:
