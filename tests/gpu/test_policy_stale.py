@@ -18,6 +18,7 @@ def test_one_update_that_is_left_out_is_caught(tmp_path, model, lora):
         tmp_path, model, generation="colocate", gpusPerNode=1, lora=lora, maxSteps=6, learningRate=5e-7,
         precision="fp32",
     )  # fmt: skip
+    assert session.trainer.accelerator.device.type == "cuda"
     reward_every_other_row(session)
     engine: Any = session.trainer.vllm_generation._engine
     update, step = engine.update, session.trainer.state

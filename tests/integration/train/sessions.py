@@ -44,7 +44,7 @@ def make_order(
 def open_session(folder: Path, model: Path, **kwargs: Any) -> sessions.Session:
     """A session that has not begun to train: the test may look into its trainer."""
     order = make_order(folder, model, **kwargs)
-    state = PartialState(cpu=True)
+    state = PartialState(cpu=order.config.training.gpus_per_node == 0)
     inspected = inspect_model(model, uri=f"file://{model}")
     sessions._prepare_failures(order, state, inspected)
     return sessions.Session(order, inspected)
