@@ -7,6 +7,7 @@ import json
 import logging
 import shutil
 from collections.abc import Iterable, Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -46,6 +47,11 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+_WAITING_AT_MOST = timedelta(days=1)
+"""For each other. The first process may wait for the storage, or prepare many failures, for longer than torch's own 10 or 30
+minutes. One that has died is not waited for: the launcher ends the others of its machine, and a failed pod ends its Job.
+"""
+
 
 class ReplicasDiffer(StageFailure):
     """The processes of a training hold different weights although each made the same updates."""
@@ -68,7 +74,7 @@ def train(order: WorkOrder) -> Outcome:
     """
     settings = order.config.training
     disable_progress_bar()  # type: ignore[no-untyped-call]
-    state = PartialState(cpu=settings.gpus_per_node == 0)
+    state = PartialState(cpu=settings.gpus_per_node == 0, timeout=_WAITING_AT_MOST)
     check_world(state, settings.world_size, checkpoint_step(order.resume_from))
     model = inspect_model(
         order.policy, uri=order.config.policy.uri, trust_remote_code=order.config.policy.trust_remote_code
