@@ -6,7 +6,8 @@ import pytest
 from reflection_api.reasons import Reason
 from reflection_trainer.errors import StageFailure
 from reflection_trainer.train.order import Outcome, WorkOrder, checkpoint_step, read_outcomes, write_file
-from reflection_trainer.train.outcome import conclude
+from reflection_trainer.train.outcome import StoppedEarly, conclude
+from reflection_trainer.train.stage import _leave_where_nothing_is_done
 
 from .contexts import config
 
@@ -42,6 +43,25 @@ def test_a_training_that_was_stopped_says_what_is_saved():
     found = failure(STOPPED, STOPPED, processes=2)
     assert (found.reason, found.exit_code) == (Reason.DISRUPTED, 143)
     assert found.message == "stopped on request after step 4 of 10, which is saved"
+
+
+def test_a_stop_ends_at_once_what_has_nothing_to_save(tmp_path):
+    order = WorkOrder(
+        config=config(tmp_path, maxSteps=10),
+        node=0,
+        policy=tmp_path,
+        failures=tmp_path,
+        resume_from=tmp_path / "checkpoint-9",
+        output=tmp_path,
+        control=tmp_path,
+    )
+    _leave_where_nothing_is_done(order)
+    order.stop_file.touch()
+    with pytest.raises(StoppedEarly):
+        _leave_where_nothing_is_done(order)
+    _leave_where_nothing_is_done(order.model_copy(update={"resume_from": tmp_path / "checkpoint-10"}))
+    order.begun.touch()
+    _leave_where_nothing_is_done(order)
 
 
 def test_a_failure_keeps_its_own_words_reason_and_exit_code():

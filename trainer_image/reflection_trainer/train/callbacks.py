@@ -93,6 +93,8 @@ class StopOnRequest(TrainerCallback):
     def on_step_end(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
     ) -> None:
+        if state.is_local_process_zero:
+            self._order.begun.touch()
         if state.global_step < state.max_steps and self._asked(args):
             self.stopped = True
             control.should_save = control.should_training_stop = True

@@ -31,6 +31,11 @@ class WorkOrder(ApiModel):
         return self.control / "stop"
 
     @property
+    def begun(self) -> Path:
+        """Exists once this attempt has done a step: before, there is nothing to save."""
+        return self.control / "begun"
+
+    @property
     def ready(self) -> Path:
         """Holds a file per checkpoint that is complete on disk and waits to be stored."""
         return self.control / "ready"

@@ -26,6 +26,18 @@ class Interrupted(StageFailure):
         )
 
 
+class StoppedEarly(StageFailure):
+    """The training was asked to stop before it had anything to save."""
+
+    exit_code = TOLD_TO_STOP
+
+    def __init__(self) -> None:
+        super().__init__(
+            "stopped on request before the first step of this attempt: there is nothing to save",
+            reason=Reason.DISRUPTED,
+        )
+
+
 class Killed(StageFailure):
     """A training process ended without a word."""
 

@@ -40,9 +40,9 @@ from .launcher import MEETING_SECONDS, Training, stopping_on_signals
 from .machine import noted_machine, this_machine, threads_of_each
 from .metrics import read_metrics, summary
 from .oom import KillCounter
-from .order import Outcome, WorkOrder, read_outcomes, write_file
+from .order import Outcome, WorkOrder, checkpoint_step, read_outcomes, write_file
 from .origin import dataset_origin, training_origin
-from .outcome import conclude
+from .outcome import StoppedEarly, conclude
 from .published import model_card, model_reference
 from .tracking.files import TrackingFiles
 from .tracking.settings import check_installed as check_trackers
@@ -107,8 +107,10 @@ class TrainStage:
             self._context.artifacts.check_writable(self._context.path(Stage.TRAIN), "0")
             checkpoints.sweep()
         order = self._order(policy, checkpoints)
+        # It may wait for long: before the handlers of signals, which end nothing.
+        rendezvous = self._rendezvous()
         with stopping_on_signals(order):
-            outcome = self._train(order, checkpoints)
+            outcome = self._train(order, checkpoints, rendezvous)
             if order.node > 0:
                 return self._result(outcome, {}, [])  # the first machine stores what all of them made
             return self._publish(order, outcome, origin)
@@ -149,7 +151,7 @@ class TrainStage:
                 lines.write(json.dumps(row) + "\n")
         return order
 
-    def _train(self, order: WorkOrder, checkpoints: Checkpoints) -> Outcome:
+    def _train(self, order: WorkOrder, checkpoints: Checkpoints, rendezvous: Rendezvous | None) -> Outcome:
         """Run the training processes to their end.
 
         Raises:
@@ -157,7 +159,7 @@ class TrainStage:
         """
         settings = self._config.training
         launch_file, order_file = order.control / "accelerate.yaml", order.control / "order.json"
-        write_file(launch_file, accelerate_config(settings, order.node, self._rendezvous()))
+        write_file(launch_file, accelerate_config(settings, order.node, rendezvous))
         write_file(order_file, order.to_json(indent=2))
         logger.info(
             "training: %d of %d processes on this machine, %s",
@@ -170,8 +172,13 @@ class TrainStage:
             order.tracking, self._context.artifacts.store, self._context.path(Stage.TRAIN, TRACKING)
         )
         mover = Mover(order, checkpoints, tracking)
+
+        def look() -> None:
+            mover.check()
+            _leave_where_nothing_is_done(order)
+
         try:
-            code = Training(order, launch_file, order_file).wait(mover.check)
+            code = Training(order, launch_file, order_file).wait(look)
         finally:
             mover.finish()
         return conclude(
@@ -250,6 +257,17 @@ class TrainStage:
             metrics=figures,
             artifacts=artifacts,
         )
+
+
+def _leave_where_nothing_is_done(order: WorkOrder) -> None:
+    """Heed a request to stop that comes while the processes prepare, or wait for another machine.
+
+    Raises:
+        StoppedEarly: so it is. Where an earlier attempt has done all steps only the model is missing, and is not put off.
+    """
+    steps_are_left = checkpoint_step(order.resume_from) < order.config.training.max_steps
+    if steps_are_left and order.stop_file.exists() and not order.begun.exists():
+        raise StoppedEarly
 
 
 def wait_for_name(host: str, seconds: float) -> None:
