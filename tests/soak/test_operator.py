@@ -187,7 +187,8 @@ def test_a_watch_is_told_that_its_place_is_gone(
 ) -> None:
     case = Case(cluster, tmp_path, TO_THE_END)
     outcome = case.carry_through(watch_expired, method="GET", target=f"/{kind}.*watch=true")
-    assert differences(cluster, calm, [outcome], starts=1) == []
+    found = differences(cluster, calm, [outcome], starts=1)
+    assert not found, "\n".join(found)
 
 
 @pytest.mark.parametrize("which", [0, 1], ids=["the operator's own", "that of its watch"])
@@ -203,7 +204,8 @@ def test_a_list_is_told_that_its_page_has_expired(
     outcome = Case(cluster, tmp_path, TO_THE_END).carry_through(
         refused_by_api(410, "Expired"), method="GET", target=target, after=which
     )
-    assert differences(cluster, calm, [outcome], starts=1) == []
+    found = differences(cluster, calm, [outcome], starts=1)
+    assert not found, "\n".join(found)
 
 
 @pytest.mark.parametrize("arguments", OUTAGES.values(), ids=OUTAGES)
@@ -233,7 +235,8 @@ def test_an_outage_of_a_minute(
 
     outcome = Case(cluster, tmp_path, Journey(TO_THE_END.resource, walk, arguments=arguments)).carry_through()
     assert figures[-1]["meets"], figures[-1]
-    assert differences(cluster, calm, [outcome], starts=1 if alone else None) == []
+    found = differences(cluster, calm, [outcome], starts=1 if alone else None)
+    assert not found, "\n".join(found)
 
 
 def test_watches_that_fall_silent(
@@ -254,7 +257,8 @@ def test_watches_that_fall_silent(
 
     outcome = Case(cluster, tmp_path, Journey(TO_THE_END.resource, walk)).carry_through()
     assert figures[-1]["meets"], figures[-1]
-    assert differences(cluster, calm, [outcome], starts=1) == []
+    found = differences(cluster, calm, [outcome], starts=1)
+    assert not found, "\n".join(found)
 
 
 @pytest.fixture

@@ -84,6 +84,7 @@
   verbs:
   - get
   - create
+  - delete
 - apiGroups:
   - ''
   resources:

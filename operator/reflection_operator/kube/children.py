@@ -12,7 +12,7 @@ from reflection_api.resource import Metadata
 from ..children.labels import UID_LABEL, child_labels, copied_labels
 from .api import TRANSPORT_ERRORS, Api, Obj
 from .errors import ApiError
-from .kinds import CHILDREN, JOBS, Kind
+from .kinds import CHILDREN, CONFIG_MAPS, JOBS, Kind
 from .store import Store
 
 _log = logging.getLogger(__name__)
@@ -114,7 +114,27 @@ class Children:
             raise ChildRefused(
                 f'{wanted["kind"]} "{name}" exists and does not belong to this run; delete or rename it'
             )
-        return await self._labelled(found, wanted["metadata"]["labels"]) if kind is JOBS else found
+        if kind is JOBS:
+            return await self._labelled(found, wanted["metadata"]["labels"])
+        if kind is CONFIG_MAPS and found.get("data") != wanted["data"] and not await self._has_job(run, name):
+            return await self._made_anew(found, wanted)
+        return found
+
+    async def _has_job(self, run: Metadata, name: str) -> bool:
+        try:
+            await self._api.get(JOBS, run.namespace, name)
+        except ApiError as error:
+            if not error.not_found:
+                raise
+            return False
+        return True
+
+    async def _made_anew(self, found: Obj, wanted: Obj) -> Obj:
+        """The ConfigMap of a Job that is no more, or never was, in the words of the spec as it is now: both must agree."""
+        metadata = found["metadata"]
+        place = CONFIG_MAPS, metadata["namespace"], metadata["name"]
+        await self._api.delete(*place, uid=metadata["uid"], version=metadata["resourceVersion"])
+        return await self._create_surely(CONFIG_MAPS, metadata["namespace"], wanted)
 
     async def _labelled(self, job: Obj, labels: Mapping[str, str]) -> Obj:
         metadata = job["metadata"]

@@ -61,7 +61,8 @@ RUN_FINALIZERS = Kind(GROUP, VERSION, PLURAL, ("update",), "finalizers")
 """Never requested: a cluster may ask for it of whoever names a resource as the blocking owner of a child."""
 JOBS = Kind("batch", "v1", "jobs", ("get", "list", "watch", "create", "patch", "delete"))
 PODS = Kind("", "v1", "pods", ("list", "watch"))
-CONFIG_MAPS = Kind("", "v1", "configmaps", ("get", "create"))
+CONFIG_MAPS = Kind("", "v1", "configmaps", ("get", "create", "delete"))
+"""Deleted is one of ours alone that was made of a spec that has changed since."""
 SERVICES = Kind("", "v1", "services", ("get", "create"))
 EVENTS = Kind("", "v1", "events", ("list", "create"))
 LEASES = Kind("coordination.k8s.io", "v1", "leases", ("get", "create", "update"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -123,10 +124,16 @@ def test_the_job_that_is_deleted_after_a_change_of_its_pods_is_created_anew(
     assert refused["message"].endswith(
         "after a change of spec.pods delete the Job, which is then created anew"
     )
-    run.change(pods={"common": {"serviceAccountName": None}})
+    # The new pods are told of each other, too: a part of the shards would be nobody's else.
+    run.change(pods={"common": {"serviceAccountName": None}}, rollout={"workers": 2})
     (job,) = run.jobs()
-    cluster.delete(f"{BATCH}/namespaces/{run.namespace}/jobs/{job['metadata']['name']}")
+    name = job["metadata"]["name"]
+    cluster.delete(f"{BATCH}/namespaces/{run.namespace}/jobs/{name}")
     goes_on(run, kubelet)
+    told = cluster.get(f"{CORE}/namespaces/{run.namespace}/configmaps/{name}")["data"]["stage.json"]
+    made = cluster.get(f"{BATCH}/namespaces/{run.namespace}/jobs/{name}")
+    assert made["metadata"]["uid"] != job["metadata"]["uid"]
+    assert json.loads(told)["rollout"]["workers"] == made["spec"]["completions"] == 2
 
 
 def test_the_end_of_a_run_whose_pods_could_not_be_created_says_why(

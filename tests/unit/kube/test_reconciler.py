@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 
 import pytest
 from reflection_operator.kube.children import ChildRefused, NamespaceEnding
@@ -163,6 +164,39 @@ def test_a_namespace_that_is_being_deleted_does_not_wait_for_artefacts() -> None
             bench.look()
     stored = bench.server.objects[RUNS.path("ml", "countdown")]
     assert stored["metadata"]["finalizers"] == ["example.com/other"]
+
+
+def workers_of(bench: Bench) -> tuple[int, int]:
+    """What the pods are told, and how many of them the Job has."""
+    told = json.loads(bench.server.objects[CONFIG_MAPS.path("ml", JOB)]["data"]["stage.json"])
+    return told["rollout"]["workers"], bench.server.objects[JOBS.path("ml", JOB)]["spec"]["completions"]
+
+
+def test_pods_are_told_what_their_job_is_made_for_where_the_spec_changes_before_it_is_there() -> None:
+    bench = Bench()
+    bench.server.before = always(refusal(403, "Forbidden", "exceeded quota"), "create", JOBS)
+    with pytest.raises(ChildRefused):
+        bench.look()
+    changed = bench.server.objects[RUNS.path("ml", "countdown")]
+    changed["spec"] |= {"rollout": {"workers": 3}}
+    changed["metadata"] |= {"generation": 2, "resourceVersion": "1000"}
+    bench.store.put(RUNS, changed)
+    bench.server.before = lambda *_: None
+    bench.look()
+    assert workers_of(bench) == (3, 3)
+    assert bench.count("delete configmaps") == 1
+
+
+def test_pods_at_work_keep_what_they_were_told() -> None:
+    """Their Job is there, and only this operator does not see it yet."""
+    bench = Bench()
+    bench.look()
+    before = bench.server.objects[CONFIG_MAPS.path("ml", JOB)]
+    before["data"] = {"stage.json": "of an older version"}
+    bench.store.remove(JOBS, bench.server.objects[JOBS.path("ml", JOB)]["metadata"]["uid"], 0)
+    bench.look()
+    assert bench.count("create configmaps") == 2
+    assert bench.server.objects[CONFIG_MAPS.path("ml", JOB)]["data"] == before["data"]
 
 
 def test_a_foreign_object_is_named() -> None:
