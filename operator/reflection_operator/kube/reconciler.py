@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
+from typing import NamedTuple
 
 from reflection_api.layout import child_name
 from reflection_api.resource import API_VERSION, KIND, ReflectionTraining
@@ -13,6 +14,7 @@ from reflection_api.status import ReflectionTrainingStatus
 from ..children.build import build
 from ..children.progress_place import ProgressPlace
 from ..reconcile import deletion
+from ..reconcile.cursor import job_name
 from ..reconcile.decide import decide
 from ..reconcile.decision import Attempt, Decision, EventRecord
 from ..reconcile.milestones import STARTS
@@ -35,6 +37,15 @@ _log = logging.getLogger(__name__)
 
 class Stale(Exception):
     """The decision was taken from what is no longer so: look again at once."""
+
+
+class _Doubt(NamedTuple):
+    """A status of which nobody knows whether it was written: what is to be told if it was."""
+
+    version: int
+    """Of the resource before."""
+    seen: Observed
+    decision: Decision
 
 
 class Reconciler:
@@ -60,6 +71,8 @@ class Reconciler:
         self._refusals: dict[str, Refusal] = {}
         self._owed: dict[str, tuple[EventRecord, ...]] = {}
         """What is to be told of a run, by its UID, as soon as its Job is there."""
+        self._doubts: dict[str, _Doubt] = {}
+        """By the UID of the run."""
         self._pod_refusals = PodRefusals(api)
         self._restoring = Restoring(self._children, settings, progress)
 
@@ -75,6 +88,7 @@ class Reconciler:
         if view is None:
             self._refusals.pop(run, None)
             self._owed.pop(run, None)
+            self._doubts.pop(run, None)
             self._restoring.forget(run)
             return None
         if view.run.value.resource is None:
@@ -85,6 +99,7 @@ class Reconciler:
             # With the answer it is looked at again: nothing may be written to the storage of a run that could vanish.
             await self._set_finalizers(view.run, deletion.finalizers(resource))
             return None
+        await self._tell_what_was_written(view)
         await self._find_lost_jobs(view)
         seen = await self._observed(view, resource)
         decision = decide(seen)
@@ -139,11 +154,16 @@ class Reconciler:
     async def _carry_out(self, view: View, seen: Observed, decision: Decision) -> None:
         version, resource = view.run.version, seen.resource
         if decision.status is not None and decision.status != resource.status:
+            self._doubts[view.run.uid] = _Doubt(version, seen, decision)
             version = await self._write_status(view.run, decision.status)
+            del self._doubts[view.run.uid]
             self._measures.changed(resource.status, decision.status, seen.now)
         elif decision.create:
             await self._check_current(view)
-        owed = self._owed.pop(view.run.uid, ()) if decision.create else ()
+        at = decision.status.current if decision.status else None
+        # Its creation may have had no answer, so that another look finds the Job.
+        due = decision.create or (at and job_name(resource.metadata, at) in view.jobs)
+        owed = self._owed.pop(view.run.uid, ()) if due else ()
         told = (*owed, *decision.events)
         try:
             for name in decision.delete:
@@ -151,10 +171,7 @@ class Reconciler:
             for attempt in decision.create:
                 await self._create(resource, attempt)
         except Exception:
-            # The change of status is a fact, only the Job is not there yet: whoever creates it later says so then.
-            late = (event for event in told if event.reason in STARTS)
-            self._owed[view.run.uid] = (*self._owed.get(view.run.uid, ()), *late)
-            told = tuple(event for event in told if event.reason not in STARTS)
+            told = self._owe_starts(view.run.uid, told)
             raise
         finally:
             await self._tell(resource, told, version)
@@ -162,6 +179,26 @@ class Reconciler:
             await self._delete_run(view.run, version)
         if decision.let_go:
             await self._set_finalizers(view.run, deletion.without_ours(resource))
+
+    def _owe_starts(self, run: str, told: Iterable[EventRecord]) -> tuple[EventRecord, ...]:
+        """The change of status is a fact, only the Job is not there yet: whoever creates or finds it says so. What is left."""
+        events = tuple(told)
+        late = (event for event in events if event.reason in STARTS)
+        self._owed[run] = (*self._owed.get(run, ()), *late)
+        return tuple(event for event in events if event.reason not in STARTS)
+
+    async def _tell_what_was_written(self, view: View) -> None:
+        """Neither the answer to the status may have come nor that to the question what became of it."""
+        doubt = self._doubts.get(view.run.uid)
+        if doubt is None or doubt.version == view.run.version:
+            return
+        del self._doubts[view.run.uid]
+        status, resource = doubt.decision.status, doubt.seen.resource
+        if status is None or view.run.value.status != status:
+            return
+        self._measures.changed(resource.status, status, doubt.seen.now)
+        told = self._owe_starts(view.run.uid, doubt.decision.events)
+        await self._tell(resource, told, view.run.version)
 
     async def _tell(self, resource: ReflectionTraining, told: Iterable[EventRecord], version: int) -> None:
         for event in told:

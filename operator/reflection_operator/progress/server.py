@@ -22,6 +22,8 @@ PATH = "/v1/progress"
 _MOST_OFTEN_S = 1.0
 _PATIENCE_S = 2.0
 """With whoever is in the middle of a report, when it is sent and when this operator stops."""
+_IDLE_S = 15.0
+MOST_CONNECTIONS = 256
 _BEARER = "Bearer "
 _MAX_TOKEN = 16_384
 _REMEMBERED = 20_000
@@ -29,6 +31,14 @@ _log = logging.getLogger(__name__)
 
 Take = Callable[[str, ProgressReport], bool]
 """Hands on what the pod of this UID reports; False where no run has such a pod."""
+
+
+class _Refused(asyncio.Protocol):
+    """Ends a connection as soon as it is there."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        if isinstance(transport, asyncio.Transport):
+            transport.abort()
 
 
 class ProgressServer:
@@ -42,8 +52,13 @@ class ProgressServer:
         app = web.Application(client_max_size=MAX_PROGRESS_REPORT)
         app.router.add_post(PATH, self._answer)
         self._runner = web.AppRunner(
-            app, access_log=None, handler_cancellation=True, shutdown_timeout=_PATIENCE_S
+            app,
+            access_log=None,
+            handler_cancellation=True,
+            shutdown_timeout=_PATIENCE_S,
+            keepalive_timeout=_IDLE_S,
         )
+        self._listening: asyncio.Server | None = None
 
     def use(self, pair: Pair) -> None:
         """Show this certificate to whoever connects from now on."""
@@ -57,10 +72,21 @@ class ProgressServer:
         """Listen, once there is a certificate."""
         if self._runner.server is None:  # else the port was taken the time before
             await self._runner.setup()
-        await web.TCPSite(self._runner, host, port, ssl_context=self._context).start()
+        self._listening = await asyncio.get_running_loop().create_server(
+            self._protocol, host, port, ssl=self._context, ssl_handshake_timeout=_IDLE_S
+        )
 
     async def stop(self) -> None:
+        if self._listening:
+            self._listening.close()
         await self._runner.cleanup()
+
+    def _protocol(self) -> asyncio.BaseProtocol:
+        """For a connection. Whoever opens many and says nothing costs the memory of all runs, and each has buffers for TLS."""
+        server = self._runner.server
+        if server is None or len(server.connections) >= MOST_CONNECTIONS:
+            return _Refused()
+        return server()
 
     async def _answer(self, request: web.Request) -> web.Response:
         try:

@@ -111,6 +111,47 @@ def test_a_refused_child_is_said_in_the_status_and_its_start_is_told_when_it_is_
     assert bench.reasons() == ["Accepted", "ChildRefused", "RolloutJobCreated"]
 
 
+def lost(bench: Bench, *requests: tuple[str, Kind]) -> None:
+    """No request of these is answered any more, whether it is carried out or not."""
+
+    def trouble(asked: str, of: Kind) -> None:
+        if (asked, of) in requests:
+            raise ConnectionResetError("reset")
+
+    bench.server.after = trouble
+    bench.server.before = lambda asked, of: trouble(asked, of) if asked == "get" else None
+
+
+def heard_again(bench: Bench) -> None:
+    bench.server.before = bench.server.after = lambda *_: None
+
+
+def test_what_was_written_without_an_answer_is_told_once_it_is_seen() -> None:
+    bench = Bench()
+    lost(bench, ("update", RUN_STATUS), ("get", RUNS))
+    for _ in range(2):
+        with pytest.raises(ConnectionResetError):
+            bench.look()
+    heard_again(bench)
+    bench.store.put(RUNS, bench.server.objects[RUNS.path("ml", "countdown")])
+    bench.look()
+    bench.look()
+    assert sorted(bench.reasons()) == ["Accepted", "RolloutJobCreated"]
+
+
+def test_a_job_that_was_created_without_an_answer_is_told_of_once_it_is_seen() -> None:
+    bench = Bench()
+    lost(bench, ("create", JOBS), ("get", JOBS))
+    with pytest.raises(ConnectionResetError):
+        bench.look()
+    assert bench.reasons() == ["Accepted"]
+    heard_again(bench)
+    bench.store.put(JOBS, bench.server.objects[JOBS.path("ml", JOB)])
+    bench.look()
+    bench.look()
+    assert sorted(bench.reasons()) == ["Accepted", "RolloutJobCreated"]
+
+
 def test_where_everything_is_being_deleted_nothing_is_wrong() -> None:
     bench = Bench()
     body = b'{"reason": "Forbidden", "details": {"causes": [{"reason": "NamespaceTerminating"}]}}'

@@ -6,7 +6,7 @@ import asyncio
 import base64
 import ssl
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -23,7 +23,7 @@ from reflection_operator.progress.certificates import (
     SERVER_VALID,
 )
 from reflection_operator.progress.endpoint import ProgressEndpoint
-from reflection_operator.progress.server import PATH
+from reflection_operator.progress.server import MOST_CONNECTIONS, PATH
 
 from ...support.control_plane import free_ports
 from ..kube.looptime import in_no_time
@@ -249,5 +249,33 @@ def test_a_port_that_was_taken_is_listened_on_once_it_is_free() -> None:
         await it.later(DAY)
         await it.assert_trusted(it.authority)
         await it.endpoint.stop()
+
+    asyncio.run(scenario())
+
+
+def test_who_opens_many_connections_and_says_nothing_shuts_nobody_out_for_ever() -> None:
+    async def scenario() -> None:
+        async with running() as it:
+            pod, silent = Pod(it), []
+            context = ssl.create_default_context()
+            context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+
+            async def is_served() -> bool:
+                try:
+                    return await pod.hears() == "a bearer token is needed\n"
+                except httpx.TransportError:
+                    return False
+
+            assert await is_served()
+            # A few more: the last of them may not be counted yet.
+            for _ in range(MOST_CONNECTIONS + 8):
+                with suppress(OSError):
+                    silent.append(await asyncio.open_connection("127.0.0.1", it.port, ssl=context))
+            assert not await is_served()
+            for _, writer in silent:
+                writer.close()
+            async with asyncio.timeout(60):
+                while not await is_served():
+                    pass
 
     asyncio.run(scenario())
