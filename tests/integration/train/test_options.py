@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import replace
+from itertools import product
 from pathlib import Path
 from typing import Any, get_args
 
 import pytest
 import torch
-from reflection_api.spec.training import LossType
+from reflection_api.spec.training import LossType, RewardScaling
 from reflection_trainer.train.metrics import read_metrics
 from reflection_trainer.train.trl_adapter import TrlGenerator
 
@@ -94,15 +95,16 @@ def test_the_loss_is_a_mean_over_what_is_left(tmp_path, model, loss):
         torch.testing.assert_close(dropped, 2 * kept, rtol=1e-4, atol=1e-6)
 
 
+@pytest.mark.parametrize("scaling", get_args(RewardScaling))
 @pytest.mark.parametrize("size", [2, 8, 16])
-def test_so_it_is_whatever_the_micro_batch(tmp_path, model, size):
+def test_so_it_is_whatever_the_micro_batch(tmp_path, model, size, scaling):
     """With 16 there is only one: the dead rows stay in it, masked."""
     one, other = (
         flat(
             one_step(
                 tmp_path / str(number),
                 model,
-                method={"deadGroups": "drop", "beta": 0.1},
+                method={"deadGroups": "drop", "beta": 0.1, "rewardScaling": scaling},
                 microBatchSize=number,
             )
         )
@@ -112,8 +114,9 @@ def test_so_it_is_whatever_the_micro_batch(tmp_path, model, size):
 
 
 def test_where_all_are_dead_the_gradient_is_nought(tmp_path, model):
-    for mode in ("drop", "refill"):
-        probe = one_step(tmp_path / mode, model, lambda row: 0, method={"deadGroups": mode, "beta": 0.1})
+    for mode, scaling in product(("drop", "refill"), get_args(RewardScaling)):
+        method = {"deadGroups": mode, "beta": 0.1, "rewardScaling": scaling}
+        probe = one_step(tmp_path / mode / scaling, model, lambda row: 0, method=method)
         assert len(probe.inputs) == 1
         assert torch.all(flat(probe) == 0)
 
@@ -180,7 +183,7 @@ def test_credit_for_the_retry_trains_it_in_its_own_conversation(tmp_path, model)
 
 
 def test_a_retry_that_found_no_room_is_not_trained(tmp_path, model, monkeypatch):
-    """The token that stands for it was never sampled."""
+    """The token that stands for it was never sampled. What the others earned is compared with what it earned."""
     generate = TrlGenerator.generate
 
     def without_room(self, conversations, max_new_tokens):
@@ -195,6 +198,8 @@ def test_a_retry_that_found_no_room_is_not_trained(tmp_path, model, monkeypatch)
     assert (lost.sampled, all(retry.sampled for retry in retries)) == (False, True)
     texts = [*(trial.reflection for trial in probe.trials), *retries]
     assert trained(probe) == Counter(tuple(sample.token_ids) for sample in texts)
+    advantages = torch.cat([inputs["advantages"] for inputs in probe.inputs]).abs()
+    torch.testing.assert_close(advantages, advantages.max().expand_as(advantages))
 
 
 def test_the_reflections_gradient_is_the_same_with_credit_for_the_retry_beside_it(tmp_path, model):

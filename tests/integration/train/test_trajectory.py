@@ -100,9 +100,10 @@ def test_however_the_work_is_split(tmp_path, model, recorded, changes):
     assert farthest(weights(storage), weights(recorded)) <= TOLERANCE
 
 
-def test_two_processes_that_drop_dead_groups_take_the_path_of_one(tmp_path, model):
+@pytest.mark.parametrize("scaling", ["group", "batch"])
+def test_two_processes_that_drop_dead_groups_take_the_path_of_one(tmp_path, model, scaling):
     """Although one of them often has more live groups than the other, and fills up with dead ones."""
-    method = {**SETTINGS["method"], "deadGroups": "drop"}
+    method = {**SETTINGS["method"], "deadGroups": "drop", "rewardScaling": scaling}
     one, two = (
         train(tmp_path / str(processes), model, method=method, processesPerNode=processes)
         for processes in (1, 2)

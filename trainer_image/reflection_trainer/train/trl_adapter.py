@@ -11,6 +11,7 @@ credit scope `reflectionAndRetry` each retry is a row of its own, in its own con
 from __future__ import annotations
 
 import contextlib
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -35,6 +36,7 @@ class Row:
 
     sample: Sample
     reward: float
+    """Not a number where the whole group is left out: TRL then takes it into no mean and no deviation."""
     learns: bool
     """Whether the update learns from it."""
 
@@ -42,11 +44,14 @@ class Row:
 def rows_of(batch: StepBatch, scope: CreditScope) -> list[Row]:
     """The rows that a batch is trained as, group after group: TRL takes so many in a row for a group."""
     trials = [
-        (trial, learns) for group, learns in zip(batch.groups, batch.learns, strict=True) for trial in group
+        (trial, trial.reward if learns else math.nan, learns)
+        for group, learns in zip(batch.groups, batch.learns, strict=True)
+        for trial in group
     ]
-    texts = [(trial.reflection, trial.reward, learns) for trial, learns in trials]
+    texts = [(trial.reflection, reward, learns) for trial, reward, learns in trials]
     if scope == "reflectionAndRetry":
-        texts += [(trial.retries[0], trial.reward, learns) for trial, learns in trials]
+        texts += [(trial.retries[0], reward, learns) for trial, reward, learns in trials]
+    # A retry that found no room is judged all the same: its group is compared with it, though nothing is learned from it.
     return [Row(sample, reward, learns and sample.sampled) for sample, reward, learns in texts]
 
 
