@@ -11,6 +11,7 @@ from typing import Any, get_args
 import pytest
 import torch
 from reflection_api.spec.training import LossType, RewardScaling
+from reflection_trainer.train import trainer
 from reflection_trainer.train.metrics import read_metrics
 from reflection_trainer.train.trl_adapter import TrlGenerator
 
@@ -111,6 +112,21 @@ def test_so_it_is_whatever_the_micro_batch(tmp_path, model, size, scaling):
         for number in (GROUP, size)
     )
     torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-6)
+
+
+def test_with_bnpo_a_micro_batch_weighs_as_much_as_is_live_in_it(tmp_path, model, monkeypatch):
+    """Three live groups fill a micro-batch and a half; the other half is a dead one."""
+    monkeypatch.setattr(trainer, "shuffle_sequence_dict", lambda batch: batch)
+    method = {"deadGroups": "drop", "lossType": "bnpo"}
+    probe = one_step(
+        tmp_path, model, lambda row: row >= GROUP and row % 2, method=method, microBatchSize=2 * GROUP
+    )
+    live = [int(inputs["completion_mask"].any(dim=1).sum()) for inputs in probe.inputs]
+    assert live == [2 * GROUP, GROUP]
+    for rows, inputs, logps in zip(live, probe.inputs, probe.logps, strict=True):
+        mask = inputs["completion_mask"]
+        expected = -inputs["advantages"][:, None] * mask / mask.sum() * rows / (3 * GROUP)
+        torch.testing.assert_close(logps.grad, expected, rtol=1e-4, atol=1e-7)
 
 
 def test_where_all_are_dead_the_gradient_is_nought(tmp_path, model):

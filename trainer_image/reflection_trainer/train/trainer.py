@@ -83,17 +83,18 @@ class ReflectionTrainer(GRPOTrainer):
         batch["completion_mask"] = mask = mask * learns[:, None]
         batch["num_items_in_batch"] = self.accelerator.gather(mask.sum()).sum()
         live = int(self.accelerator.gather(learns.sum()).sum())
-        if self.loss_type in ("grpo", "dr_grpo"):  # a mean over all rows that were asked for
+        if self.loss_type in ("grpo", "dr_grpo", "bnpo"):  # a mean over all rows that were asked for
             asked = self._settings.rows_per_process * self._settings.world_size
             self._loss_factor = asked / live if live else 1.0
-        elif self.loss_type == "bnpo":  # a mean over micro-batches
-            self._loss_factor = self._settings.rows_per_process / len(self.rows)
 
     def compute_loss(self, model: Any, inputs: Batch | None, *args: Any, **kwargs: Any) -> torch.Tensor:
         """TRL's loss, as a mean over what the update learns from."""
         if inputs is None:
             return torch.zeros((), device=self.accelerator.device, requires_grad=True)
         loss: torch.Tensor = super().compute_loss(model, inputs, *args, **kwargs)
+        if self.loss_type == "bnpo":
+            # A mean over each micro-batch's own tokens: what only fills it up must not weigh.
+            loss = loss * inputs["completion_mask"].any(dim=1).float().mean()
         return loss * self._loss_factor
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
