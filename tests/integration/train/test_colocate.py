@@ -98,6 +98,27 @@ def test_one_update_that_does_not_arrive_stops_the_run(tmp_path, model, lora):
 
 
 @VARIANTS
+def test_so_does_one_that_is_left_out_with_its_canary(tmp_path, model, lora):
+    """The canary comes with the update: where that is left out, nothing is compared."""
+    session = open_colocated(tmp_path, model, lora, maxSteps=4)
+    inside = session.trainer.vllm_generation
+    push = inside.sync_weights
+    inside.sync_weights = lambda: None if session.step == 2 else push()
+    with pytest.raises(PolicyStale, match=r"^after step 2 .* not pushed into it, those after step 1 last; "):
+        run_session(session)
+
+
+def test_so_does_an_update_that_leaves_old_prefixes_in_the_cache(tmp_path, model, monkeypatch):
+    """As vLLM says of itself while a text is under way, whose blocks it cannot free."""
+    session = open_colocated(tmp_path, model, None, maxSteps=2)
+    inner = session.trainer.vllm_generation._engine._engine
+    reset = inner.reset_prefix_cache
+    monkeypatch.setattr(inner, "reset_prefix_cache", lambda: session.step == 0 and reset())
+    with pytest.raises(PolicyStale, match=r"^after step 1 .*: it keeps prefixes"):
+        run_session(session)
+
+
+@VARIANTS
 def test_training_in_bf16_is_no_false_alarm(tmp_path, model, lora):
     """On a processor vLLM computes in fp32 all the same."""
     session = open_colocated(tmp_path, model, lora, maxSteps=3, precision="bf16", learningRate=0.05)

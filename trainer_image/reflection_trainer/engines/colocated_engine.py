@@ -32,6 +32,10 @@ class Continuation:
     """Of the sampled tokens, at the temperature that they were sampled with."""
 
 
+class StaleCache(RuntimeError):
+    """What was computed with the weights before is still there, and would be sampled from."""
+
+
 class ColocatedEngine:
     """One engine per training process, without tensor parallelism and without sleep mode."""
 
@@ -74,9 +78,14 @@ class ColocatedEngine:
         return dtype
 
     def update(self, weights: NamedTensors) -> None:
-        """Take these weights, named as in a checkpoint of the model."""
+        """Take these weights, named as in a checkpoint of the model.
+
+        Raises:
+            StaleCache: vLLM does not let go of the prefixes that it has computed with the old ones.
+        """
         self._model.load_weights(iter(weights))
-        self._engine.reset_prefix_cache()
+        if not self._engine.reset_prefix_cache():
+            raise StaleCache("it keeps prefixes that it has computed with the weights before")
 
     def checksum(self) -> int:
         """Of all weights that it samples with; see `checksum`."""

@@ -13,7 +13,7 @@ import torch
 from reflection_api.reasons import Reason
 from reflection_api.stages import ExitCode
 
-from ..engines.colocated_engine import ColocatedEngine, checksum
+from ..engines.colocated_engine import ColocatedEngine, StaleCache, checksum
 from ..errors import StageFailure
 from ..seeds import derived_seed
 from .weights import merged_weights
@@ -52,6 +52,8 @@ class Colocated:
         self._canary = list(canary[:_CANARY_TOKENS])
         self._seed = seed
         self._calls = 0
+        self._checked: int | None = None
+        """After which step the canary has last found both to be the same."""
 
     def sync_weights(self) -> None:
         """Push the weights in training into vLLM, then make sure that it has them.
@@ -59,7 +61,10 @@ class Colocated:
         Raises:
             PolicyStale: it has others.
         """
-        self._engine.update(merged_weights(self._model))
+        try:
+            self._engine.update(merged_weights(self._model))
+        except StaleCache as error:
+            raise PolicyStale(self._step, str(error)) from error
         self._calls = 0
         self.check()
 
@@ -71,6 +76,7 @@ class Colocated:
         """
         self._compare_weights()
         self._compare_log_probabilities()
+        self._checked = self._step
 
     def generate(
         self,
@@ -79,9 +85,16 @@ class Colocated:
         num_generations: int,  # noqa: ARG002
         profiler: Any = None,
     ) -> tuple[list[list[int]], list[list[int]], list[list[list[float]]], None]:
-        """One continuation per prompt, from seeds that follow from the step: a resumed run samples the same."""
+        """One continuation per prompt, from seeds that follow from the step: a resumed run samples the same.
+
+        Raises:
+            PolicyStale: the weights after this step have not been checked: whoever calls has not pushed them.
+        """
         settings = self._trainer.generation_kwargs
-        process, step = self._trainer.accelerator.process_index, self._trainer.state.global_step
+        process, step = self._trainer.accelerator.process_index, self._step
+        if self._checked != step:
+            newest = "none yet" if self._checked is None else f"those after step {self._checked} last"
+            raise PolicyStale(step, f"they were not pushed into it, {newest}")
         seeds = [
             derived_seed(self._seed, "colocated", step, process, self._calls, row)
             for row in range(len(prompts))
@@ -103,6 +116,10 @@ class Colocated:
         )
 
     @property
+    def _step(self) -> int:
+        return int(self._trainer.state.global_step)
+
+    @property
     def _model(self) -> Any:
         return self._trainer.accelerator.unwrap_model(self._trainer.model)
 
@@ -110,9 +127,7 @@ class Colocated:
         trained = checksum((tensor for _, tensor in merged_weights(self._model)), self._engine.dtype)
         sampling = self._engine.checksum()
         if trained != sampling:
-            raise PolicyStale(
-                self._trainer.state.global_step, f"their checksums are {sampling:x} and {trained:x}"
-            )
+            raise PolicyStale(self._step, f"their checksums are {sampling:x} and {trained:x}")
 
     def _compare_log_probabilities(self) -> None:
         sampling = torch.tensor(self._engine.log_probabilities(self._canary))
@@ -120,7 +135,7 @@ class Colocated:
         allowed = _TOLERANCE.get(self._engine.dtype, _ROUGH_TOLERANCE)
         if not difference <= allowed:
             raise PolicyStale(
-                self._trainer.state.global_step,
+                self._step,
                 f"the log-probabilities of a fixed prompt differ by {difference:.3g} on average, more than {allowed:g}",
             )
 
