@@ -10,9 +10,14 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
+from accelerate import PartialState
+from reflection_trainer.engines.model import inspect_model
 from reflection_trainer.train.failures import FailureTable, _encoded
 from reflection_trainer.train.reflect_retry import Failure
+from reflection_trainer.train.session import _prepare_failures
 
+from ...support.held import held
+from . import tiny
 from .sessions import make_order
 
 pytestmark = [pytest.mark.training, pytest.mark.slow]
@@ -64,6 +69,22 @@ def test_a_step_takes_no_more_memory_with_a_thousand_times_the_failures(tmp_path
     assert many["peak"] - few["peak"] < data / 4, (
         "pages of the file that were just read are the system's to take back"
     )
+
+
+def test_preparing_many_failures_takes_no_more_memory_than_preparing_few(tmp_path, model):
+    def most(count: int) -> int:
+        order = make_order(tmp_path / str(count), model)
+        with order.failures.open("w") as lines:
+            for number, row in enumerate(tiny.failures(count)):
+                columns = json.loads(str(row["row"])) | {"padding": PADDING, "number": number}
+                lines.write(json.dumps(row | {"row": columns}) + "\n")
+        with held() as found:
+            prepared = _prepare_failures(order, PartialState(cpu=True), inspect_model(model, uri="x"))
+        assert prepared
+        assert prepared.kept == count
+        return found.most
+
+    assert most(8000) < 1.3 * most(2000)
 
 
 def peak() -> int:

@@ -11,6 +11,8 @@ from reflection_trainer.conversation import Conversation
 from reflection_trainer.errors import BadData
 from reflection_trainer.train.failures import Budget, FailureTable, prepare
 
+from ...support.held import held
+
 CONVERSATION = Conversation(
     TemplatesSettings(reflection="reflect", retry="again {{ question }} {{ row.hint }}")
 )
@@ -123,3 +125,13 @@ def test_no_failures_at_all_are_an_error_too(tmp_path):
     with pytest.raises(BadData, match="nothing to train on") as raised:
         prepared(tmp_path / "failures.arrow", [])
     assert (raised.value.reason, int(raised.value.exit_code)) == (Reason.DATASET_EMPTY, 65)
+
+
+def test_preparing_many_holds_no_more_in_memory_than_preparing_few(tmp_path):
+    def most(count):
+        rows = (row(number, answer=f"{number} {'x' * 1000}") for number in range(count))
+        with held() as found:
+            assert prepared(tmp_path / f"{count}.arrow", found.passing(rows)).kept == count
+        return found.most
+
+    assert most(8000) < 1.3 * most(2000)
