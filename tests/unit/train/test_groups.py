@@ -29,6 +29,10 @@ class Steps:
     def __init__(self, dead):
         self.dead = dead
         self.calls: list[list[str]] = []
+        self.accompanied = 0
+
+    def accompany(self, failure, generator):
+        self.accompanied += 1
 
     def run(self, failures, generator):
         self.calls.append([failure.id for failure in failures])
@@ -147,12 +151,15 @@ def test_processes_stay_in_step(dead, mode, unit, steps):
         assert len(one.groups) == len(other.groups), "TRL gathers rows of equal numbers"
         assert len(one.groups) % unit == 0
     assert found[0][2] == found[1][2], "their next draws would overlap"
-    assert len(found[0][1].calls) == len(found[1][1].calls), "one would wait in a collective call for ever"
+    sampled = [len(model.calls) + model.accompanied for _, model, *_ in found]
+    assert sampled[0] == sampled[1], "one would wait in a collective call for ever"
     for batch in [*batches[0], *batches[1]]:
         alive = [not is_dead(group) for group in batch.groups]
         assert batch.learns == (alive if mode != "keep" else [True] * len(alive))
     drawn = found[0][3].groups + found[1][3].groups
     assert drawn == found[0][2], "a failure was drawn that nobody sampled"
+    rows = sum(len(call) for _, model, *_ in found for call in model.calls)
+    assert rows == 2 * drawn, "a row was judged and counted that is in no group"
 
 
 @pytest.mark.parametrize(

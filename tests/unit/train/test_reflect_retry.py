@@ -113,5 +113,17 @@ def test_several_retries_follow_the_same_reflection(meter):
     assert (counts.rows, counts.retries, counts.retry_tokens) == (2, 6, 12)
 
 
+def test_who_keeps_others_company_samples_as_often_and_is_neither_judged_nor_counted(
+    steps, meter, monkeypatch
+):
+    monkeypatch.delattr(Judge, "score")
+    model = Scripted(["be careful"], ["x"])
+    steps.accompany(failure(1), model)
+    assert [limit for _, limit in model.asked] == [7, 3]
+    counts = meter.finish_step()
+    assert (counts.rows, counts.retries, counts.reflection_tokens, counts.retry_tokens) == (0, 0, 0, 0)
+    assert counts.seconds_reflect > 0, "the time is the step's all the same"
+
+
 def test_a_failure_knows_the_question_it_came_from():
     assert [turn["content"] for turn in failure(3).question] == ["be brief", "question 3"]

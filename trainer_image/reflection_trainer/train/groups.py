@@ -99,7 +99,7 @@ class GroupSource:
                 return
             if not places:
                 # Sharded weights are gathered for sampling by all processes together: this one keeps the others company.
-                self._steps.run([groups[0][0].failure], generator)
+                self._steps.accompany(groups[0][0].failure, generator)
             fresh = [group for group in self._sample(missing, generator) if not is_dead(group)]
             for place, group in zip(places, fresh, strict=False):
                 groups[place] = group

@@ -86,16 +86,27 @@ class ReflectRetry:
 
     def run(self, failures: Sequence[Failure], generator: Generator) -> list[Trial]:
         """One trial per row. A failure that stands in several rows is reflected on anew in each."""
+        reflections, flat = self._sampled(failures, generator)
+        retries = [flat[start : start + self._retries] for start in range(0, len(flat), self._retries)]
+        self._meter.count_samples(reflections, flat)
+        rewards = self._reward.score(failures, reflections, retries)
+        return [Trial(*row) for row in zip(failures, reflections, retries, rewards, strict=True)]
+
+    def accompany(self, failure: Failure, generator: Generator) -> None:
+        """Sample as often as `run` does, for nothing: it is neither judged nor counted, but for the time it takes."""
+        self._sampled([failure], generator)
+
+    def _sampled(
+        self, failures: Sequence[Failure], generator: Generator
+    ) -> tuple[list[Sample], list[Sample]]:
+        """A reflection for each row, and the retries of all rows one after the other."""
         with self._meter.phase("reflect"):
             reflections = generator.generate(
                 [failure.prompt for failure in failures], self._reflection_tokens
             )
         with self._meter.phase("retry"):
             flat = generator.generate(self._retry_prompts(failures, reflections), self._retry_tokens)
-        retries = [flat[start : start + self._retries] for start in range(0, len(flat), self._retries)]
-        self._meter.count_samples(reflections, flat)
-        rewards = self._reward.score(failures, reflections, retries)
-        return [Trial(*row) for row in zip(failures, reflections, retries, rewards, strict=True)]
+        return reflections, flat
 
     def _retry_prompts(self, failures: Sequence[Failure], reflections: Sequence[Sample]) -> list[list[Turn]]:
         return [
