@@ -97,6 +97,84 @@ def test_completing_an_upload_answers_with_an_error_in_a_200(
     assert unfinished(s3_server, bucket) == []
 
 
+CONFLICT = faults.error_answer(409, "ConditionalRequestConflict")
+"""To the end of an upload in parts: S3 will not complete that one any more."""
+
+
+def begun(proxy: FaultProxy) -> int:
+    """How many uploads in parts so far."""
+    return sum(request.startswith("POST ") and "uploads" in request for request in proxy.requests)
+
+
+@pytest.mark.parametrize("expected", ["*", ABSENT, "the version that is there"])
+def test_an_upload_in_parts_that_met_another_write_begins_anew(
+    expected, store, s3_proxy, s3_server, bucket, tmp_path
+) -> None:
+    local = local_file(tmp_path, LARGE)
+    if expected not in ("*", ABSENT):
+        expected = store.upload(local_file(tmp_path, LARGE, "before"), "object").version
+    before, completed = begun(s3_proxy), []
+
+    def spent(exchange: faults.Exchange) -> None:
+        completed.append(exchange.request.start)
+        if completed[-1] == completed[0]:
+            CONFLICT(exchange)
+        else:
+            exchange.answer(exchange.forward())
+
+    s3_proxy.inject(spent, method="POST", target="uploadId=", times=99)
+    version = store.upload(local, "object", expected=expected).version
+    assert (len(completed), begun(s3_proxy) - before) == (2, 2)
+    assert_stored(store, "object", local, tmp_path)
+    assert store.versions("object") == {"object": version}
+    assert unfinished(s3_server, bucket) == []
+
+
+def test_what_met_its_own_other_try_is_stored(store, s3_proxy, s3_server, bucket, tmp_path) -> None:
+    local = local_file(tmp_path, LARGE)
+
+    def done(exchange: faults.Exchange) -> None:
+        exchange.forward()
+        CONFLICT(exchange)
+
+    s3_proxy.inject(done, method="POST", target="uploadId=")
+    version = store.upload(local, "object", expected=ABSENT).version
+    assert begun(s3_proxy) == 1
+    assert store.versions("object") == {"object": version}
+    assert unfinished(s3_server, bucket) == []
+
+
+@pytest.mark.parametrize("replaced", [False, True], ids=["where nothing was", "in place of a version"])
+def test_an_upload_in_parts_that_lost_to_another_write_ends(
+    replaced, store, s3_proxy, s3_server, bucket, open_s3, tmp_path
+) -> None:
+    other, expected = open_s3(), ABSENT
+    if replaced:
+        expected = store.write("object", b"before")
+
+    def lost(exchange: faults.Exchange) -> None:
+        other.write("object", b"other")
+        CONFLICT(exchange)
+
+    s3_proxy.inject(lost, method="POST", target="uploadId=")
+    with pytest.raises(Changed):
+        store.upload(local_file(tmp_path, LARGE), "object", expected=expected)
+    assert begun(s3_proxy) == 1
+    assert store.read("object") == b"other"
+    assert unfinished(s3_server, bucket) == []
+
+
+def test_an_upload_in_parts_does_not_begin_anew_without_end(
+    open_s3, s3_proxy, s3_server, bucket, tmp_path
+) -> None:
+    store = open_s3(s3_proxy.endpoint, patience=Patience(0.5))
+    s3_proxy.inject(CONFLICT, method="POST", target="uploadId=", times=999)
+    with pytest.raises(DependencyAway, match="409 ConditionalRequestConflict"):
+        store.upload(local_file(tmp_path, LARGE), "object", expected=ABSENT)
+    assert begun(s3_proxy) > 1
+    assert unfinished(s3_server, bucket) == []
+
+
 READ_FAULTS = {name: PASSING[name] for name in ("slow down", "internal error", "reset", "answer lost")} | {
     "half an answer": faults.cut_answer,
     "an answer that ends early": faults.end_in_answer,

@@ -16,8 +16,10 @@ from ..subject import Subject
 ERRORS = (boto.BotoCoreError, boto.ClientError, ResponseParserError, HTTPError)
 """Everything that a call of boto3 raises. Where a connection breaks within an answer that is no stream, it is urllib3's own."""
 
+CONFLICT = "ConditionalRequestConflict"
+"""Another write of the object is under way: the same one may work in a moment, but an upload in parts has to begin anew."""
 _PASSING_CODES = {
-    "BadDigest", "BandwidthLimitExceeded", "ConditionalRequestConflict", "IDPCommunicationError", "IncompleteBody",
+    "BadDigest", "BandwidthLimitExceeded", CONFLICT, "IDPCommunicationError", "IncompleteBody",
     "InternalError", "OperationAborted", "RequestLimitExceeded", "RequestTimeout", "ServiceUnavailable", "SlowDown",
     "Throttling", "ThrottlingException", "TooManyRequests", "XAmzContentSHA256Mismatch",
 }  # fmt: skip

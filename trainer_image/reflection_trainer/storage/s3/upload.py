@@ -12,16 +12,27 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from botocore.exceptions import ClientError
+
 from ...errors import StageFailure
 from ..store import ABSENT, ANY, Changed, Stored
 from .connection import Connection, Differs, Missing
 from .parts import Part, crc32, for_each, parts_of, uploaded_part
+from .problems import CONFLICT, code_of
 from .unfinished import Unfinished, abort, abort_others
 
 logger = logging.getLogger(__name__)
 
 WRITER = "writer"
 """Metadata of every object: who wrote it. A write whose answer was lost is known again by it."""
+
+
+class _Spent(Exception):
+    """An upload in parts met another write of its object: it cannot be completed any more, another one may be."""
+
+    def __init__(self, answer: ClientError) -> None:
+        super().__init__(str(answer))
+        self.answer = answer
 
 
 class Upload:
@@ -35,6 +46,7 @@ class Upload:
         self._connection, self._uri = connection, uri
         self._object = {"Bucket": bucket, "Key": key}
         self._writer = uuid.uuid4().hex
+        self._expected = expected
         self._condition = (
             {} if expected == ANY else {"IfNoneMatch": "*"} if expected == ABSENT else {"IfMatch": expected}
         )
@@ -68,6 +80,17 @@ class Upload:
         if size <= part:
             data = local.read_bytes()
             return Stored(self.whole(data), hashlib.sha256(data).hexdigest(), len(data))
+
+        def whole_upload(_: Any) -> Stored:
+            try:
+                return self._in_parts(local, size, part)
+            except _Spent as spent:
+                raise spent.answer from spent
+
+        # Where one is spent the next begins anew, with the pauses and for the time of a request that is tried again.
+        return self._connection.run("PutObject", whole_upload)
+
+    def _in_parts(self, local: Path, size: int, part: int) -> Stored:
         digest = hashlib.sha256()
         with self._begun() as upload, local.open("rb") as file:
             parts = _read(file, parts_of(size, uploaded_part(size, part)), digest.update)
@@ -106,28 +129,42 @@ class Upload:
 
     def _complete(self, upload: dict[str, str], parts: list[dict[str, Any]]) -> str:
         def complete(client: Any) -> str:
-            answer = client.complete_multipart_upload(
-                **upload, **self._condition, MultipartUpload={"Parts": parts}
-            )
+            try:
+                answer = client.complete_multipart_upload(
+                    **upload, **self._condition, MultipartUpload={"Parts": parts}
+                )
+            except ClientError as error:
+                if code_of(error) == CONFLICT:
+                    raise _Spent(error) from error
+                raise
             return str(answer["ETag"])
 
-        return self._conditional(complete)
+        try:
+            return self._conditional(complete)
+        except _Spent as spent:
+            version, own = self._there()
+            if own:
+                return version
+            if self._expected not in (ANY, version or ABSENT):
+                raise Changed(self._uri) from spent
+            raise
 
     def _conditional(self, write: Callable[[Any], str]) -> str:
         try:
             return self._connection.run("PutObject", write)
         except (Differs, Missing) as error:
-            if version := self._own_version():
+            version, own = self._there()
+            if own:
                 return version
             raise Changed(self._uri) from error
 
-    def _own_version(self) -> str:
-        """The version of the object, if it is the one that was written here; else an empty text."""
+    def _there(self) -> tuple[str, bool]:
+        """The version of the object, an empty text where there is none, and whether it is the one that was written here."""
         try:
             found = self._connection.run("GetObject", lambda client: client.head_object(**self._object))
         except Missing:
-            return ""
-        return str(found["ETag"]) if found.get("Metadata", {}).get(WRITER) == self._writer else ""
+            return "", False
+        return str(found["ETag"]), found.get("Metadata", {}).get(WRITER) == self._writer
 
     def _abort(self, upload: dict[str, str]) -> None:
         """Best effort: what is left is found by the next writer of this object, or by `reflect uploads`."""
