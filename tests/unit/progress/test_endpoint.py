@@ -255,7 +255,7 @@ def test_a_port_that_was_taken_is_listened_on_once_it_is_free() -> None:
 
 def test_who_opens_many_connections_and_says_nothing_shuts_nobody_out_for_ever() -> None:
     async def scenario() -> None:
-        async with running() as it:
+        async with running(datetime.now(UTC)) as it:
             pod, silent = Pod(it), []
             context = ssl.create_default_context()
             context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
