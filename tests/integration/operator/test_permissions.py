@@ -77,9 +77,10 @@ def test_it_uses_every_permission_that_it_asks_for_and_no_other(
     path = f"/apis/batch/v1/namespaces/{run.namespace}/jobs/{job['metadata']['name']}"
     cluster.patch(path, {"metadata": {"labels": {"reflection.training/run-uid": None}}})
     until(lambda: "reflection.training/run-uid" in cluster.get(path)["metadata"]["labels"], "label")
-    # When it comes back the Job is to be created again, whose ConfigMap and Service are still there.
+    # When it comes back the Job is to be created again, whose ConfigMap and Service are still there, the one of another spec.
     operator.kill()
     cluster.delete(path)
+    run.change(rollout={"workers": 2})
     operator.keep_running(*SHORT_LEASE)
     until(lambda: cluster.find(path), "new Job", meanwhile=kubelet.tick)
     run.change(suspend=True)
