@@ -53,7 +53,8 @@ BOUNDS = {
     "command_line": "",
     "train_step": "The example's model makes hundreds of short texts in less than a second, and all that is ours is weighed "
     "against that: conversations rendered and tokenized, retries judged, steps written down, and with vLLM the canary, "
-    "which takes about as long as the rest. A larger model makes the step longer and leaves most of ours as it is.",
+    "which takes about as long as the rest. A larger model makes the step longer and leaves most of ours as it is. Rounds of "
+    "equal work differ by several times what the aim leaves, so that this many of them leave an interval wider than it.",
     "rollout": "",
     "checkpoint_upload": "On average it meets the aim. Two trainings that do equal work differ by about as much as the aim "
     "asks for, so that this many pairs of them leave an interval wider than it.",

@@ -84,6 +84,7 @@ def main() -> int:
             "bareSeconds": bare,
             "processorSeconds": {"operator": shares.seconds, "bare client": bare_shares.seconds},
             "requests": dict(kinds.most_common()),
+            "stated": {"runs per second of the bare client": f"{theirs:.1f}"},
         }
         | ({"profile": profile(count)} if arguments.profile else {}),
     )
