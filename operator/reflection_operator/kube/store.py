@@ -124,7 +124,13 @@ class Store:
             self.remove(kind, identity.uid, identity.version)
 
     def remove(self, kind: Kind, uid: str, version: int) -> None:
-        """Forget an object that does not exist any more, whatever is still told about it up to this version."""
+        """Forget an object that does not exist any more, whatever is still told about it up to this version.
+
+        One of which something newer was told already is there all the same: a finalizer holds it, and nothing more is told.
+        """
+        known = self._find(kind, uid)
+        if known and known.version > version:
+            return
         self._deleted[uid] = max(version, self._deleted.pop(uid, -1))
         while len(self._deleted) > _DELETED_KEPT:
             self._deleted.popitem(last=False)

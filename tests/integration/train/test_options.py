@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
 from dataclasses import replace
 from itertools import product
@@ -64,6 +65,16 @@ def reflections(probe: Probe, groups: set[int]) -> Counter[tuple[int, ...]]:
 ASKED_TO_REFLECT = 3
 """Turns of a conversation up to the request to reflect."""
 LIVE = {0, 3}
+
+
+def test_nobody_is_warned_of_rows_that_are_left_out_on_purpose(tmp_path, model, caplog):
+    warned = logging.getLogger("trl.trainer.grpo_trainer")
+    warned.addHandler(caplog.handler)
+    try:
+        one_step(tmp_path, model, method={"deadGroups": "drop"}, microBatchSize=16)
+    finally:
+        warned.removeHandler(caplog.handler)
+    assert "reward" not in caplog.text
 
 
 def test_kept_dead_groups_take_part_in_the_divergence_and_in_the_mean(tmp_path, model):

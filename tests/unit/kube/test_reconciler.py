@@ -234,7 +234,8 @@ def test_pods_at_work_keep_what_they_were_told() -> None:
     bench.look()
     before = bench.server.objects[CONFIG_MAPS.path("ml", JOB)]
     before["data"] = {"stage.json": "of an older version"}
-    bench.store.remove(JOBS, bench.server.objects[JOBS.path("ml", JOB)]["metadata"]["uid"], 0)
+    at_work = bench.server.objects[JOBS.path("ml", JOB)]["metadata"]
+    bench.store.remove(JOBS, at_work["uid"], int(at_work["resourceVersion"]))
     bench.look()
     assert bench.count("create configmaps") == 2
     assert bench.server.objects[CONFIG_MAPS.path("ml", JOB)]["data"] == before["data"]

@@ -242,3 +242,14 @@ def test_reports_of_an_earlier_job_do_not_count() -> None:
     found = view(store).progress
     assert found is not None
     assert (found.stage, found.done, found.total) == ("verify", 1, 2)
+
+
+def test_what_was_told_to_be_held_before_the_answer_to_its_deletion_stays() -> None:
+    """A watch may be faster than the answer, and tells it only once."""
+    store = Store(lambda _: None)
+    store.put(RUNS, run(5))
+    store.put(RUNS, run(7))
+    store.remove(RUNS, UID, 5)
+    assert store.keys() == [UID]
+    store.remove(RUNS, UID, 7)
+    assert store.keys() == []

@@ -11,6 +11,7 @@ credit scope `reflectionAndRetry` each retry is a row of its own, in its own con
 from __future__ import annotations
 
 import contextlib
+import logging
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -28,6 +29,14 @@ if TYPE_CHECKING:
 
 PLACEHOLDER: list[Turn] = [{"role": "user", "content": ""}]
 """Stands for the prompt of a row where TRL would only log it: what was sampled has its token ids with it."""
+
+
+def _says_more(record: logging.LogRecord) -> bool:
+    """Rows that are left out on purpose have no reward, of which TRL warns at every step, with what the model wrote."""
+    return "All reward functions returned None" not in record.getMessage()
+
+
+logging.getLogger("trl.trainer.grpo_trainer").addFilter(_says_more)
 
 
 @dataclass(frozen=True, slots=True)
