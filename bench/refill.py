@@ -116,6 +116,10 @@ def main() -> int:
         "late": arguments.late,
         "seconds": arguments.seconds,
         "samples": arguments.samples,
+        "stated": {
+            "trainings of each option (`--seeds`)": arguments.seeds,
+            "seconds of each (`--seconds`)": arguments.seconds,
+        },
         "start": "checkpoint of a training with keep: weights, optimizer, learning rate and place among the failures",
         "pairs": {name: summary(values) | {"values": values} for name, values in compared.items()},
         **found,
