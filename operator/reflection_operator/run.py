@@ -5,13 +5,12 @@ from __future__ import annotations
 import asyncio
 import logging
 import signal
-import sys
 from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
 
 from .children.progress_place import ProgressPlace
-from .kube.api import Api
+from .kube.api import Api, read_deep_answers
 from .kube.connection import kubeconfig_path, load
 from .kube.controller import WATCHED, Controller
 from .kube.health import HealthServer
@@ -23,9 +22,6 @@ from .main import watch
 from .progress.endpoint import ProgressEndpoint
 
 _KOPF_STOP_SECONDS = 10
-_LEVELS = 50_000
-"""An API server takes JSON of 10,000 levels, and with Python's limit of 1,000 one such resource could not even be listed: it
-would be the end of all others. `known.read_run` refuses it."""
 
 _log = logging.getLogger(__name__)
 
@@ -187,6 +183,6 @@ async def _for_ever() -> None:
 
 async def run(options: Options) -> int:
     """Run one replica; the exit code."""
-    sys.setrecursionlimit(_LEVELS)
+    read_deep_answers()
     configuration = await load(kubeconfig_path(options.kubeconfig))
     return await Operator(options, configuration).run()

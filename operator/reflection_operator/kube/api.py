@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sys
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 from urllib.parse import urlencode
@@ -23,6 +24,7 @@ PAGE = 100
 """Objects of one answer to a list: enough that a list takes few requests, few enough to be parsed at once."""
 FIELD_MANAGER = "reflect-operator"
 """Whose the fields are that the operator writes, as `kubectl get --show-managed-fields` lists them."""
+_LEVELS = 50_000
 _OWNED = ("create", "update", "patch")
 _WRITES = ("create", "update", "patch", "delete")
 _METHODS = {
@@ -36,6 +38,15 @@ _METHODS = {
 
 TRANSPORT_ERRORS = (aiohttp.ClientError, asyncio.TimeoutError, OSError)
 """No answer: the request may or may not have been carried out."""
+
+
+def read_deep_answers() -> None:
+    """Let this process read whatever an API server may answer.
+
+    It takes JSON of 10,000 levels, and with Python's limit of 1,000 one such resource could not even be listed: it would be the
+    end of all others. `known.read_run` refuses it.
+    """
+    sys.setrecursionlimit(_LEVELS)
 
 
 class Api:

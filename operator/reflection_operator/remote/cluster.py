@@ -10,7 +10,7 @@ from typing import Any
 from reflection_api.resource import GROUP, KIND, PLURAL, VERSION
 
 from ..children.labels import STAGE_CONTAINER, UID_LABEL
-from ..kube.api import TRANSPORT_ERRORS, Api
+from ..kube.api import TRANSPORT_ERRORS, Api, read_deep_answers
 from ..kube.errors import ApiError
 from ..kube.kinds import Kind
 from ..kube.metrics import Metrics
@@ -142,6 +142,7 @@ class Cluster:
 @asynccontextmanager
 async def connected(target: Target) -> AsyncIterator[Cluster]:
     """The cluster that a command is about."""
+    read_deep_answers()
     place = await find(target)
     try:
         api = Api(place.configuration, Metrics())

@@ -47,9 +47,9 @@ def loose(bare: Cluster) -> Cluster:
     return bare
 
 
-def said(cluster: Cluster, namespace: str) -> list[str]:
+def said(cluster: Cluster, namespace: str, name: str = "countdown") -> list[str]:
     """What `reflect status` prints."""
-    command = [str(Path(sys.executable).parent / "reflect"), "status", "countdown", "-n", namespace]
+    command = [str(Path(sys.executable).parent / "reflect"), "status", name, "-n", namespace]
     environment = os.environ | {"KUBECONFIG": str(cluster.plane.kubeconfig)}
     done = subprocess.run(command, env=environment, text=True, capture_output=True, check=True, timeout=60)
     return done.stdout.splitlines()
@@ -80,6 +80,7 @@ def test_one_that_is_nested_without_end_holds_nobody_else_up(loose: Cluster, tmp
 
         told = until(message, "verdict")
         assert told.startswith("spec.pods.common.affinity: nested deeper than 100 levels")
+        assert told in said(loose, namespace, "deep")[-1]
         for name, starts in (("first", 1), ("second", 2)):
             run, kubelet = Run(loose, namespace, name), Kubelet(loose, namespace)
             run.apply()
