@@ -57,11 +57,7 @@ class Children:
             kind = CHILDREN[obj["kind"]]
             if kind is JOBS:
                 continue
-            try:
-                await self._api.get(kind, run.namespace, obj["metadata"]["name"])
-            except ApiError as error:
-                if not error.not_found:
-                    raise
+            if await self._find(kind, run.namespace, obj["metadata"]["name"]) is None:
                 _log.warning("%s %s was deleted and is created again", obj["kind"], obj["metadata"]["name"])
                 await self._create(kind, run, obj)
 
@@ -73,13 +69,8 @@ class Children:
         attempt = attempt_of(name, run.name, run.uid)
         if attempt is None:
             return
-        try:
-            found = await self._api.get(JOBS, run.namespace, name)
-        except ApiError as error:
-            if error.not_found:
-                return
-            raise
-        if _is_owned(found["metadata"], run.uid):
+        found = await self._find(JOBS, run.namespace, name)
+        if found and _is_owned(found["metadata"], run.uid):
             own = child_labels(run, *attempt) | copied_labels(run.labels, attempt[1])
             self._store.put(JOBS, await self._labelled(found, own))
 
@@ -116,18 +107,19 @@ class Children:
             )
         if kind is JOBS:
             return await self._labelled(found, wanted["metadata"]["labels"])
-        if kind is CONFIG_MAPS and found.get("data") != wanted["data"] and not await self._has_job(run, name):
-            return await self._made_anew(found, wanted)
+        if kind is CONFIG_MAPS and found.get("data") != wanted["data"]:
+            at_work = await self._find(JOBS, run.namespace, name)
+            return found if at_work else await self._made_anew(found, wanted)
         return found
 
-    async def _has_job(self, run: Metadata, name: str) -> bool:
+    async def _find(self, kind: Kind, namespace: str, name: str) -> Obj | None:
+        """An object; None where there is none."""
         try:
-            await self._api.get(JOBS, run.namespace, name)
+            return await self._api.get(kind, namespace, name)
         except ApiError as error:
-            if not error.not_found:
-                raise
-            return False
-        return True
+            if error.not_found:
+                return None
+            raise
 
     async def _made_anew(self, found: Obj, wanted: Obj) -> Obj:
         """The ConfigMap of a Job that is no more, or never was, in the words of the spec as it is now: both must agree."""
