@@ -58,11 +58,10 @@ BOUNDS = {
     "rollout": "",
     "checkpoint_upload": "On average it meets the aim. Two trainings that do equal work differ by about as much as the aim "
     "asks for, so that this many pairs of them leave an interval wider than it.",
-    "refill": "Many groups are dead at the checkpoint, and refill learns from more live ones in the same time. Other work ran "
-    "beside a part of it, so that the ratio is known less well than on a quiet machine. What the model can do had nearly come "
-    "to rest before: with each option it ends about where the others end, on its own failures as on held-out questions, by "
-    "less than what one seed differs from the next by. So refill makes more of the time, and what that is worth is not shown "
-    "by this model.",
+    "refill": "Many groups are dead at the checkpoint, and refill learns from more live ones in the same time. Where a low end "
+    "misses its aim: what the model can do had nearly come to rest before, so that what is still learned in this time is about "
+    "as much as one seed differs from the next by, and this many seeds leave an interval wider than it. On the failures that it "
+    "is trained on the difference is seen first; what of it carries over to held-out questions is less sure.",
     "verify": "",
     "operator_burst": "The rate is bound by the machine: API server, etcd, controllers, operator and client share its cores, "
     "which are busy all the time, and the API server takes most of them. What the operator takes of them is spread over "
