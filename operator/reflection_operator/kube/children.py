@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 from reflection_api.layout import attempt_of
@@ -29,6 +30,18 @@ class ChildRefused(Exception):
 
 class NamespaceEnding(Exception):
     """Nothing can be created in a namespace that is being deleted."""
+
+
+@contextmanager
+def _refusals_told_apart() -> Iterator[None]:
+    try:
+        yield
+    except ApiError as error:
+        if error.namespace_ending:
+            raise NamespaceEnding(error.message) from error
+        if error.final:
+            raise ChildRefused(error.message, invalid=error.invalid) from error
+        raise
 
 
 class Children:
@@ -75,16 +88,15 @@ class Children:
             self._store.put(JOBS, await self._labelled(found, own))
 
     async def _create(self, kind: Kind, run: Metadata, obj: Obj) -> Obj:
-        try:
-            return await self._create_surely(kind, run.namespace, obj)
-        except ApiError as error:
-            if error.already_exists:
-                return await self._adopt(kind, run, obj)
-            if error.namespace_ending or error.not_found:
-                raise NamespaceEnding(error.message) from error
-            if error.final:
-                raise ChildRefused(error.message, invalid=error.invalid) from error
-            raise
+        with _refusals_told_apart():
+            try:
+                return await self._create_surely(kind, run.namespace, obj)
+            except ApiError as error:
+                if error.not_found:
+                    raise NamespaceEnding(error.message) from error
+                if not error.already_exists:
+                    raise
+            return await self._adopt(kind, run, obj)
 
     async def _create_surely(self, kind: Kind, namespace: str, obj: Obj) -> Obj:
         """Ask again where no answer came: it may exist by now, and its creation is still to be told."""

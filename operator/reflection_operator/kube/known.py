@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from copy import deepcopy
 from dataclasses import dataclass
 from functools import lru_cache
@@ -138,17 +138,27 @@ def _too_deep(spec: object) -> str:
 
     Pods take parts of any form, and an API server takes thousands of levels of them.
     """
-    left: list[tuple[object, tuple[str, ...]]] = [(spec, ())]
-    while left:
-        value, path = left.pop()
+    path: list[str] = []
+    levels = [_parts(spec)]
+    while levels:
+        for name, part in levels[-1]:
+            path.append(name)
+            levels.append(_parts(part))
+            break
+        else:
+            levels.pop()
+            del path[-1:]
         if len(path) > MAX_DEPTH:
             place = ".".join(("spec", *path[:_SHOWN_LEVELS]))
             return f"{place}: nested deeper than {MAX_DEPTH} levels; no resource needs this"
-        if isinstance(value, dict):
-            left.extend((each, (*path, str(key))) for key, each in value.items())
-        elif isinstance(value, list):
-            left.extend((each, (*path, str(index))) for index, each in enumerate(value))
     return ""
+
+
+def _parts(value: object) -> Iterator[tuple[str, object]]:
+    """What stands in a value, one after the other: some have hundreds of thousands of parts."""
+    if isinstance(value, dict):
+        return ((str(key), part) for key, part in value.items())
+    return ((str(index), part) for index, part in enumerate(value)) if isinstance(value, list) else iter(())
 
 
 def _accepted(metadata: Metadata, status: ReflectionTrainingStatus | None) -> bool:

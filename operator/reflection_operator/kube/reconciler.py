@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import NamedTuple
 
 from reflection_api.layout import child_name
-from reflection_api.resource import API_VERSION, KIND, ReflectionTraining
+from reflection_api.resource import API_VERSION, KIND, Metadata, ReflectionTraining
 from reflection_api.status import ReflectionTrainingStatus
 
 from ..children.build import build
@@ -44,8 +44,16 @@ class _Doubt(NamedTuple):
 
     version: int
     """Of the resource before."""
-    seen: Observed
-    decision: Decision
+    before: ReflectionTrainingStatus | None
+    status: ReflectionTrainingStatus
+    events: tuple[EventRecord, ...]
+    at: datetime
+
+
+_DOUBTS = 2
+"""Of the first and of the last looks at one version of a resource, each a moment later than the one before: where requests
+are cut off at the beginning of an outage or at its end, it is one of these that was written.
+"""
 
 
 class Reconciler:
@@ -71,8 +79,8 @@ class Reconciler:
         self._refusals: dict[str, Refusal] = {}
         self._owed: dict[str, tuple[EventRecord, ...]] = {}
         """What is to be told of a run, by its UID, as soon as its Job is there."""
-        self._doubts: dict[str, _Doubt] = {}
-        """By the UID of the run."""
+        self._doubts: dict[str, list[_Doubt]] = {}
+        """By the UID of the run, in the order of their looks; all of one version of the resource."""
         self._pod_refusals = PodRefusals(api)
         self._restoring = Restoring(self._children, settings, progress)
 
@@ -154,7 +162,9 @@ class Reconciler:
     async def _carry_out(self, view: View, seen: Observed, decision: Decision) -> None:
         version, resource = view.run.version, seen.resource
         if decision.status is not None and decision.status != resource.status:
-            self._doubts[view.run.uid] = _Doubt(version, seen, decision)
+            doubts = self._doubts.setdefault(view.run.uid, [])
+            doubts.append(_Doubt(version, resource.status, decision.status, decision.events, seen.now))
+            del doubts[_DOUBTS:-_DOUBTS]
             version = await self._write_status(view.run, decision.status)
             del self._doubts[view.run.uid]
             self._measures.changed(resource.status, decision.status, seen.now)
@@ -174,7 +184,7 @@ class Reconciler:
             told = self._owe_starts(view.run.uid, told)
             raise
         finally:
-            await self._tell(resource, told, version)
+            await self._tell(resource.metadata, told, version)
         if decision.delete_resource:
             await self._delete_run(view.run, version)
         if decision.let_go:
@@ -189,18 +199,18 @@ class Reconciler:
 
     async def _tell_what_was_written(self, view: View) -> None:
         """Neither the answer to the status may have come nor that to the question what became of it."""
-        doubt = self._doubts.get(view.run.uid)
-        if doubt is None or doubt.version == view.run.version:
+        doubts = self._doubts.get(view.run.uid)
+        if not doubts or doubts[0].version == view.run.version:
             return
         del self._doubts[view.run.uid]
-        status, resource = doubt.decision.status, doubt.seen.resource
-        if status is None or view.run.value.status != status:
-            return
-        self._measures.changed(resource.status, status, doubt.seen.now)
-        told = self._owe_starts(view.run.uid, doubt.decision.events)
-        await self._tell(resource, told, view.run.version)
+        for doubt in doubts:
+            if doubt.status == view.run.value.status:
+                self._measures.changed(doubt.before, doubt.status, doubt.at)
+                told = self._owe_starts(view.run.uid, doubt.events)
+                await self._tell(view.run.value.metadata, told, view.run.version)
+                return
 
-    async def _tell(self, resource: ReflectionTraining, told: Iterable[EventRecord], version: int) -> None:
+    async def _tell(self, run: Metadata, told: Iterable[EventRecord], version: int) -> None:
         for event in told:
             _log.log(
                 logging.WARNING if event.type == "Warning" else logging.INFO,
@@ -208,7 +218,7 @@ class Reconciler:
                 event.reason,
                 event.message,
             )
-            await self._events.post(resource.metadata, event, version)
+            await self._events.post(run, event, version)
 
     async def _write_status(self, run: Known[StoredRun], status: ReflectionTrainingStatus) -> int:
         """Replace the status unless the resource has changed since it was read; the version that it has then."""

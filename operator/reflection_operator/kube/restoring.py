@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
 
 from reflection_api.resource import ReflectionTraining
+from reflection_api.stages import Stage
 
 from ..children.build import build
 from ..children.progress_place import ProgressPlace
@@ -50,13 +51,21 @@ class Restoring:
             if wait_in_vain(job, pods, last.get(uid), now):
                 last[uid] = now
                 attempt = (job.round, job.stage, job.attempt, job.restarts)
-                objects = build(resource, *attempt, self._settings, self._progress())
+                objects = build(as_begun(resource, job), *attempt, self._settings, self._progress())
                 await self._children.restore(resource.metadata, objects)
         return True
 
     def forget(self, run: str) -> None:
         """A run that will not come again: its pods may have waited to the last."""
         self._last.pop(run, None)
+
+
+def as_begun(resource: ReflectionTraining, job: ObservedJob) -> ReflectionTraining:
+    """The resource with as many workers as the Job has: the spec may say otherwise by now, and its pods make one dataset."""
+    if job.stage is not Stage.ROLLOUT:
+        return resource
+    rollout = resource.spec.rollout.model_copy(update={"workers": job.completions})
+    return resource.model_copy(update={"spec": resource.spec.model_copy(update={"rollout": rollout})})
 
 
 def waiting(job: ObservedJob, pods: Iterable[ObservedPod]) -> list[ObservedPod]:

@@ -16,6 +16,7 @@ from reflection_api.contract import MAX_PROGRESS_REPORT, ProgressReport
 from ..kube.api import TRANSPORT_ERRORS
 from ..kube.errors import ApiError, NotSent
 from .certificates import Pair
+from .listener import Listener
 from .tokens import Tokens, TooMany
 
 PATH = "/v1/progress"
@@ -33,14 +34,6 @@ Take = Callable[[str, ProgressReport], bool]
 """Hands on what the pod of this UID reports; False where no run has such a pod."""
 
 
-class _Refused(asyncio.Protocol):
-    """Ends a connection as soon as it is there."""
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        if isinstance(transport, asyncio.Transport):
-            transport.abort()
-
-
 class ProgressServer:
     """Listens while this operator is the leader."""
 
@@ -51,14 +44,14 @@ class ProgressServer:
         self._heard: dict[str, float] = {}
         app = web.Application(client_max_size=MAX_PROGRESS_REPORT)
         app.router.add_post(PATH, self._answer)
-        self._runner = web.AppRunner(
+        runner = web.AppRunner(
             app,
             access_log=None,
             handler_cancellation=True,
             shutdown_timeout=_PATIENCE_S,
             keepalive_timeout=_IDLE_S,
         )
-        self._listening: asyncio.Server | None = None
+        self._listener = Listener(runner, self._context, most=MOST_CONNECTIONS, greeting_s=_IDLE_S)
 
     def use(self, pair: Pair) -> None:
         """Show this certificate to whoever connects from now on."""
@@ -70,23 +63,10 @@ class ProgressServer:
 
     async def start(self, host: str, port: int) -> None:
         """Listen, once there is a certificate."""
-        if self._runner.server is None:  # else the port was taken the time before
-            await self._runner.setup()
-        self._listening = await asyncio.get_running_loop().create_server(
-            self._protocol, host, port, ssl=self._context, ssl_handshake_timeout=_IDLE_S
-        )
+        await self._listener.start(host, port)
 
     async def stop(self) -> None:
-        if self._listening:
-            self._listening.close()
-        await self._runner.cleanup()
-
-    def _protocol(self) -> asyncio.BaseProtocol:
-        """For a connection. Whoever opens many and says nothing costs the memory of all runs, and each has buffers for TLS."""
-        server = self._runner.server
-        if server is None or len(server.connections) >= MOST_CONNECTIONS:
-            return _Refused()
-        return server()
+        await self._listener.stop()
 
     async def _answer(self, request: web.Request) -> web.Response:
         try:

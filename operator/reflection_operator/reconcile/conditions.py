@@ -14,6 +14,7 @@ from reflection_api.reasons import Reason
 from reflection_api.stages import Stage
 from reflection_api.status import Cursor, ReflectionTrainingStatus, Verdict
 
+from .cursor import passed
 from .observed import Observed
 from .situation import Situation
 
@@ -173,7 +174,7 @@ def _condition(before: Iterable[Condition], wanted: Wanted, generation: int, now
         status=wanted.status,
         reason=wanted.reason,
         message=wanted.message,
-        last_transition_time=old.last_transition_time if old and unchanged else now,
+        last_transition_time=passed(old.last_transition_time, now) if old and unchanged else now,
         observed_generation=generation,
     )
 

@@ -119,7 +119,7 @@ def own_jobs(run: Observed) -> list[ObservedJob]:
         for job in run.jobs
         if job.name == job_name(metadata, job)
         and can_be_at(run, job)
-        and (job.owner == metadata.uid or job.stage is Stage.CLEANUP)
+        and (metadata.uid in job.owners or job.stage is Stage.CLEANUP)
     ]
 
 

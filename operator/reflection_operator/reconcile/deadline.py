@@ -10,7 +10,7 @@ from reflection_api.stages import Stage
 from reflection_api.status import ReflectionTrainingStatus, Verdict
 
 from .conditions import condition
-from .cursor import Here
+from .cursor import Here, passed
 from .hindrance import blocking
 from .observed import Observed, ObservedJob, PodPhase
 from .step import failed
@@ -66,11 +66,13 @@ def _pending_until(run: Observed, status: ReflectionTrainingStatus, here: Here) 
     seconds, job = run.resource.spec.pending_deadline_seconds, here.job
     if not seconds or job is None or not here.live or job.suspended:
         return None
-    since = _pending_since(status, here, job)
+    since = _pending_since(run, status, here, job)
     return max(since, job.started_at or job.created_at) + timedelta(seconds=seconds) if since else None
 
 
-def _pending_since(status: ReflectionTrainingStatus, here: Here, job: ObservedJob) -> datetime | None:
+def _pending_since(
+    run: Observed, status: ReflectionTrainingStatus, here: Here, job: ObservedJob
+) -> datetime | None:
     """When what the attempt waits for began to be missing: a training needs all its nodes, another stage begins with one pod.
 
     A run must not end because its pods are not seen (yet): without them only what the API server has said against them counts,
@@ -81,4 +83,6 @@ def _pending_since(status: ReflectionTrainingStatus, here: Here, job: ObservedJo
         waits = here.cursor.stage is Stage.TRAIN or len(pending) == len(here.pods)
         return min(pending, default=None) if waits else None
     ready = condition(status.conditions, ConditionType.READY)
-    return ready.last_transition_time if job.pods_refused and ready and ready.status == "False" else None
+    if not (job.pods_refused and ready and ready.status == "False"):
+        return None
+    return passed(ready.last_transition_time, run.now)

@@ -17,7 +17,8 @@ def after_the_end(run: Observed, old: ReflectionTrainingStatus) -> Decision:
     """The decision about a run that has ended."""
     generation = run.resource.metadata.generation
     listed = conditions.observed_again(old.conditions, generation)
-    ended = passed(old.completion_time, run.now) if old.completion_time else None
+    # Somebody may have taken it away: without it the resource would never be deleted.
+    ended = passed(old.completion_time or run.now, run.now)
     status = old.model_copy(
         update={"observed_generation": generation, "conditions": listed, "completion_time": ended}
     )

@@ -52,8 +52,8 @@ class ObservedJob:
     restarts: int
     """Attempts at the stage that failed before this one and count towards maxRestarts: from its annotation."""
     created_at: datetime
-    owner: str = ""
-    """UID of the run that owns it, where one does."""
+    owners: tuple[str, ...] = ()
+    """UIDs of the objects that own it."""
     completions: int = 1
     """Pods that must succeed, one per completion index."""
     active: int = 0

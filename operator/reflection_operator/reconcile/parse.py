@@ -9,7 +9,6 @@ from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from typing import Any
 
-from reflection_api.resource import API_VERSION, KIND
 from reflection_api.spec.fields import MAX_INT32
 from reflection_api.stages import Stage
 
@@ -50,7 +49,7 @@ def job_from_object(obj: Mapping[str, Any]) -> ObservedJob | None:
         attempt=attempt,
         restarts=raw.digits(annotations.get(RESTARTS_ANNOTATION)) or 0,
         created_at=created_at,
-        owner=_run_of(metadata),
+        owners=tuple(raw.text(owner.get("uid")) for owner in raw.mappings(metadata.get("ownerReferences"))),
         completions=raw.whole(spec.get("completions"), least=1),
         active=raw.whole(status.get("active"), least=0),
         state=state,
@@ -162,14 +161,6 @@ def _end_in(state: Mapping[str, Any]) -> Terminated | None:
         message=raw.text(terminated.get("message")),
         finished_at=raw.time(terminated.get("finishedAt")),
     )
-
-
-def _run_of(metadata: Mapping[str, Any]) -> str:
-    """UID of the run that owns a Job; empty where none does."""
-    for owner in raw.mappings(metadata.get("ownerReferences")):
-        if (owner.get("apiVersion"), owner.get("kind")) == (API_VERSION, KIND):
-            return raw.text(owner.get("uid"))
-    return ""
 
 
 def _job_of(metadata: Mapping[str, Any], labels: Mapping[str, Any]) -> tuple[str, str]:

@@ -53,6 +53,21 @@ def test_a_spec_that_is_nested_without_end_is_named(levels: int, problem: str) -
     assert found.problem == problem
 
 
+def test_a_spec_that_is_as_wide_as_it_may_be_deep_costs_no_memory_for_its_paths() -> None:
+    wide: Any = [0] * 200_000
+    for _ in range(90):
+        wide = {"a": wide}
+    obj = run()
+    obj["spec"]["pods"] = {"common": {"affinity": wide}}
+    tracemalloc.start()
+    try:
+        assert read_run(obj) is not None
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 40e6
+
+
 def test_a_spec_that_is_not_understood_is_named() -> None:
     obj = run()
     obj["spec"]["rounds"] = "many"

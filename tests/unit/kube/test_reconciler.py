@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
+from datetime import datetime, timedelta, tzinfo
 
 import pytest
+from reflection_operator.kube import reconciler
 from reflection_operator.kube.children import ChildRefused, NamespaceEnding
 from reflection_operator.kube.errors import ApiError
 from reflection_operator.kube.kinds import CONFIG_MAPS, EVENTS, JOBS, RUN_STATUS, RUNS, Kind
@@ -126,10 +129,26 @@ def heard_again(bench: Bench) -> None:
     bench.server.before = bench.server.after = lambda *_: None
 
 
-def test_what_was_written_without_an_answer_is_told_once_it_is_seen() -> None:
+@pytest.mark.parametrize(("before", "after"), [(0, 0), (0, 1), (0, 30), (30, 0), (30, 1)])
+def test_what_was_written_without_an_answer_is_told_once_it_is_seen(
+    monkeypatch: pytest.MonkeyPatch, before: int, after: int
+) -> None:
+    """Each look decides on a status of a later second. Those before the one that was written were not carried out, and those
+    after it came too late.
+    """
+    seconds = itertools.count(1)
+
+    class Clock(datetime):
+        @classmethod
+        def now(cls, tz: tzinfo | None = None) -> datetime:
+            return datetime(2026, 8, 1, 12, tzinfo=tz) + timedelta(seconds=next(seconds))
+
+    monkeypatch.setattr(reconciler, "datetime", Clock)
     bench = Bench()
-    lost(bench, ("update", RUN_STATUS), ("get", RUNS))
-    for _ in range(2):
+    bench.server.before = always(ConnectionResetError(), "update", RUN_STATUS)
+    for look in range(before + 1 + after):
+        if look == before:
+            lost(bench, ("update", RUN_STATUS), ("get", RUNS))
         with pytest.raises(ConnectionResetError):
             bench.look()
     heard_again(bench)
@@ -239,6 +258,20 @@ def test_pods_at_work_keep_what_they_were_told() -> None:
     bench.look()
     assert bench.count("create configmaps") == 2
     assert bench.server.objects[CONFIG_MAPS.path("ml", JOB)]["data"] == before["data"]
+
+
+def test_what_may_not_be_made_anew_is_said() -> None:
+    """The operator is newer than its role."""
+    bench = Bench()
+    bench.server.before = always(refusal(403, "Forbidden", "exceeded quota"), "create", JOBS)
+    with pytest.raises(ChildRefused):
+        bench.look()
+    bench.server.objects[CONFIG_MAPS.path("ml", JOB)]["data"] = {"stage.json": "of an older spec"}
+    bench.server.before = always(refusal(403, "Forbidden", "cannot delete configmaps"), "delete", CONFIG_MAPS)
+    for _ in range(2):
+        with pytest.raises(ChildRefused):
+            bench.look()
+    assert "cannot delete configmaps" in bench.ready()["message"]
 
 
 def test_a_foreign_object_is_named() -> None:

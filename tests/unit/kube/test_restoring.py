@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -68,16 +69,18 @@ class Restored:
 
     def __init__(self) -> None:
         self.times = 0
+        self.told: dict[str, Any] = {}
         self._restoring = Restoring(self, OperatorSettings(), lambda: None)
         self.forget = self._restoring.forget
 
-    async def restore(self, *_: object) -> None:
+    async def restore(self, _: object, objects: list[dict[str, Any]]) -> None:
         self.times += 1
+        self.told = json.loads(objects[0]["data"]["stage.json"])
 
-    def look(self, *pods: ObservedPod, job: str = "uid") -> int:
+    def look(self, *pods: ObservedPod, job: str = "uid", **fields: Any) -> int:
         """How often something was created again, after a look at these pods."""
         run = Known(UID, 1, "ml", "countdown", UID, StoredRun(resource().metadata, resource(), None))
-        jobs = {"job": Known(job, 1, "ml", "job", UID, replace(JOB, uid=job))}
+        jobs = {"job": Known(job, 1, "ml", "job", UID, replace(JOB, uid=job, **fields))}
         asyncio.run(self._restoring.restore_what_pods_wait_for(View(run, jobs, pods), resource()))
         return self.times
 
@@ -92,3 +95,10 @@ def test_what_was_made_sure_of_is_remembered_while_the_job_and_its_run_are_there
     assert restored.look(stuck) == 4
     restored.forget(UID)
     assert restored.look(stuck) == 5
+
+
+def test_pods_are_told_what_their_job_was_made_for() -> None:
+    """The spec has one worker by now."""
+    restored = Restored()
+    restored.look(STUCK, completions=4)
+    assert restored.told["rollout"]["workers"] == 4

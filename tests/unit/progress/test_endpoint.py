@@ -16,6 +16,7 @@ from cryptography import x509
 from reflection_operator.kube.errors import ApiError
 from reflection_operator.kube.metrics import Metrics
 from reflection_operator.kube.options import Options
+from reflection_operator.progress import server
 from reflection_operator.progress.certificates import (
     AUTHORITY_SPARE,
     AUTHORITY_VALID,
@@ -23,7 +24,7 @@ from reflection_operator.progress.certificates import (
     SERVER_VALID,
 )
 from reflection_operator.progress.endpoint import ProgressEndpoint
-from reflection_operator.progress.server import MOST_CONNECTIONS, PATH
+from reflection_operator.progress.server import PATH
 
 from ...support.control_plane import free_ports
 from ..kube.looptime import in_no_time
@@ -253,29 +254,69 @@ def test_a_port_that_was_taken_is_listened_on_once_it_is_free() -> None:
     asyncio.run(scenario())
 
 
-def test_who_opens_many_connections_and_says_nothing_shuts_nobody_out_for_ever() -> None:
+SILENT = pytest.mark.parametrize("shaken", [False, True], ids=["before the handshake", "after it"])
+Connection = tuple[asyncio.StreamReader, asyncio.StreamWriter]
+
+
+async def silent(it: Running, count: int, shaken: bool, address: str = "127.0.0.1") -> list[Connection]:
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    return [
+        await asyncio.open_connection(
+            "127.0.0.1", it.port, ssl=context if shaken else None, local_addr=(address, 0)
+        )
+        for _ in range(count)
+    ]
+
+
+async def is_served(pod: Pod) -> bool:
+    try:
+        return await pod.hears() == "a bearer token is needed\n"
+    except httpx.TransportError:
+        return False
+
+
+@SILENT
+@pytest.mark.parametrize(
+    ("addresses", "served"),
+    [
+        (["127.0.0.1"], False),
+        (["127.0.0.2"], True),
+        ([f"127.0.0.{number}" for number in range(2, 6)], False),
+    ],
+    ids=["all that its address gets", "all that another address gets", "all that there are"],
+)
+def test_who_opens_connections_and_says_nothing_is_not_given_more(
+    shaken: bool, addresses: list[str], served: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A quarter of all from one address."""
+    monkeypatch.setattr(server, "MOST_CONNECTIONS", 16)
+
     async def scenario() -> None:
         async with running(datetime.now(UTC)) as it:
-            pod, silent = Pod(it), []
-            context = ssl.create_default_context()
-            context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-
-            async def is_served() -> bool:
-                try:
-                    return await pod.hears() == "a bearer token is needed\n"
-                except httpx.TransportError:
-                    return False
-
-            assert await is_served()
-            # A few more: the last of them may not be counted yet.
-            for _ in range(MOST_CONNECTIONS + 8):
-                with suppress(OSError):
-                    silent.append(await asyncio.open_connection("127.0.0.1", it.port, ssl=context))
-            assert not await is_served()
-            for _, writer in silent:
-                writer.close()
+            pod = Pod(it)
+            connections = [one for each in addresses for one in await silent(it, 4, shaken, each)]
+            assert await is_served(pod) == served
+            connections[0][1].close()
             async with asyncio.timeout(60):
-                while not await is_served():
+                while not await is_served(pod):
                     pass
+            for _, writer in connections:
+                writer.close()
+
+    asyncio.run(scenario())
+
+
+@SILENT
+def test_who_says_nothing_is_not_waited_for(shaken: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server, "_IDLE_S", 2.0)
+
+    async def scenario() -> None:
+        async with running(datetime.now(UTC)) as it:
+            [(reader, writer)] = await silent(it, 1, shaken)
+            async with asyncio.timeout(60):
+                with suppress(ConnectionError):
+                    assert await reader.read() == b""
+            writer.close()
 
     asyncio.run(scenario())

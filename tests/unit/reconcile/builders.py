@@ -29,6 +29,11 @@ FOLDER = f"s3://team/runs/ml/{NAME}-1a2b3c4d"
 T0 = datetime(2026, 8, 1, 12, 0, 0, tzinfo=UTC)
 
 
+def changed(status: Any, **update: Any) -> Any:
+    """A status, or a part of one, that somebody has written over."""
+    return status.model_copy(update=update)
+
+
 def after(seconds: float) -> datetime:
     """A moment of the test's own clock."""
     return T0 + timedelta(seconds=seconds)
@@ -70,7 +75,7 @@ def status_at(
 def job(stage: Stage, attempt: int = 1, *, round_number: int = 1, **fields: Any) -> ObservedJob:
     """A Job of ours; with `state` complete or failed it ended long before any look."""
     name = child_name(NAME, UID, round_number, stage, attempt)
-    fields = {"restarts": 0, "created_at": T0, "uid": f"uid-of-{name}", "owner": UID} | fields
+    fields = {"restarts": 0, "created_at": T0, "uid": f"uid-of-{name}", "owners": (UID,)} | fields
     return ObservedJob(name=name, round=round_number, stage=stage, attempt=attempt, **fields)
 
 

@@ -126,7 +126,7 @@ class Cluster:
             attempt=attempt.attempt,
             restarts=attempt.restarts,
             created_at=self.now,
-            owner="" if attempt.stage is Stage.CLEANUP else metadata.uid,
+            owners=() if attempt.stage is Stage.CLEANUP else (metadata.uid,),
             completions=self._pod_count(attempt.stage),
             suspended=self.queue,
             started_at=None if self.queue else self.now,

@@ -12,6 +12,7 @@ from reflection_api.status import Cursor, ReflectionTrainingStatus, Verdict
 
 from .builders import (
     after,
+    changed,
     complete,
     crashed,
     created,
@@ -39,10 +40,6 @@ BEFORE = {
 
 def at(stage: Stage, attempt: int = 1) -> Cursor:
     return Cursor(round=1, stage=stage, attempt=attempt)
-
-
-def changed(status: Any, **update: Any) -> Any:
-    return status.model_copy(update=update)
 
 
 def ended(status: ReflectionTrainingStatus, verdict: Verdict, **update: Any) -> ReflectionTrainingStatus:
@@ -85,10 +82,11 @@ def test_a_stage_that_is_still_to_begin_has_begun_now():
     assert healed.current.started_at == after(100)
 
 
-def test_an_end_that_is_still_to_come_is_now():
+@pytest.mark.parametrize("time", [FAR, None], ids=["still to come", "taken away"])
+def test_an_end_at_no_time_that_was_is_now(time):
     run = resource(status_at(Stage.REPORT, verdict=WON), ttlSecondsAfterFinished=600)
     over = status_of(decided(run, [complete(Stage.REPORT)], at=100))
-    ahead = resource(changed(over, completion_time=FAR), ttlSecondsAfterFinished=600)
+    ahead = resource(changed(over, completion_time=time), ttlSecondsAfterFinished=600)
     decision = decided(ahead, [complete(Stage.REPORT)], at=1000)
     assert (status_of(decision).completion_time, decision.delete_resource) == (after(1000), False)
     assert decision.look_again == timedelta(seconds=600)

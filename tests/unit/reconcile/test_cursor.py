@@ -40,11 +40,11 @@ def test_the_greater_of_status_and_jobs_wins(remembered, shown):
 
 
 def test_a_job_with_our_name_that_the_run_does_not_own_says_nothing():
-    """Whoever may create Jobs could have a run end well that way."""
+    """What copies labels, as a tool that copies objects does. Who names the run as the owner, as well, is believed."""
     training = job(Stage.TRAIN)
     run = resource(status_at(Stage.TRAIN))
-    for owner in ("", "somebody"):
-        foreign = complete(Stage.REPORT, owner=owner)
+    for owners in ((), ("somebody",)):
+        foreign = complete(Stage.REPORT, owners=owners)
         decision = decided(run, [training, foreign], [pod(training)])
         assert decision.delete == ()
         assert status_of(decision).current.stage is Stage.TRAIN

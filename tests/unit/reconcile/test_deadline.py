@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from reflection_api.conditions import ConditionType
@@ -12,6 +12,7 @@ from reflection_operator.reconcile.observed import PodPhase, Waiting
 
 from .builders import (
     after,
+    changed,
     complete,
     created,
     decided,
@@ -118,6 +119,16 @@ def test_pods_that_cannot_even_be_created_are_waited_for_from_when_that_was_told
         decision = decided(still, [refused], at=at)
         assert truth(decision, ConditionType.SUCCEEDED) == ends
     assert decided(still, [refused], at=7201).look_again == timedelta(seconds=299)
+
+
+def test_a_refusal_that_is_still_to_be_told_is_told_now():
+    refused = job(Stage.ROLLOUT, pods_refused="exceeded quota")
+    told = status_of(decided(resource(status_at(Stage.ROLLOUT), pendingDeadlineSeconds=300), [refused]))
+    far = datetime.max.replace(tzinfo=UTC)
+    ahead = changed(told, conditions=[changed(each, last_transition_time=far) for each in told.conditions])
+    decision = decided(resource(ahead, pendingDeadlineSeconds=300), [refused], at=7200)
+    assert decision.look_again == timedelta(seconds=300)
+    assert {each.last_transition_time for each in status_of(decision).conditions} == {after(7200)}
 
 
 @pytest.mark.parametrize(

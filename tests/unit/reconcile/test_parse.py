@@ -44,7 +44,8 @@ def job_object(status=None, **metadata) -> dict[str, Any]:
             "annotations": {"reflection.training/restarts": "1"},
             "creationTimestamp": CREATED,
             "ownerReferences": [
-                {"apiVersion": API_VERSION, "kind": KIND, "uid": "run-uid", "controller": True}
+                {"apiVersion": API_VERSION, "kind": KIND, "uid": "run-uid", "controller": True},
+                {"apiVersion": "v1", "kind": "ConfigMap", "uid": "another"},
             ],
         }
         | metadata,
@@ -68,7 +69,7 @@ def test_a_job_at_work():
         attempt=3,
         restarts=1,
         created_at=T0,
-        owner="run-uid",
+        owners=("run-uid", "another"),
         completions=4,
         active=4,
         started_at=after(1),
