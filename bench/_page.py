@@ -60,8 +60,8 @@ BOUNDS = {
     "asks for, so that this many pairs of them leave an interval wider than it.",
     "refill": "Many groups are dead at the checkpoint, and refill learns from more live ones in the same time. Where a low end "
     "misses its aim: what the model can do had nearly come to rest before, so that what is still learned in this time is about "
-    "as much as one seed differs from the next by, and this many seeds leave an interval wider than it. On the failures that it "
-    "is trained on the difference is seen first; what of it carries over to held-out questions is less sure.",
+    "as much as one seed differs from the next by, and this many seeds leave an interval wider than it. On the failures that "
+    "it is trained on the difference is seen first; what of it carries over to held-out questions is less sure.",
     "verify": "",
     "operator_burst": "The rate is bound by the machine: API server, etcd, controllers, operator and client share its cores, "
     "which are busy all the time, and the API server takes most of them. What the operator takes of them is spread over "

@@ -39,7 +39,7 @@ PROGRESS_AUDIENCE = "reflect-operator"
 MAX_PROGRESS_REPORT = 8192
 """Bytes of a ProgressReport that are read."""
 WORKDIR_VARIABLE = "REFLECT_WORKDIR"
-"""Scratch folder of the process, lost with it. Default: a temporary folder."""
+"""Scratch folder, within which each pod works in one of its own. Default: a temporary folder."""
 S3_CREDENTIALS_VARIABLE = "REFLECT_S3_CREDENTIALS"
 """Folder with a file per key of spec.storage.credentialsSecret. They are read again when the storage refuses the credentials:
 a Secret may be replaced while a pod runs, and its environment stays what it was. Absent: the usual chain of AWS."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,20 +24,28 @@ class StageContext:
     artifacts: Artifacts
     """Artefacts of the run; paths are relative to the run's folder."""
     workdir: Path
-    """Scratch folder, lost with the process."""
+    """Scratch folder of this pod's own."""
     index: int
     """Index of this pod within its Job."""
 
     @classmethod
     def create(cls, config: StageConfig) -> StageContext:
-        """The context of this process, from its environment."""
-        workdir = Path(os.environ.get(WORKDIR_VARIABLE) or tempfile.mkdtemp(prefix="reflect-"))
-        workdir.mkdir(parents=True, exist_ok=True)
+        """The context of this process, from its environment.
+
+        The scratch volume may be one of the user's, which outlives the pod and which others share. What earlier pods of this
+        run with this index have left there is removed: nothing of it may pass for this attempt's own.
+        """
+        index = int(os.environ.get(SHARD_VARIABLE, "0"))
+        scratch = Path(os.environ.get(WORKDIR_VARIABLE) or tempfile.mkdtemp(prefix="reflect-"))
+        for left in scratch.glob(f"{config.run.name}-{config.run.uid}-*-{index}"):
+            shutil.rmtree(left)
+        workdir = scratch / own_folder(config, index)
+        workdir.mkdir(parents=True)
         return cls(
             config=config,
             artifacts=Artifacts(open_store(config.run_uri, config.storage)),
             workdir=workdir,
-            index=int(os.environ.get(SHARD_VARIABLE, "0")),
+            index=index,
         )
 
     def path(self, stage: Stage, name: str = "", *, round_number: int | None = None) -> str:
@@ -47,3 +56,9 @@ class StageContext:
     def progress(self, *, unit: str, total: int) -> Progress:
         """The progress of this stage."""
         return Progress(self.config.stage, index=self.index, unit=unit, total=total)
+
+
+def own_folder(config: StageConfig, index: int) -> str:
+    """What a pod's folder is called within the scratch volume."""
+    run = config.run
+    return f"{run.name}-{run.uid}-r{config.round}-{config.stage.value}-{config.attempt}-{index}"

@@ -81,6 +81,25 @@ def test_it_has_room_for_what_the_failures_need_and_what_needs_more_is_not_conti
     assert [first, third] == sampled([0, 2])
 
 
+def test_what_found_no_room_costs_none_and_is_not_compared(tmp_path, model):
+    """It stands for a retry that does not fit the model either."""
+    session = open_colocated(tmp_path, model, None, maxSteps=1, method={"creditScope": "reflectionAndRetry"})
+    probe, trainer = Probe(session), session.trainer
+    generate = trainer._generate_single_turn
+
+    def without_room(prompts, *others):
+        ids, logprobs = generate(prompts, *others)
+        ids[0], logprobs[0] = [], []
+        return ids, logprobs
+
+    trainer._generate_single_turn = without_room
+    run_session(session)
+    (line,) = read_metrics(session._order.metrics)
+    assert 0 < line["samplingGap"] < 1e-4
+    lengths = torch.cat([inputs["prompt_mask"].sum(dim=1) for inputs in probe.inputs])
+    assert (lengths == 1).sum() == 2, "of the reflection and of the retry"
+
+
 @VARIANTS
 def test_one_update_that_does_not_arrive_stops_the_run(tmp_path, model, lora):
     """At the default learning rate, 5e-7: no log-probability shows a step as small as that."""

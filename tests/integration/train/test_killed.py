@@ -15,7 +15,7 @@ from reflection_trainer.train.metrics import read_metrics
 
 from ...support.stage_runs import run_stage, start_stage
 from . import tiny
-from .stages import FOLDER, digest, prepared, steps_done, wait_until
+from .stages import FOLDER, digest, prepared, steps_done, wait_until, work_of
 from .test_stage import assert_gone, family, outcomes
 
 pytestmark = [pytest.mark.training, pytest.mark.slow, pytest.mark.timeout(900)]
@@ -49,7 +49,7 @@ def killed_after(step: int, config: StageConfig, scratch: Path, storage: Path, *
 
 def position(scratch: Path) -> int:
     """How many failures had been drawn where this attempt began."""
-    (checkpoint,) = (scratch / "work" / "resume").glob("checkpoint-*")
+    (checkpoint,) = (work_of(scratch) / "resume").glob("checkpoint-*")
     return read_position(checkpoint)
 
 

@@ -12,9 +12,9 @@ import pyarrow as pa
 import pytest
 from accelerate import PartialState
 from reflection_trainer.engines.model import inspect_model
+from reflection_trainer.train import session
 from reflection_trainer.train.failures import FailureTable, _encoded
 from reflection_trainer.train.reflect_retry import Failure
-from reflection_trainer.train.session import _prepare_failures
 
 from ...support.held import held
 from . import tiny
@@ -71,7 +71,9 @@ def test_a_step_takes_no_more_memory_with_a_thousand_times_the_failures(tmp_path
     )
 
 
-def test_preparing_many_failures_takes_no_more_memory_than_preparing_few(tmp_path, model):
+def test_preparing_many_failures_takes_no_more_memory_than_preparing_few(tmp_path, model, monkeypatch):
+    rows = session._rows
+
     def most(count: int) -> int:
         order = make_order(tmp_path / str(count), model)
         with order.failures.open("w") as lines:
@@ -79,7 +81,8 @@ def test_preparing_many_failures_takes_no_more_memory_than_preparing_few(tmp_pat
                 columns = json.loads(str(row["row"])) | {"padding": PADDING, "number": number}
                 lines.write(json.dumps(row | {"row": columns}) + "\n")
         with held() as found:
-            prepared = _prepare_failures(order, PartialState(cpu=True), inspect_model(model, uri="x"))
+            monkeypatch.setattr(session, "_rows", lambda file: found.passing(rows(file)))
+            prepared = session._prepare_failures(order, PartialState(cpu=True), inspect_model(model, uri="x"))
         assert prepared
         assert prepared.kept == count
         return found.most
@@ -96,14 +99,12 @@ def peak() -> int:
 
 def main() -> None:
     """Train by the order in the file that the arguments name; print the most memory that a step had."""
-    from reflection_trainer.engines.model import inspect_model
     from reflection_trainer.train.order import WorkOrder
-    from reflection_trainer.train.session import Session
 
     order = WorkOrder.model_validate_json(Path(sys.argv[1]).read_bytes())
-    session = Session(order, inspect_model(order.policy, uri=f"file://{order.policy}"))
+    training = session.Session(order, inspect_model(order.policy, uri=f"file://{order.policy}"))
     seen: list[int] = []
-    step = session.trainer.training_step
+    step = training.trainer.training_step
 
     def watched(*args: object) -> object:
         Path("/proc/self/clear_refs").write_text(FORGET_THE_PEAK)
@@ -111,9 +112,9 @@ def main() -> None:
         seen.append(peak())
         return result
 
-    session.trainer.training_step = watched
-    session.trainer.args.save_strategy = "no"
-    session.run()
+    training.trainer.training_step = watched
+    training.trainer.args.save_strategy = "no"
+    training.run()
     print(
         json.dumps(
             {

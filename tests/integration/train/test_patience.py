@@ -7,12 +7,15 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import psutil
 import pytest
 from reflection_api.reasons import Reason
 from reflection_trainer.train.launcher import environment
-from reflection_trainer.train.order import write_file
+from reflection_trainer.train.order import WorkOrder, write_file
 
 from ...support.stage_runs import start_stage
 from .sessions import make_order
@@ -21,6 +24,8 @@ from .test_stage import assert_gone, family, free_port, result_of
 
 pytestmark = [pytest.mark.training, pytest.mark.slow]
 
+AT_MOST = 5
+"""Seconds that processes wait for each other, where a test has it so."""
 LIMIT = """
 import sys
 from pathlib import Path
@@ -36,23 +41,66 @@ def met(*_):
 session.check_world = met
 session.train(WorkOrder.model_validate_json(Path(sys.argv[1]).read_bytes()))
 """
+IMPATIENT = f"""
+import sys
+from datetime import timedelta
+from pathlib import Path
+from reflection_trainer.train import callbacks, session
+from reflection_trainer.train.order import WorkOrder
+
+callbacks._TOGETHER_SECONDS = {AT_MOST / 10}
+session.waiting_at_most = lambda: timedelta(seconds={AT_MOST})
+print(session.train(WorkOrder.model_validate_json(Path(sys.argv[1]).read_bytes())).ended)
+"""
 
 
-def test_two_processes_wait_for_each_other_for_a_day(tmp_path, model):
-    order, file = make_order(tmp_path, model, processesPerNode=2), tmp_path / "order.json"
+@contextmanager
+def two_processes(program: str, order: WorkOrder) -> Iterator[list[subprocess.Popen[str]]]:
+    """Of one training, as accelerate's launcher starts them, which here has no say."""
+    file = order.control / "order.json"
     write_file(file, order.to_json())
-    meeting = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port()), "WORLD_SIZE": "2"}
+    told = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port()), "WORLD_SIZE": "2"}
+    told |= {"REFLECT_VERIFIER_PATIENCE": "500"}
     processes = [
         subprocess.Popen(
-            [sys.executable, "-c", LIMIT, str(file)],
-            env={**os.environ, **environment(order), **meeting, "RANK": rank, "LOCAL_RANK": rank},
+            [sys.executable, "-c", program, str(file)],
+            env={**os.environ, **environment(order), **told, "RANK": rank, "LOCAL_RANK": rank},
             stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
             text=True,
         )
         for rank in "01"
     ]
-    said = [process.communicate(timeout=GUARD_SECONDS)[0] for process in processes]
-    assert said == ["2 86400.0\n"] * 2
+    try:
+        yield processes
+    finally:
+        for process in processes:
+            process.kill()
+            process.communicate()
+
+
+def test_two_processes_wait_for_each_other_as_long_as_one_may_wait_for_its_verifier(tmp_path, model):
+    with two_processes(LIMIT, make_order(tmp_path, model, processesPerNode=2)) as processes:
+        said = [process.communicate(timeout=GUARD_SECONDS)[0] for process in processes]
+    assert said == [f"2 {3600.0 + 500}\n"] * 2
+
+
+def test_all_wait_for_the_storage_as_long_as_it_takes(tmp_path, model):
+    """Torch would end the second process, which has nothing to store."""
+    order = make_order(tmp_path, model, processesPerNode=2, maxSteps=3, checkpoint={"everySteps": 1})
+    first = order.ready / "checkpoint-1"
+    with two_processes(IMPATIENT, order) as processes:
+        wait_until(first.exists, processes[0])
+        since = time.monotonic()
+        wait_until(lambda: time.monotonic() > since + 3 * AT_MOST, processes[0])
+        assert not (order.ready / "checkpoint-2").exists()
+        while any(process.poll() is None for process in processes):
+            for ready in order.ready.glob("checkpoint-*"):
+                ready.unlink(missing_ok=True)
+            assert time.monotonic() < since + GUARD_SECONDS
+            time.sleep(0.01)
+        said = [process.communicate() for process in processes]
+    assert [words for words, _ in said] == ["completed\n"] * 2, said
 
 
 def test_nobody_waits_for_a_process_that_was_killed(tmp_path, model):

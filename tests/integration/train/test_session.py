@@ -114,7 +114,7 @@ def test_no_divergence_is_logged_where_none_is_computed(tmp_path, model):
     assert "kl" not in read_metrics(session._order.metrics)[0]
 
 
-def test_a_model_that_says_nothing_has_ended(tmp_path, model):
+def test_what_finds_no_room_has_ended(tmp_path, model):
     session = open_session(tmp_path, model, maxSteps=1)
     trainer = session.trainer
     generate = trainer._generate_single_turn

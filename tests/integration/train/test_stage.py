@@ -18,7 +18,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from ...support.chance import drawn_seed
 from ...support.stage_runs import check_full_is_told, check_read_only_is_told, run_stage, start_stage, stored
 from . import tiny
-from .stages import FOLDER, GUARD_SECONDS, digest, prepared, steps_done, wait_until
+from .stages import FOLDER, GUARD_SECONDS, digest, prepared, steps_done, wait_until, work_of
 
 pytestmark = [pytest.mark.training, pytest.mark.slow]
 
@@ -138,7 +138,7 @@ def test_stopped_and_killed_at_any_step_it_ends_with_the_same_weights(tmp_path, 
 
 
 def outcomes(scratch: Path) -> list[Outcome]:
-    files = sorted((scratch / "work" / "control").glob("outcome-*.json"))
+    files = sorted((work_of(scratch) / "control").glob("outcome-*.json"))
     return [Outcome.model_validate_json(file.read_text()) for file in files]
 
 

@@ -24,7 +24,7 @@ from ...support import faults
 from ...support.s3_server import ROOT
 from ...support.stage_runs import run_stage, start_stage
 from . import tiny
-from .stages import FOLDER, GUARD_SECONDS, steps_done, wait_until
+from .stages import FOLDER, GUARD_SECONDS, steps_done, wait_until, work_of
 
 pytestmark = [pytest.mark.training, pytest.mark.slow]
 
@@ -182,7 +182,7 @@ def test_told_to_stop_when_all_steps_are_done_it_stores_what_is_on_its_way(
     prepared, stored, s3_proxy, tmp_path, on_its_way
 ) -> None:
     """The last checkpoint or the model is held back until the stage has heard of it."""
-    order = WorkOrder.model_construct(control=tmp_path / "scratch" / "work" / "control")
+    order = WorkOrder.model_construct(control=work_of(tmp_path / "scratch") / "control")
     held, heard = threading.Event(), threading.Event()
 
     def held_back(exchange: faults.Exchange) -> None:

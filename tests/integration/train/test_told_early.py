@@ -11,7 +11,7 @@ from reflection_trainer.__main__ import _leave
 from reflection_trainer.train.order import WorkOrder
 
 from ...support.stage_runs import run_stage_here, start_stage, stored
-from .stages import GUARD_SECONDS, prepared, wait_until
+from .stages import GUARD_SECONDS, prepared, wait_until, work_of
 from .test_stage import assert_gone, family, free_port, result_of
 
 pytestmark = [pytest.mark.training, pytest.mark.slow]
@@ -20,7 +20,7 @@ pytestmark = [pytest.mark.training, pytest.mark.slow]
 @pytest.mark.parametrize("nodes", [1, 2])
 def test_in_the_preparation_or_waiting_for_another_machine(tmp_path, model, nodes):
     config, scratch = prepared(tmp_path, model, nodes=nodes, maxSteps=5000), tmp_path / "scratch"
-    order = WorkOrder.model_construct(control=scratch / "work" / "control")
+    order = WorkOrder.model_construct(control=work_of(scratch) / "control")
     meeting = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port())}
     process = start_stage(config, scratch, environment=meeting)
     wait_until(lambda: (order.control / "order.json").exists() and family(process), process)

@@ -34,6 +34,8 @@ _POSITION = "position.txt"
 """How many failures had been drawn when the checkpoint was made."""
 _HANDOVER_SECONDS = 0.05
 """Between two looks whether the checkpoint before has been taken."""
+_TOGETHER_SECONDS = 10.0
+"""Between two times that the processes ask each other."""
 
 
 def read_position(checkpoint: Path) -> int:
@@ -124,12 +126,12 @@ class Handover(TrainerCallback):
         folder = Path(str(args.output_dir)) / f"checkpoint-{state.global_step}"
         if args.world_size > 1:
             self._collect_generators(args, folder)
+        self._wait_for_taken()
         if not state.is_world_process_zero:
             return
         shutil.copyfile(self._order.metrics, folder / self._order.metrics.name)
         write_file(folder / _POSITION, f"{self._deck.position}\n")
         note_machine(folder)
-        self._wait_for_taken()
         ready = self._order.ready / folder.name
         write_file(ready, "")
         self._pending = (state.global_step, ready)
@@ -137,13 +139,23 @@ class Handover(TrainerCallback):
     def on_step_end(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
     ) -> None:
-        if self._pending and not self._pending[1].exists():
+        if self._pending and not self._waits():
             self._progress.checkpoint_step, self._pending = self._pending[0], None
 
+    def _waits(self) -> bool:
+        return self._pending is not None and self._pending[1].exists()
+
     def _wait_for_taken(self) -> None:
-        """One checkpoint waits at most: a disk must not fill because the storage is slow."""
-        while self._pending and self._pending[1].exists():
-            time.sleep(_HANDOVER_SECONDS)
+        """One checkpoint waits at most: a disk must not fill because the storage is slow.
+
+        However slow it is: all processes ask each other every few seconds, so that none waits in silence until it is ended.
+        """
+        waits = True
+        while waits:
+            asked_again = time.monotonic() + _TOGETHER_SECONDS
+            while self._waits() and time.monotonic() < asked_again:
+                time.sleep(_HANDOVER_SECONDS)
+            waits = any(gather_object([self._waits()]))
 
     def _collect_generators(self, args: TrainingArguments, folder: Path) -> None:
         """Bring the state of every process's random generator to the first machine, and wait for all."""

@@ -42,9 +42,9 @@ class Sample:
     finished: bool
     """Whether it ended by itself; else it was cut off at the token limit."""
     logprobs: list[float] | None = None
-    """Log-probability of every sampled token, where the generator tells it."""
+    """Log-probability of every sampled token, where the generator tells it; not a number where none was sampled."""
     sampled: bool = True
-    """False where the conversation left no room for a word: the one token then only stands for that."""
+    """False where the conversation left no room for a word: prompt and text are then one token that only stands for that."""
 
 
 class Generator(Protocol):

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from accelerate import PartialState
 from accelerate.utils import gather_object
+from reflection_api.contract import VERIFIER_PATIENCE_VARIABLE
 from reflection_api.reasons import Reason
 from reflection_api.stages import ExitCode, Stage
 from transformers import PrinterCallback
@@ -24,6 +25,7 @@ from ..conversation import Conversation
 from ..engines.colocated_engine import ColocatedEngine
 from ..engines.model import ModelFolder, inspect_model
 from ..errors import StageFailure
+from ..patience import Patience
 from ..progress import Progress
 from ..verify.configured import task_verifier
 from .callbacks import Handover, StepClock, StepLog, StopOnRequest, read_position
@@ -47,9 +49,9 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-_WAITING_AT_MOST = timedelta(days=1)
-"""For each other. The first process may wait for the storage, or prepare many failures, for longer than torch's own 10 or 30
-minutes. One that has died is not waited for: the launcher ends the others of its machine, and a failed pod ends its Job.
+_SLOW = timedelta(hours=1)
+"""What one process may take until the next collective call, as the first one that prepares the failures; torch's own limit is
+10 or 30 minutes.
 """
 
 
@@ -74,7 +76,7 @@ def train(order: WorkOrder) -> Outcome:
     """
     settings = order.config.training
     disable_progress_bar()  # type: ignore[no-untyped-call]
-    state = PartialState(cpu=settings.gpus_per_node == 0, timeout=_WAITING_AT_MOST)
+    state = PartialState(cpu=settings.gpus_per_node == 0, timeout=waiting_at_most())
     check_world(state, settings.world_size, checkpoint_step(order.resume_from))
     model = inspect_model(
         order.policy, uri=order.config.policy.uri, trust_remote_code=order.config.policy.trust_remote_code
@@ -94,6 +96,15 @@ def train(order: WorkOrder) -> Outcome:
         note=prepared.note if prepared else "",
         left_out=prepared.left_out if prepared else 0,
     )
+
+
+def waiting_at_most() -> timedelta:
+    """How long the processes wait for one of them, which may wait for its verifier; for the storage all wait together.
+
+    It ends those that wait for one that hangs. One that has died is not waited for: the launcher ends the others of its
+    machine, and a failed pod ends its Job.
+    """
+    return _SLOW + timedelta(seconds=Patience.of_environment(VERIFIER_PATIENCE_VARIABLE).seconds)
 
 
 def check_world(state: PartialState, expected: int, step: int) -> None:

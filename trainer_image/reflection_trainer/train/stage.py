@@ -10,7 +10,6 @@ import hashlib
 import json
 import logging
 import os
-import shutil
 import socket
 import time
 from pathlib import Path
@@ -130,19 +129,14 @@ class TrainStage:
 
     def _order(self, policy: Path, checkpoints: Checkpoints) -> WorkOrder:
         work = self._context.workdir
-        resume, output, control = work / "resume", work / "training", work / "control"
-        # On a volume that outlives the pod an earlier attempt has left its own: its request to stop, its outcome and its
-        # checkpoints would be taken for this one's.
-        for folder in (resume, output, control):
-            shutil.rmtree(folder, ignore_errors=True)
         order = WorkOrder(
             config=self._config,
             node=self._context.index,
             policy=policy,
             failures=work / "failures.jsonl",
-            resume_from=checkpoints.fetch_newest(resume),
-            output=output,
-            control=control,
+            resume_from=checkpoints.fetch_newest(work / "resume"),
+            output=work / "training",
+            control=work / "control",
         )
         for folder in (order.output, order.ready):
             folder.mkdir(parents=True, exist_ok=True)

@@ -100,12 +100,13 @@ class TrlGenerator:
             )
         ends = set(trainer.eos_token_ids)
         end = trainer.processing_class.eos_token_id
-        # TRL looks at the last token of every row, so an empty row would crash it: a model that says nothing has ended.
+        # Nothing is written where the model's context has no room. TRL looks at the last token of every row, so an empty one
+        # would crash it, and has all of them pass through the model, which a prompt without room would not fit.
         whole = [ids or [end] for ids in token_ids]
         texts = trainer.processing_class.batch_decode(whole, skip_special_tokens=True)
-        told = [None] * len(whole) if logprobs is None else [row or [0.0] for row in logprobs]
+        told = [None] * len(whole) if logprobs is None else [row or [math.nan] for row in logprobs]
         return [
-            Sample(prompt, ids, text, ids[-1] in ends, logprob, sampled=bool(own))
+            Sample(prompt if own else ids, ids, text, ids[-1] in ends, logprob, sampled=bool(own))
             for prompt, ids, text, logprob, own in zip(prompt_ids, whole, texts, told, token_ids, strict=True)
         ]
 

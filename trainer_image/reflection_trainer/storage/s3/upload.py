@@ -85,7 +85,7 @@ class Upload:
             try:
                 return self._in_parts(local, size, part)
             except _Spent as spent:
-                raise spent.answer from spent
+                raise spent.answer from None
 
         # Where one is spent the next begins anew, with the pauses and for the time of a request that is tried again.
         return self._connection.run("PutObject", whole_upload)
