@@ -38,9 +38,9 @@ def wait_until(true: Callable[[], Any], process: subprocess.Popen[str]) -> None:
         time.sleep(0.005)
 
 
-def work_of(scratch: Path) -> Path:
-    """Where the first machine of a training works."""
-    return scratch / "work" / "tiny-0123456789-r1-train-1-0"
+def work_of(scratch: Path, index: int = 0) -> Path:
+    """Where a machine of a training works."""
+    return scratch / "work" / f"tiny-0123456789-r1-train-1-{index}"
 
 
 def steps_done(scratch: Path) -> int:

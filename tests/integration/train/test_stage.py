@@ -137,8 +137,8 @@ def test_stopped_and_killed_at_any_step_it_ends_with_the_same_weights(tmp_path, 
     assert [line["reward"] for line in lines] == [line["reward"] for line in expected]
 
 
-def outcomes(scratch: Path) -> list[Outcome]:
-    files = sorted((work_of(scratch) / "control").glob("outcome-*.json"))
+def outcomes(scratch: Path, index: int = 0) -> list[Outcome]:
+    files = sorted((work_of(scratch, index) / "control").glob("outcome-*.json"))
     return [Outcome.model_validate_json(file.read_text()) for file in files]
 
 
@@ -200,7 +200,7 @@ def test_two_machines_train_one_model(tmp_path, model):
     machines = two_machines(config, tmp_path)
     logs = ends_of(machines)
     assert [machine.returncode for machine in machines] == [0, 0], "\n".join(logs)
-    found = [outcome for index in range(2) for outcome in outcomes(tmp_path / str(index))]
+    found = [outcome for index in range(2) for outcome in outcomes(tmp_path / str(index), index)]
     assert [outcome.processes for outcome in found] == [2, 2]
     assert len({outcome.checksum for outcome in found}) == 1
     assert [len(result_of(tmp_path / str(index)).artifacts) for index in range(2)] == [1, 0]
