@@ -35,11 +35,11 @@ class StageContext:
         The scratch volume may be one of the user's, which outlives the pod and which others share. What earlier pods of this
         run with this index have left there is removed: nothing of it may pass for this attempt's own.
         """
-        index = int(os.environ.get(SHARD_VARIABLE, "0"))
+        index, run = int(os.environ.get(SHARD_VARIABLE, "0")), f"{config.run.name}-{config.run.uid}"
         scratch = Path(os.environ.get(WORKDIR_VARIABLE) or tempfile.mkdtemp(prefix="reflect-"))
-        for left in scratch.glob(f"{config.run.name}-{config.run.uid}-*-{index}"):
+        for left in scratch.glob(f"{run}-*-{index}"):
             shutil.rmtree(left)
-        workdir = scratch / own_folder(config, index)
+        workdir = scratch / f"{run}-r{config.round}-{config.stage.value}-{config.attempt}-{index}"
         workdir.mkdir(parents=True)
         return cls(
             config=config,
@@ -56,9 +56,3 @@ class StageContext:
     def progress(self, *, unit: str, total: int) -> Progress:
         """The progress of this stage."""
         return Progress(self.config.stage, index=self.index, unit=unit, total=total)
-
-
-def own_folder(config: StageConfig, index: int) -> str:
-    """What a pod's folder is called within the scratch volume."""
-    run = config.run
-    return f"{run.name}-{run.uid}-r{config.round}-{config.stage.value}-{config.attempt}-{index}"
