@@ -60,7 +60,7 @@ def test_the_stage_gets_its_surroundings(config, log, tmp_path, monkeypatch):
     monkeypatch.setenv("JOB_COMPLETION_INDEX", "3")
     seen = []
     run_stage(Stage.VERIFY, config, lambda context: seen.append(context) or DONE)
-    assert (seen[0].index, seen[0].workdir) == (3, tmp_path / "work")
+    assert (seen[0].index, seen[0].workdir.parent) == (3, tmp_path / "work")
     assert seen[0].config == StageConfig.model_validate_json(config.read_text())
 
 

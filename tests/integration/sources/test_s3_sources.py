@@ -47,11 +47,12 @@ def put(s3_server: S3Server, bucket: str) -> Any:
 
 
 @pytest.mark.parametrize("key", ["train.jsonl", "data/deep/train.jsonl", "data/100%25+a=b.jsonl"])
-def test_prompts_are_copied_with_their_name(key, put, bucket, storage) -> None:
+def test_prompts_are_copied_with_their_name(key, put, bucket, storage, context, tmp_path) -> None:
     put(key, b'{"prompt": "1"}')
     file = fetch_prompts(PromptsSpec(uri=f"s3://{bucket}/{key}"), "spec.task.prompts", storage)
     assert file.name == key.rpartition("/")[2]
     assert file.read_bytes() == b'{"prompt": "1"}'
+    assert file.is_relative_to(tmp_path / "work")
 
 
 def test_prompts_that_are_not_there(bucket, storage, context) -> None:

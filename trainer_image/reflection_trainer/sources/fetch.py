@@ -8,7 +8,7 @@ import tempfile
 from pathlib import Path
 from urllib.parse import unquote, urlparse
 
-from reflection_api.contract import CLAIM_MOUNTS
+from reflection_api.contract import CLAIM_MOUNTS, WORKDIR_VARIABLE
 from reflection_api.reasons import Reason
 from reflection_api.spec import ModelSpec, PromptsSpec, StorageSpec
 
@@ -71,7 +71,7 @@ def fetch_prompts(prompts: PromptsSpec, field: str, storage: StorageSpec | None 
 
         return hub_file(prompts.uri, field, token=os.environ.get("HF_TOKEN"))
     if prompts.uri.startswith("s3://"):
-        folder = Path(tempfile.mkdtemp(prefix="prompts-"))
+        folder = Path(tempfile.mkdtemp(prefix="prompts-", dir=os.environ.get(WORKDIR_VARIABLE)))
         return s3_file(prompts.uri, f"{field}.uri", folder, storage or StorageSpec(uri=prompts.uri))
     path = _local_path(prompts.uri, f"{field}.uri")
     try:
