@@ -10,8 +10,10 @@ from pathlib import Path
 
 from reflection_api.contract import SHARD_VARIABLE, WORKDIR_VARIABLE, StageConfig
 from reflection_api.layout import stage_path
+from reflection_api.reasons import Reason
 from reflection_api.stages import Stage
 
+from .errors import NO_SPACE, BadConfig
 from .progress import Progress
 from .storage import Artifacts, open_store
 
@@ -34,13 +36,25 @@ class StageContext:
 
         The scratch volume may be one of the user's, which outlives the pod and which others share. What earlier pods of this
         run with this index have left there is removed: nothing of it may pass for this attempt's own.
+
+        Raises:
+            BadConfig: this user may not do that.
         """
         index, run = int(os.environ.get(SHARD_VARIABLE, "0")), f"{config.run.name}-{config.run.uid}"
         scratch = Path(os.environ.get(WORKDIR_VARIABLE) or tempfile.mkdtemp(prefix="reflect-"))
-        for left in scratch.glob(f"{run}-*-{index}"):
-            shutil.rmtree(left)
         workdir = scratch / f"{run}-r{config.round}-{config.stage.value}-{config.attempt}-{index}"
-        workdir.mkdir(parents=True)
+        try:
+            for left in scratch.glob(f"{run}-*-{index}"):
+                shutil.rmtree(left)
+            workdir.mkdir(parents=True)
+        except OSError as error:
+            if error.errno in NO_SPACE:
+                raise
+            raise BadConfig(
+                f"{WORKDIR_VARIABLE}={scratch}: {error.filename}: {error.strerror}; let the stage's user write there, or "
+                "remove what earlier pods of this run have left",
+                reason=Reason.INVALID_SPEC,
+            ) from error
         return cls(
             config=config,
             artifacts=Artifacts(open_store(config.run_uri, config.storage)),

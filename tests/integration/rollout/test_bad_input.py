@@ -65,13 +65,16 @@ def test_what_is_not_broken_runs(folder, monkeypatch):
     assert run_stage_here(config(folder, {}), folder / "scratch", monkeypatch).exit_code == 0
 
 
+def powerless() -> tuple[str, ...]:
+    """Not even root may do everything, once it has laid down its right to pass over permissions."""
+    return ("setpriv", "--bounding-set=-dac_override,-dac_read_search") if os.geteuid() == 0 else ()
+
+
 @pytest.mark.parametrize("name", ["config.json", "model.safetensors", "tokenizer.json", "."])
 def test_a_model_that_nobody_may_read(folder, name):
-    """Not even root, once that has laid down its right to pass over permissions."""
     place = folder / "model" / name
     place.chmod(0)
-    powerless = ("setpriv", "--bounding-set=-dac_override,-dac_read_search") if os.geteuid() == 0 else ()
-    run = run_stage(config(folder, {}), folder / "scratch", wrapper=powerless)
+    run = run_stage(config(folder, {}), folder / "scratch", wrapper=powerless())
     place.chmod(0o755)
     assert run.result.message == (
         f"spec.model.uri: {(folder / 'model').as_uri()}: {place} cannot be read: Permission denied; correct its permissions, "
@@ -128,6 +131,23 @@ def test_a_storage_that_is_mounted_read_only(folder):
     assert run.result.message.endswith(
         ": Read-only file system; spec.storage.uri must be a folder that this user can write"
     )
+    assert "Traceback" not in run.stderr
+
+
+@pytest.mark.parametrize("left", [True, False], ids=["what an earlier pod left", "nothing is there"])
+def test_a_scratch_folder_that_only_others_may_change(folder, left):
+    """A volume of the user's, as another user has left it."""
+    work = folder / "scratch" / "work"
+    earlier = work / "tiny-0123456789abcdef-r1-rollout-1-0"
+    (earlier if left else work).mkdir(parents=True)
+    work.chmod(0o555)
+    run = run_stage(config(folder, {}), folder / "scratch", wrapper=powerless())
+    work.chmod(0o755)
+    assert run.result.message == (
+        f"REFLECT_WORKDIR={work}: {earlier}: Permission denied; let the stage's user write there, or remove what earlier pods "
+        "of this run have left"
+    )
+    assert (run.exit_code, run.result.reason) == (78, "InvalidSpec")
     assert "Traceback" not in run.stderr
 
 
