@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import signal
-import socket
 import sys
 import time
 from collections.abc import Callable, Mapping
@@ -22,6 +21,7 @@ from .certificates import Authority, signing_key
 from .daemons import Daemons
 from .kubernetes_programs import Programs, find_programs
 from .pages import ROOT
+from .ports import free_ports
 
 if TYPE_CHECKING:
     import pytest
@@ -205,18 +205,6 @@ def start_control_plane() -> ControlPlane:
             if "address already in use" not in str(error):
                 raise
     return ControlPlane(programs)
-
-
-def free_ports(count: int) -> list[int]:
-    """Different loopback ports that nobody listens on now."""
-    probes = [socket.socket() for _ in range(count)]
-    try:
-        for probe in probes:
-            probe.bind(("127.0.0.1", 0))
-        return [int(probe.getsockname()[1]) for probe in probes]
-    finally:
-        for probe in probes:
-            probe.close()
 
 
 def flags(options: Mapping[str, Any]) -> list[str]:

@@ -18,7 +18,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from reflection_operator.kube.rbac import manifests
 
 from .cluster import CORE, Cluster, until
-from .control_plane import free_ports
+from .ports import free_ports
 
 _ACCOUNT = "reflect-operator"
 _GRACE_S = 30

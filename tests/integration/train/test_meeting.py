@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import socket
-
 import pytest
 from reflection_api.reasons import Reason
 from reflection_trainer.errors import DependencyAway
@@ -12,6 +10,7 @@ from reflection_trainer.train.launcher import Training
 from reflection_trainer.train.order import read_outcomes, write_file
 from reflection_trainer.train.outcome import conclude
 
+from ...support.ports import free_ports
 from .sessions import make_order
 
 pytestmark = [pytest.mark.training, pytest.mark.slow]
@@ -26,8 +25,7 @@ def test_who_is_alone_says_so(node, tmp_path, model, monkeypatch):
     temporary.mkdir()
     monkeypatch.setenv("TMPDIR", str(temporary))
     order = make_order(tmp_path, model, nodes=2).model_copy(update={"node": node})
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    (port,) = free_ports(1)
     launch_file, order_file = tmp_path / "accelerate.yaml", tmp_path / "order.json"
     write_file(launch_file, accelerate_config(order.config.training, node, Rendezvous("127.0.0.1", port)))
     write_file(order_file, order.to_json())

@@ -16,6 +16,7 @@ from reflection_trainer.train.order import Outcome
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from ...support.chance import drawn_seed
+from ...support.ports import free_ports
 from ...support.stage_runs import check_full_is_told, check_read_only_is_told, run_stage, start_stage, stored
 from . import tiny
 from .stages import FOLDER, GUARD_SECONDS, digest, prepared, steps_done, wait_until, work_of
@@ -160,7 +161,7 @@ def test_two_processes_train_one_model(tmp_path, model):
 
 def two_machines(config: StageConfig, folder: Path) -> list[subprocess.Popen[str]]:
     """Both parts of a training on two machines, with a meeting place."""
-    meeting = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port())}
+    meeting = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_ports(1)[0])}
     return [start_stage(config, folder / str(index), index=index, environment=meeting) for index in range(2)]
 
 
@@ -206,14 +207,6 @@ def test_two_machines_train_one_model(tmp_path, model):
     assert [len(result_of(tmp_path / str(index)).artifacts) for index in range(2)] == [1, 0]
     checkpoint = tmp_path / "storage" / FOLDER / "checkpoint-3"
     assert {"rng_state_0.pth", "rng_state_1.pth"} <= {path.name for path in checkpoint.iterdir()}
-
-
-def free_port() -> int:
-    import socket
-
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def test_several_machines_must_be_told_where_to_meet(tmp_path, model):

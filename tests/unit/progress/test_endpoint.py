@@ -26,7 +26,7 @@ from reflection_operator.progress.certificates import (
 from reflection_operator.progress.endpoint import ProgressEndpoint
 from reflection_operator.progress.server import PATH
 
-from ...support.control_plane import free_ports
+from ...support.ports import free_ports
 from ..kube.looptime import in_no_time
 
 START = datetime(2026, 1, 1, tzinfo=UTC)

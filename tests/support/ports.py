@@ -1,0 +1,37 @@
+"""Ports for servers that tests start."""
+
+from __future__ import annotations
+
+import random
+import socket
+from contextlib import suppress
+from pathlib import Path
+
+_EPHEMERAL = Path("/proc/sys/net/ipv4/ip_local_port_range")
+_LOWEST = 10_000
+_given: set[int] = set()
+
+
+def free_ports(count: int) -> list[int]:
+    """Different loopback ports that nobody listens on now.
+
+    A port that the kernel picks is one that it also gives to connections: one of those may have it before the server binds it.
+    These are below its range, and no two servers of this process get the same.
+    """
+    highest = int(_EPHEMERAL.read_text(encoding="ascii").split()[0])
+    found: list[int] = []
+    for port in random.sample(range(_LOWEST, highest), highest - _LOWEST):
+        if len(found) == count:
+            break
+        if port not in _given and _is_free(port):
+            _given.add(port)
+            found.append(port)
+    assert len(found) == count, f"no {count} ports are free between {_LOWEST} and {highest}"
+    return found
+
+
+def _is_free(port: int) -> bool:
+    with suppress(OSError), socket.socket() as probe:
+        probe.bind(("127.0.0.1", port))
+        return True
+    return False
