@@ -35,7 +35,6 @@ from _records import metric, write
 from accelerate import PartialState
 from reflection_trainer.conversation import Conversation
 from reflection_trainer.train.failures import Budget, FailureTable, prepare
-from reflection_trainer.train.groups import is_dead
 from reflection_trainer.train.order import checkpoint_step
 from reflection_trainer.train.session import Session
 from reflection_trainer.train.trl_adapter import TrlGenerator
@@ -212,13 +211,14 @@ def trained(
 def counted(session: Session) -> list[int]:
     """The useful groups of each step that it will make."""
     source, useful = session.trainer._source, []
-    take = source.take
+    take, size = source.take, session._order.config.training.method.num_generations
 
     def watched(generator: Any) -> Any:
-        batch = take(generator)
-        groups = zip(batch.groups, batch.learns, strict=True)
-        useful.append(sum(learns and not is_dead(group) for group, learns in groups))
-        return batch
+        rows = take(generator)
+        groups = (rows[start : start + size] for start in range(0, len(rows), size))
+        # The reward of what is left out is not a number, and differs from itself.
+        useful.append(sum(group[0].learns and len({row.reward for row in group}) > 1 for group in groups))
+        return rows
 
     source.take = watched  # type: ignore[method-assign]
     return useful

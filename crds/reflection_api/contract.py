@@ -101,15 +101,15 @@ class TrainingSettings(TrainingSpec):
         return self.nodes * self.processes_per_node
 
     @property
-    def groups_per_process(self) -> int:
-        """Failures that one process reflects on for one optimizer step."""
-        return self.failures_per_step // self.world_size
+    def reflections_per_process(self) -> int:
+        """Reflections that one process samples for one optimizer step; a group of them may span processes."""
+        return self.failures_per_step * self.method.num_generations // self.world_size
 
     @property
     def rows_per_process(self) -> int:
         """Completions that one process trains in one optimizer step; reflections, and retries where they get credit too."""
         scopes = 2 if self.method.credit_scope == "reflectionAndRetry" else 1
-        return self.groups_per_process * self.method.num_generations * scopes
+        return self.reflections_per_process * scopes
 
 
 class StageConfig(ApiModel):

@@ -24,6 +24,8 @@ PROCESSES = (
     "(self.nodes * (has(self.processesPerNode) ? self.processesPerNode : "
     "(self.gpusPerNode > 0 ? self.gpusPerNode : 1)))"
 )
+REFLECTIONS = "(self.failuresPerStep * self.method.numGenerations)"
+"""In one step, over all processes."""
 
 
 class MethodSpec(ApiModel):
@@ -114,21 +116,21 @@ class TrainingSpec(ApiModel):
                 field_path=".processesPerNode",
             ),
             Rule(
-                rule=f"self.failuresPerStep % {PROCESSES} == 0",
+                rule=f"{REFLECTIONS} % {PROCESSES} == 0",
                 # Not by `+`: the API server takes a string of an unbounded number to be of any length and too costly.
-                message_expression="'%d cannot be shared by %d processes (nodes %d): use a multiple of %d, for example %d'"
-                f".format([self.failuresPerStep, {PROCESSES}, self.nodes, {PROCESSES}, "
-                f"(self.failuresPerStep / {PROCESSES} + 1) * {PROCESSES}])",
-                message="cannot be shared equally by the processes: use a multiple of nodes x processesPerNode",
+                message_expression="'%d x numGenerations %d cannot be shared equally by %d processes (nodes %d): use a "
+                f"multiple of %d, for example %d'.format([self.failuresPerStep, self.method.numGenerations, {PROCESSES}, "
+                f"self.nodes, {PROCESSES}, (self.failuresPerStep / {PROCESSES} + 1) * {PROCESSES}])",
+                message="x numGenerations cannot be shared equally: use a multiple of the processes, nodes x processesPerNode",
                 field_path=".failuresPerStep",
             ),
             Rule(
-                rule=f"!has(self.microBatchSize) || self.failuresPerStep % {PROCESSES} != 0 || "
-                f"(self.failuresPerStep * self.method.numGenerations / {PROCESSES}) % self.microBatchSize == 0",
+                rule=f"!has(self.microBatchSize) || {REFLECTIONS} % {PROCESSES} != 0 || "
+                f"({REFLECTIONS} / {PROCESSES}) % self.microBatchSize == 0",
                 message_expression="'%d does not divide the %d completions of one process and step (failuresPerStep x "
-                "numGenerations / processes): use for example %d'.format([self.microBatchSize, "
-                f"self.failuresPerStep * self.method.numGenerations / {PROCESSES}, self.method.numGenerations])",
-                message="does not divide failuresPerStep x numGenerations / processes: use for example numGenerations",
+                f"numGenerations / processes): use for example %d'.format([self.microBatchSize, {REFLECTIONS} / {PROCESSES}, "
+                f"self.failuresPerStep % {PROCESSES} == 0 ? self.method.numGenerations : 1])",
+                message="does not divide failuresPerStep x numGenerations / processes: use a number that does, or leave it out",
                 field_path=".microBatchSize",
             ),
             Rule(
@@ -164,12 +166,13 @@ class TrainingSpec(ApiModel):
     method: MethodSpec = Field(default_factory=MethodSpec, description="The policy-gradient method.")
     failures_per_step: Annotated[int, Field(ge=1, le=65_536)] = Field(
         32,
-        description="Failures (groups) in one optimizer step, over all processes; a multiple of their number.",
+        description="Failures (groups) in one optimizer step, over all processes. A group may span processes: together they "
+        "share failuresPerStep x numGenerations reflections equally.",
     )
     micro_batch_size: Annotated[int, Field(ge=1, le=65_536)] | None = Field(
         None,
         description="Completions per process and forward pass; gradient accumulation follows from it. "
-        "Default: numGenerations.",
+        "Default: numGenerations, or the largest part of it that divides what a process has of one step.",
     )
     max_steps: Annotated[int, Field(ge=1, le=10_000_000)] = Field(1000, description="Optimizer steps.")
     learning_rate: Annotated[float, Field(gt=0, le=1)] = Field(

@@ -99,9 +99,10 @@ def test_one_that_is_nested_without_end_holds_nobody_else_up(loose: Cluster, tmp
     [
         (
             "rule",
-            {"failuresPerStep": 7, "nodes": 2},
-            "spec.training.failuresPerStep: 7 cannot be shared by 2 processes (nodes 2): use a multiple of 2, for example 8",
-            {"failuresPerStep": 8},
+            {"failuresPerStep": 7, "nodes": 3},
+            "spec.training.failuresPerStep: 7 x numGenerations 8 cannot be shared equally by 3 processes (nodes 3): "
+            "use a multiple of 3, for example 9",
+            {"failuresPerStep": 9},
         ),
         ("value", {"strategy": "megatron"}, 'spec.training.strategy: "megatron"', {"strategy": "ddp"}),
         ("range", {"maxSteps": -3}, "spec.training.maxSteps: -3 is", {"maxSteps": 3}),

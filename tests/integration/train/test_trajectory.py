@@ -115,6 +115,30 @@ def test_two_processes_that_drop_dead_groups_take_the_path_of_one(tmp_path, mode
     assert farthest(weights(two), weights(one)) <= TOLERANCE
 
 
+SPANNING: dict[str, dict[str, Any]] = {
+    "kept": {},
+    "dropped": {"deadGroups": "drop"},
+    "replaced": {"deadGroups": "refill"},
+    "retries trained too": {"creditScope": "reflectionAndRetry"},
+    "retries trained too, dropped": {"creditScope": "reflectionAndRetry", "deadGroups": "drop"},
+}
+
+
+@pytest.mark.parametrize("method", SPANNING.values(), ids=SPANNING)
+def test_groups_that_span_processes_are_compared_as_wholes(tmp_path, model, method):
+    """Five groups of eight: the third is sampled half by one process and half by the other."""
+    spanning = {"failuresPerStep": 5, "microBatchSize": 4, "method": SETTINGS["method"] | method}
+    one, two = (
+        train(tmp_path / str(processes), model, **spanning, processesPerNode=processes)
+        for processes in (1, 2)
+    )
+    assert [each.processes for each in outcomes(tmp_path / "2" / "scratch")] == [2, 2]
+    assert any(0 < line["deadGroupShare"] < 1 for line in read_metrics(one / "metrics.jsonl"))
+    assert path_of(two) == path_of(one)
+    check_norms(two, one)
+    assert farthest(weights(two), weights(one)) <= TOLERANCE
+
+
 @pytest.mark.parametrize("processes", [1, 2])
 def test_killed_in_the_first_pass_and_in_a_later_one(tmp_path, model, request, processes):
     whole = request.getfixturevalue("recorded" if processes == 1 else "recorded_by_two")

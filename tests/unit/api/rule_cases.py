@@ -183,16 +183,16 @@ CREATION = [
         "8 is more than gpusPerNode: every process needs a GPU of its own; lower it or leave it out",
     ),
     Case(
-        {"spec__training": {"gpusPerNode": 8, "failuresPerStep": 32}},
         {"spec__training": {"gpusPerNode": 8, "failuresPerStep": 30}},
+        {"spec__training": {"gpusPerNode": 8, "failuresPerStep": 30, "method": {"numGenerations": 6}}},
         "spec.training.failuresPerStep",
-        "30 cannot be shared by 8 processes (nodes 1): use a multiple of 8, for example 32",
+        "30 x numGenerations 6 cannot be shared equally by 8 processes (nodes 1): use a multiple of 8, for example 32",
     ),
     Case(
-        {"spec__training": {"nodes": 3, "processesPerNode": 2, "failuresPerStep": 6}},
+        {"spec__training": {"nodes": 3, "processesPerNode": 2, "failuresPerStep": 3}},
         {"spec__training": {"nodes": 3, "processesPerNode": 2, "failuresPerStep": 4}},
         "spec.training.failuresPerStep",
-        "4 cannot be shared by 6 processes (nodes 3): use a multiple of 6, for example 6",
+        "4 x numGenerations 8 cannot be shared equally by 6 processes (nodes 3): use a multiple of 6, for example 6",
     ),
     Case(
         {"spec__training": {"failuresPerStep": 6, "microBatchSize": 16}},
@@ -200,6 +200,13 @@ CREATION = [
         "spec.training.microBatchSize",
         "7 does not divide the 48 completions of one process and step (failuresPerStep x numGenerations / processes): "
         "use for example 8",
+    ),
+    Case(
+        {"spec__training": {"processesPerNode": 2, "failuresPerStep": 3, "microBatchSize": 6}},
+        {"spec__training": {"processesPerNode": 2, "failuresPerStep": 3, "microBatchSize": 8}},
+        "spec.training.microBatchSize",
+        "8 does not divide the 12 completions of one process and step (failuresPerStep x numGenerations / processes): "
+        "use for example 1",
     ),
     Case(
         {"spec__training": {"strategy": "fsdp", "gpusPerNode": 2, "nodes": 2}},

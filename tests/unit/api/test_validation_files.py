@@ -183,10 +183,10 @@ class TestSettings:
 
     def test_a_rule_on_several_fields_names_the_setting_beside_the_line(self) -> None:
         text = GOOD + "  training:\n    failuresPerStep: 30\n"
-        rounds, processes = "spec.rounds=2", "spec.training.processesPerNode=4"
+        rounds, processes = "spec.rounds=2", "spec.training.processesPerNode=7"
         assert self.problems(text, rounds, processes) == [
-            "run.yaml:11: spec.training.failuresPerStep: 30 cannot be shared by 4 processes (nodes 1): use a multiple of 4, "
-            "for example 32 (with --set spec.training.processesPerNode=4)"
+            "run.yaml:11: spec.training.failuresPerStep: 30 x numGenerations 8 cannot be shared equally by 7 processes "
+            "(nodes 1): use a multiple of 7, for example 35 (with --set spec.training.processesPerNode=7)"
         ]
         nodes = "spec.training.nodes=2"
         (problem,) = self.problems(text, rounds, processes, nodes)
@@ -203,11 +203,13 @@ class TestSettings:
         settings = (
             "spec.pods=null",
             "spec.pods.common.serviceAccountName=x",
-            "spec.training.processesPerNode=4",
+            "spec.training.processesPerNode=7",
         )
         (problem,) = self.problems(text, *settings)
-        assert problem.startswith("run.yaml:11: spec.training.failuresPerStep: 30 cannot be shared")
-        assert "--set spec.training.processesPerNode=4" in problem
+        assert problem.startswith(
+            "run.yaml:11: spec.training.failuresPerStep: 30 x numGenerations 8 cannot be shared"
+        )
+        assert "--set spec.training.processesPerNode=7" in problem
 
     @pytest.mark.parametrize(
         "text", ["", "spec", "spec.rounds", "rounds=2", "spec..rounds=2", "=2", "kind=x"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from hypothesis import strategies as st
@@ -118,25 +119,27 @@ def trainings(draw: st.DrawFn) -> dict[str, Any]:
     processes = draw(optional(st.integers(1, gpus or 64)))
     world = nodes * (processes or max(gpus, 1))
     generations = draw(st.integers(2, 64))
-    per_process = draw(st.integers(1, max(1, 65_536 // world)))
-    micro_batches = draw(st.sampled_from([n for n in (1, 2, 3, 5) if per_process * generations % n == 0]))
+    fewest = world // math.gcd(world, generations)
+    failures = fewest * draw(st.integers(1, max(1, 65_536 // fewest)))
+    rows = failures * generations // world
+    micro_batches = draw(st.sampled_from([n for n in (1, 2, 3, 5) if rows % n == 0]))
     fields = draw(
         mapping(
             maxSteps=st.integers(1, 10_000_000),
             learningRate=st.floats(1e-12, 1),
             precision=optional(st.sampled_from(["bf16", "fp32"])),
             lora=optional(mapping(rank=st.integers(1, 512), targetModules=st.lists(SEGMENT, max_size=2))),
-            microBatchSize=optional(st.just(min(per_process * generations // micro_batches, 65_536))),
+            microBatchSize=optional(st.just(min(rows // micro_batches, 65_536))),
             processesPerNode=st.just(processes),
         )
     )
-    if fields.get("microBatchSize") == 65_536 and per_process * generations % 65_536:
+    if fields.get("microBatchSize") == 65_536 and rows % 65_536:
         del fields["microBatchSize"]
     method = {"numGenerations": generations}
     return fields | {
         "nodes": nodes,
         "gpusPerNode": gpus,
-        "failuresPerStep": world * per_process,
+        "failuresPerStep": failures,
         "method": method,
     }
 

@@ -5,11 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from hypothesis import given
 from reflection_api.stages import Stage
+from reflection_api.validation.check import refusals
 from reflection_operator.children.resolve import policy, resolve_task, resolve_training, stage_config
 
 from .resources import resource
+from .strategies import trainings
 
+KIND = {"apiVersion": "reflection.training/v1alpha1", "kind": "ReflectionTraining"}
 RESOLVED = {"processes_per_node", "precision", "micro_batch_size", "generation"}
 
 
@@ -53,8 +57,28 @@ def test_what_is_not_resolved_stays_as_written() -> None:
 def test_every_process_gets_whole_micro_batches() -> None:
     settings = resolve_training(resource(training={"nodes": 2, "gpusPerNode": 4}).spec.training)
     assert settings.world_size == 8
-    assert (settings.groups_per_process, settings.rows_per_process) == (4, 32)
+    assert (settings.reflections_per_process, settings.rows_per_process) == (32, 32)
+    assert settings.micro_batch_size == 8
+
+
+@given(trainings())
+def test_processes_share_a_step_in_whole_micro_batches(training: dict[str, Any]) -> None:
+    run = resource(training=training)
+    written = run.model_dump(mode="json", by_alias=True, exclude_unset=True)
+    assert not refusals(KIND | written, local=False)
+    settings = resolve_training(run.spec.training)
+    rows = settings.failures_per_step * settings.method.num_generations
+    assert settings.rows_per_process * settings.world_size == rows
     assert settings.rows_per_process % settings.micro_batch_size == 0
+    assert settings.micro_batch_size == training.get("microBatchSize") or (
+        settings.method.num_generations % settings.micro_batch_size == 0
+    )
+
+
+def test_where_groups_span_processes_a_pass_has_a_part_of_one() -> None:
+    training = {"processesPerNode": 2, "failuresPerStep": 3, "method": {"numGenerations": 6}}
+    settings = resolve_training(resource(training=training).spec.training)
+    assert (settings.reflections_per_process, settings.micro_batch_size) == (9, 3)
 
 
 @pytest.mark.parametrize("verifier", ["countdown", "exact"])

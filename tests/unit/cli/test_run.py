@@ -48,8 +48,8 @@ def refused(*arguments: str | Path) -> str:
             "spec.training.method.numGenerations: 1 is too small; expected a whole number from 2 to 64",
         ),
         (
-            {"training": {"processesPerNode": 2, "failuresPerStep": 3}},
-            "spec.training.failuresPerStep: 3 cannot be shared by 2 processes (nodes 1): use a multiple of 2, ",
+            {"training": {"processesPerNode": 3, "failuresPerStep": 4}},
+            "spec.training.failuresPerStep: 4 x numGenerations 8 cannot be shared equally by 3 processes (nodes 1): ",
         ),
         ({"trainig": {}}, "spec.trainig: unknown field; did you mean spec.training?"),
     ],

@@ -77,7 +77,7 @@ def test_a_spec_that_is_not_understood_is_named() -> None:
     assert found.problem == 'spec.rounds: "many" is text; expected a whole number from 1 to 10'
 
 
-UNSHARED = {"failuresPerStep": 7, "nodes": 2}
+UNSHARED = {"failuresPerStep": 7, "nodes": 3}
 
 
 def test_a_rule_that_the_api_server_does_not_know_holds_all_the_same() -> None:
@@ -86,7 +86,9 @@ def test_a_rule_that_the_api_server_does_not_know_holds_all_the_same() -> None:
     found = read_run(obj)
     assert found is not None
     assert found.resource is None
-    assert found.problem.startswith("spec.training.failuresPerStep: 7 cannot be shared by 2 processes")
+    assert found.problem.startswith(
+        "spec.training.failuresPerStep: 7 x numGenerations 8 cannot be shared equally by 3 processes"
+    )
 
 
 @pytest.mark.parametrize(

@@ -18,26 +18,23 @@ seeds = st.integers(0, 2**31 - 1)
 def test_each_pass_shows_every_failure_once(count, seed, passes):
     deck = Deck(count, seed=seed)
     for _ in range(passes):
-        assert sorted(deck.draw([count], 0)) == list(range(count))
+        assert sorted(deck.draw(count)) == list(range(count))
 
 
-@given(failures, seeds, st.lists(st.lists(st.integers(0, 9), min_size=3, max_size=3), max_size=6))
-def test_processes_draw_one_row_together(count, seed, rounds):
-    decks = [Deck(count, seed=seed) for _ in range(3)]
-    drawn = [
-        number for counts in rounds for process in range(3) for number in decks[process].draw(counts, process)
-    ]
-    alone = Deck(count, seed=seed)
-    assert drawn == alone.draw([sum(map(sum, rounds))], 0)
-    assert {deck.position for deck in decks} == {alone.position} == {len(drawn)}
+@given(failures, seeds, st.lists(st.integers(0, 30), max_size=6))
+def test_draws_follow_one_another(count, seed, draws):
+    deck = Deck(count, seed=seed)
+    drawn = [number for each in draws for number in deck.draw(each)]
+    assert drawn == Deck(count, seed=seed).draw(sum(draws))
+    assert deck.position == len(drawn)
 
 
 @given(failures, seeds, st.integers(0, 200), st.integers(0, 50))
 def test_a_deck_goes_on_from_a_position(count, seed, position, more):
     whole, resumed = Deck(count, seed=seed), Deck(count, seed=seed)
-    whole.draw([position], 0)
+    whole.draw(position)
     resumed.position = position
-    assert whole.draw([more], 0) == resumed.draw([more], 0)
+    assert whole.draw(more) == resumed.draw(more)
 
 
 @given(st.integers(1, 300), st.integers(0, 2**31 - 1))
@@ -58,20 +55,20 @@ def test_neighbours_do_not_stay_neighbours():
 
 def test_two_passes_and_two_seeds_are_shuffled_differently():
     deck = Deck(50, seed=0)
-    first, second = deck.draw([50], 0), deck.draw([50], 0)
+    first, second = deck.draw(50), deck.draw(50)
     assert first != second
-    assert first != Deck(50, seed=1).draw([50], 0)
+    assert first != Deck(50, seed=1).draw(50)
 
 
 def test_with_too_few_failures_some_stand_in_a_step_twice():
-    drawn = Deck(3, seed=0).draw([7], 0)
+    drawn = Deck(3, seed=0).draw(7)
     assert len(drawn) == 7
     assert set(drawn) == {0, 1, 2}
 
 
 def test_a_billion_failures_take_no_memory():
     tracemalloc.start()
-    drawn = Deck(10**9, seed=0).draw([1000], 0)
+    drawn = Deck(10**9, seed=0).draw(1000)
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert len(set(drawn)) == 1000
@@ -80,4 +77,4 @@ def test_a_billion_failures_take_no_memory():
 
 def test_the_order_is_the_one_of_earlier_versions():
     """A changed order would continue a stored checkpoint with other failures."""
-    assert Deck(10, seed=0).draw([12], 0) == [7, 8, 5, 6, 9, 0, 1, 4, 2, 3, 7, 1]
+    assert Deck(10, seed=0).draw(12) == [7, 8, 5, 6, 9, 0, 1, 4, 2, 3, 7, 1]

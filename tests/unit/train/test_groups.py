@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
+from random import Random
 from threading import Barrier, Thread
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from reflection_trainer.train.deck import Deck
-from reflection_trainer.train.groups import REFILL_ROUNDS, BatchShape, GroupSource, is_dead
+from reflection_trainer.train.groups import REFILL_ROUNDS, BatchShape, GroupSource
 from reflection_trainer.train.meter import Meter
+from reflection_trainer.train.pool import Processes
 from reflection_trainer.train.reflect_retry import Failure, Sample, Trial
 
 from .contexts import training as training_settings
 
-SAMPLE = Sample([1], [2], "", True)
+SIZE = 2
+"""Reflections of a group."""
 
 
 class Table:
@@ -23,32 +27,57 @@ class Table:
         return [Failure(str(number), [], {}) for number in numbers]
 
 
-class Steps:
-    """Groups of two whose fate is the failure's: the numbers in `dead` are dead."""
+def trial(failure, reward, mark):
+    """A trial whose texts say of which failure it is."""
+    reflection, retry = (Sample([int(failure.id)], [mark, text], "", True) for text in (0, 1))
+    return Trial(failure, reflection, [retry], reward)
 
-    def __init__(self, dead):
-        self.dead = dead
-        self.calls: list[list[str]] = []
-        self.accompanied = 0
+
+class Steps:
+    """Earns nothing for the failures in `dead`; for others every other reflection earns all, or what chance says."""
+
+    def __init__(self, dead, chance=None):
+        self.dead, self.chance = dead, chance
+        self.calls: list[list[Trial]] = []
+        """What was sampled each time; nothing where it only kept others company."""
 
     def accompany(self, failure, generator):
-        self.accompanied += 1
+        self.calls.append([])
 
     def run(self, failures, generator):
-        self.calls.append([failure.id for failure in failures])
-        return [
-            Trial(failure, SAMPLE, [SAMPLE], 0.0 if int(failure.id) in self.dead else float(row % 2))
-            for row, failure in enumerate(failures)
-        ]
+        def reward(row, failure):
+            if int(failure.id) in self.dead:
+                return 0.0
+            return float(self.chance.random() < 0.5 if self.chance else row % 2)
+
+        marks = range(1000 * len(self.calls), 1000 * (len(self.calls) + 1))
+        rows = zip(enumerate(failures), marks, strict=False)
+        self.calls.append([trial(failure, reward(row, failure), mark) for (row, failure), mark in rows])
+        return self.calls[-1]
 
 
-def source(dead, mode, *, groups=4, unit=1, failures=100, process=0, everywhere=lambda number: [number]):
-    steps, deck, meter = Steps(dead), Deck(failures, seed=0), Meter()
-    shape = BatchShape(groups, 2, unit)
-    made = GroupSource(
-        Table(), deck, steps, shape=shape, dead=mode, meter=meter, process=process, everywhere=everywhere
-    )
-    return made, steps, deck, meter
+class Replay:
+    """One process that says all that several have said."""
+
+    def __init__(self, rounds):
+        self.rounds = iter(rounds)
+
+    def run(self, failures, generator):
+        trials = [each for part in next(self.rounds) for each in part]
+        assert [each.failure for each in trials] == list(failures), (
+            "others were sampled than one process draws"
+        )
+        return trials
+
+
+ALONE = Processes(0, 1, lambda value: [value])
+
+
+def source(steps, mode, *, groups=4, unit=1, texts=1, failures=100, processes=ALONE):
+    deck, meter = Deck(failures, seed=0), Meter()
+    shape = BatchShape(groups, SIZE, texts, unit)
+    made = GroupSource(Table(), deck, steps, shape=shape, dead=mode, meter=meter, processes=processes)
+    return made, deck, meter
 
 
 def together(count, make):
@@ -59,13 +88,13 @@ def together(count, make):
     def run(process):
         calls = iter(range(1000))
 
-        def everywhere(number):
+        def gather(value):
             call = next(calls)
-            told[call][process] = number
+            told[call][process] = value
             barrier.wait()
             return [told[call][other] for other in range(count)]
 
-        results[process] = make(process, everywhere)
+        results[process] = make(Processes(process, count, gather))
 
     threads = [Thread(target=run, args=(process,), daemon=True) for process in range(count)]
     for thread in threads:
@@ -76,48 +105,58 @@ def together(count, make):
     return results
 
 
-def ids(batch):
-    return [group[0].failure.id for group in batch.groups]
+def ids(rows):
+    """The failures of the groups, in the order of the rows."""
+    assert all(row.sample.prompt_ids == rows[at - at % SIZE].sample.prompt_ids for at, row in enumerate(rows))
+    return [str(row.sample.prompt_ids[0]) for row in rows[::SIZE]]
 
 
-first_four = [str(number) for number in Deck(100, seed=0).draw([4], 0)]
+def learns(rows):
+    return [row.learns for row in rows[::SIZE]]
+
+
+first_four = [str(number) for number in Deck(100, seed=0).draw(4)]
 
 
 def test_kept_dead_groups_stay_where_they_are():
-    made, steps, deck, _ = source({int(first_four[1])}, "keep")
-    batch = made.take(None)
-    assert ids(batch) == first_four
-    assert batch.learns == [True] * 4
+    steps = Steps({int(first_four[1])})
+    made, deck, _ = source(steps, "keep")
+    rows = made.take(None)
+    assert ids(rows) == first_four
+    assert learns(rows) == [True] * 4
+    assert [row.reward for row in rows] == [0, 1, 0, 0, 0, 1, 0, 1]
     assert len(steps.calls) == 1
     assert deck.position == 4
 
 
 def test_dropped_ones_are_gone():
-    made, _, deck, _ = source({int(first_four[1])}, "drop")
-    batch = made.take(None)
-    assert ids(batch) == [first_four[0], *first_four[2:]]
-    assert batch.learns == [True] * 3
+    made, deck, _ = source(Steps({int(first_four[1])}), "drop")
+    rows = made.take(None)
+    assert ids(rows) == [first_four[0], *first_four[2:]]
+    assert learns(rows) == [True] * 3
     assert deck.position == 4
 
 
 def test_a_micro_batch_is_filled_up_with_what_is_not_learned_from():
-    made, *_ = source({int(first_four[1])}, "drop", unit=2)
-    batch = made.take(None)
-    assert ids(batch) == [first_four[0], *first_four[2:], first_four[1]]
-    assert batch.learns == [True, True, True, False]
+    made, *_ = source(Steps({int(first_four[1])}), "drop", unit=2)
+    rows = made.take(None)
+    assert ids(rows) == [first_four[0], *first_four[2:], first_four[1]]
+    assert learns(rows) == [True, True, True, False]
+    assert [math.isnan(row.reward) for row in rows] == [False] * 6 + [True] * 2
 
 
 def test_where_all_are_dead_there_is_something_to_pass_through_the_model_all_the_same():
-    made, *_ = source(set(range(100)), "drop", unit=2)
-    assert made.take(None).learns == [False, False]
+    made, *_ = source(Steps(set(range(100))), "drop", unit=2)
+    assert learns(made.take(None)) == [False, False]
 
 
 def test_refilled_places_hold_the_next_failures():
-    made, steps, deck, meter = source({int(first_four[1]), int(first_four[3])}, "refill")
-    batch = made.take(None)
-    fifth, sixth = Deck(100, seed=0).draw([6], 0)[4:]
-    assert ids(batch) == [first_four[0], str(fifth), first_four[2], str(sixth)]
-    assert all(batch.learns)
+    steps = Steps({int(first_four[1]), int(first_four[3])})
+    made, deck, meter = source(steps, "refill")
+    rows = made.take(None)
+    fifth, sixth = Deck(100, seed=0).draw(6)[4:]
+    assert ids(rows) == [first_four[0], str(fifth), first_four[2], str(sixth)]
+    assert all(learns(rows))
     assert [len(call) for call in steps.calls] == [8, 4]
     assert deck.position == 6
     counts = meter.finish_step()
@@ -125,41 +164,70 @@ def test_refilled_places_hold_the_next_failures():
 
 
 def test_refilling_is_given_up_after_some_rounds():
-    made, steps, deck, _ = source(set(range(100)), "refill")
-    assert not any(made.take(None).learns)
+    steps = Steps(set(range(100)))
+    made, deck, _ = source(steps, "refill")
+    assert not any(learns(made.take(None)))
     assert len(steps.calls) == 1 + REFILL_ROUNDS
     assert deck.position == 4 * (1 + REFILL_ROUNDS)
 
 
-@settings(deadline=None, max_examples=40)
+def test_the_retries_of_a_group_follow_its_reflections():
+    made, *_ = source(Steps(set()), "keep", groups=2, texts=2)
+    assert [row.sample.token_ids for row in made.take(None)] == [
+        [mark, text] for group in (0, SIZE) for text in (0, 1) for mark in range(group, group + SIZE)
+    ]
+
+
+@settings(deadline=None, max_examples=60)
 @given(
     dead=st.sets(st.integers(0, 19)),
     mode=st.sampled_from(["keep", "drop", "refill"]),
-    unit=st.sampled_from([1, 2, 4]),
+    texts=st.sampled_from([1, 2]),
+    # Of so many processes and groups of two reflections each gets whole groups, or one in two of them is split.
+    split=st.sampled_from([(2, 4), (2, 3), (3, 3), (4, 2), (6, 3)]),
     steps=st.integers(1, 3),
+    seed=st.integers(0, 1000),
 )
-def test_processes_stay_in_step(dead, mode, unit, steps):
-    def make(process, everywhere):
-        made, model, deck, meter = source(
-            dead, mode, unit=unit, failures=20, process=process, everywhere=everywhere
-        )
-        return [made.take(None) for _ in range(steps)], model, deck.position, meter.finish_step()
+def test_several_processes_do_what_one_would_do_with_the_same_texts(dead, mode, texts, split, steps, seed):
+    count, groups = split
+    unit = count // math.gcd(count, SIZE * texts)
 
-    found = together(2, make)
-    batches = [found[0][0], found[1][0]]
-    for one, other in zip(*batches, strict=True):
-        assert len(one.groups) == len(other.groups), "TRL gathers rows of equal numbers"
-        assert len(one.groups) % unit == 0
-    assert found[0][2] == found[1][2], "their next draws would overlap"
-    sampled = [len(model.calls) + model.accompanied for _, model, *_ in found]
-    assert sampled[0] == sampled[1], "one would wait in a collective call for ever"
-    for batch in [*batches[0], *batches[1]]:
-        alive = [not is_dead(group) for group in batch.groups]
-        assert batch.learns == (alive if mode != "keep" else [True] * len(alive))
-    drawn = found[0][3].groups + found[1][3].groups
-    assert drawn == found[0][2], "a failure was drawn that nobody sampled"
-    rows = sum(len(call) for _, model, *_ in found for call in model.calls)
-    assert rows == 2 * drawn, "a row was judged and counted that is in no group"
+    def make(processes):
+        model = Steps(dead, Random(f"{seed} {processes.index}"))
+        made, deck, meter = source(
+            model, mode, groups=groups, unit=unit, texts=texts, failures=20, processes=processes
+        )
+        return [made.take(None) for _ in range(steps)], model.calls, deck.position, meter.finish_step()
+
+    taken, calls, positions, counts = zip(*together(count, make), strict=True)
+    assert len({len(each) for each in calls}) == 1, "one would wait in a collective call for ever"
+    replayed, deck, meter = source(
+        Replay(zip(*calls, strict=True)), mode, groups=groups, unit=unit, texts=texts, failures=20
+    )
+    for step in range(steps):
+        parts = [each[step] for each in taken]
+        assert len(set(map(len, parts))) == 1, "TRL gathers rows of equal numbers"
+        expected = replayed.take(None)
+        assert repr([row for part in parts for row in part]) == repr(expected)
+    assert set(positions) == {deck.position}, "their next draws would overlap"
+    assert [sum(column) for column in zip(*(each.to_list() for each in counts), strict=True)][:8] == (
+        meter.finish_step().to_list()[:8]
+    )
+
+
+def test_only_what_another_process_trains_is_sent():
+    sent = []
+
+    def make(processes):
+        def gather(value):
+            sent.append(value)
+            return processes.gather(value)
+
+        made, *_ = source(Steps(set()), "keep", processes=Processes(processes.index, processes.count, gather))
+        return made.take(None)
+
+    together(2, make)
+    assert sent == [[0.0, 1.0] * 2] * 2, "with groups that stay where they were sampled, rewards alone"
 
 
 @pytest.mark.parametrize(
@@ -171,6 +239,9 @@ def test_processes_stay_in_step(dead, mode, unit, steps):
         ({"microBatchSize": 32}, 4),
         ({"microBatchSize": 32, "method": {"creditScope": "reflectionAndRetry"}}, 2),
         ({"method": {"numGenerations": 6}, "microBatchSize": 4}, 2),
+        ({"processesPerNode": 2, "microBatchSize": 8}, 2),
+        ({"processesPerNode": 8, "microBatchSize": 1}, 1),
+        ({"processesPerNode": 16, "microBatchSize": 2}, 4),
     ],
 )
 def test_groups_come_in_whole_micro_batches(training, unit):

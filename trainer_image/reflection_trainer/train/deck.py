@@ -8,7 +8,6 @@ one random generator for the whole run: resumed in its second pass over the data
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
 
 from ..seeds import derived_seed
 
@@ -24,14 +23,11 @@ class Deck:
         self.position = 0
         """How many have been drawn, by all processes together."""
 
-    def draw(self, counts: Sequence[int], process: int) -> list[int]:
-        """Draw `counts[p]` failures for every process p; the ones of `process`, by their number.
-
-        All processes call it with the same counts and so stay at the same position.
-        """
-        start = self.position + sum(counts[:process])
-        self.position += sum(counts)
-        return [self.at(position) for position in range(start, start + counts[process])]
+    def draw(self, count: int) -> list[int]:
+        """Draw so many failures, by their number. All processes draw the same, and so stay at the same position."""
+        start = self.position
+        self.position += count
+        return [self.at(position) for position in range(start, self.position)]
 
     def at(self, position: int) -> int:
         """The failure at a position, counted from 0."""

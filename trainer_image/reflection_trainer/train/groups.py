@@ -1,11 +1,15 @@
 """The groups that one optimizer step learns from: sampled, and the dead among them kept, dropped or replaced.
 
 A group is the reflections on one failure, which GRPO compares. A dead group, in which all earned the same, teaches nothing.
+
+The processes share the reflections evenly, so that a group may lie in several of them. All know what each has earned, and so
+decide alike which groups are dead, what is drawn for them, and which rows each of them trains.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import gcd
 
@@ -15,44 +19,58 @@ from reflection_api.spec.training import DeadGroups
 from .deck import Deck
 from .failures import FailureTable
 from .meter import Meter
-from .reflect_retry import Generator, ReflectRetry, Trial
+from .pool import Pool, Processes
+from .reflect_retry import Generator, ReflectRetry, Sample
 
 REFILL_ROUNDS = 4
 """How often a step draws again for what is still dead. At a dead share of a half, a sixteenth of the groups is left then."""
 
-Group = list[Trial]
 
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A completion that is trained, and what it earned."""
 
-def is_dead(group: Group) -> bool:
-    """Whether all reflections earned the same."""
-    return len({trial.reward for trial in group}) == 1
+    sample: Sample
+    reward: float
+    """Not a number where the whole group is left out: TRL then takes it into no mean and no deviation."""
+    learns: bool
+    """Whether the update learns from it."""
 
 
 @dataclass(frozen=True, slots=True)
-class StepBatch:
-    """What this process's part of the update is computed from."""
+class Group:
+    """The reflections on one failure, as every process knows them."""
 
-    groups: list[Group]
-    """As many in every process. With dropped dead groups, fewer than the step was asked for."""
-    learns: list[bool]
-    """Which of them the update learns from; the others only fill it up to whole micro-batches."""
+    first: int
+    """Number of its first trial in the step's pool; the others follow."""
+    rewards: Sequence[float]
+
+    @property
+    def is_dead(self) -> bool:
+        """Whether all reflections earned the same."""
+        return len(set(self.rewards)) == 1
 
 
 @dataclass(frozen=True, slots=True)
 class BatchShape:
-    """How many groups a process samples for a step, and by how many they can be reduced."""
+    """How many groups are sampled for a step, and by how many they can be reduced."""
 
     groups: int
     generations: int
+    texts: int
+    """Of a trial that are trained: its reflection, and its retry where that gets credit too."""
     unit: int
-    """A multiple of so many groups is a multiple of the micro-batch."""
+    """A multiple of so many groups can be shared out in whole micro-batches, as many to every process."""
 
     @classmethod
     def of(cls, settings: TrainingSettings) -> BatchShape:
         """The shape that the settings ask for."""
-        rows_per_group = settings.rows_per_process // settings.groups_per_process
-        unit = settings.micro_batch_size // gcd(settings.micro_batch_size, rows_per_group)
-        return cls(settings.groups_per_process, settings.method.num_generations, unit)
+        generations = settings.method.num_generations
+        texts = settings.rows_per_process // settings.reflections_per_process
+        at_once = settings.micro_batch_size * settings.world_size
+        return cls(
+            settings.failures_per_step, generations, texts, at_once // gcd(at_once, generations * texts)
+        )
 
 
 class GroupSource:
@@ -67,58 +85,72 @@ class GroupSource:
         shape: BatchShape,
         dead: DeadGroups,
         meter: Meter,
-        process: int,
-        everywhere: Callable[[int], list[int]],
+        processes: Processes,
     ) -> None:
-        """`everywhere` gathers a number from every process, in their order; all of them call it together."""
         self._table = table
         self._deck = deck
         self._steps = steps
         self._shape = shape
         self._dead = dead
         self._meter = meter
-        self._process = process
-        self._everywhere = everywhere
+        self._processes = processes
 
-    def take(self, generator: Generator) -> StepBatch:
-        """The groups of the next step."""
-        processes = len(self._everywhere(0))
-        groups = self._sample([self._shape.groups] * processes, generator)
-        if self._dead == "keep":
-            return StepBatch(groups, [True] * len(groups))
+    def take(self, generator: Generator) -> list[Row]:
+        """This process's rows of the next step, as many in every process. With dropped dead groups, fewer than were asked for.
+
+        The rows of all processes one after the other are group after group, of each the reflections and then their retries.
+        """
+        pool = Pool(self._processes)
+        groups = self._sample(pool, self._shape.groups, generator)
         if self._dead == "refill":
-            self._refill(groups, generator)
-        return self._reduced(groups)
+            self._refill(pool, groups, generator)
+        return self._rows(pool, groups if self._dead == "keep" else self._reduced(groups))
 
-    def _refill(self, groups: list[Group], generator: Generator) -> None:
-        """Put live groups of further failures in the places of dead ones. Every process goes through the same rounds."""
+    def _refill(self, pool: Pool, groups: list[Group], generator: Generator) -> None:
+        """Put live groups of further failures in the places of dead ones."""
         for _ in range(REFILL_ROUNDS):
-            places = [place for place, group in enumerate(groups) if is_dead(group)]
-            missing = self._everywhere(len(places))
-            if not any(missing):
-                return
+            places = [place for place, group in enumerate(groups) if group.is_dead]
             if not places:
-                # Sharded weights are gathered for sampling by all processes together: this one keeps the others company.
-                self._steps.accompany(groups[0][0].failure, generator)
-            fresh = [group for group in self._sample(missing, generator) if not is_dead(group)]
+                return
+            fresh = [group for group in self._sample(pool, len(places), generator) if not group.is_dead]
             for place, group in zip(places, fresh, strict=False):
                 groups[place] = group
 
-    def _sample(self, counts: list[int], generator: Generator) -> list[Group]:
-        """Draw failures, `counts[p]` for the process p, and sample a group for each of this process's."""
-        failures = self._table.take(self._deck.draw(counts, self._process))
-        if not failures:
-            return []
-        size = self._shape.generations
-        trials = self._steps.run([failure for failure in failures for _ in range(size)], generator)
-        groups = [trials[start : start + size] for start in range(0, len(trials), size)]
-        self._meter.count_groups([[trial.reward for trial in group] for group in groups])
+    def _sample(self, pool: Pool, count: int, generator: Generator) -> list[Group]:
+        """Draw so many failures and sample a group for each."""
+        failures, size = self._deck.draw(count), self._shape.generations
+        share = self._processes.share(count * size)
+        # No row for this process: sharded weights are gathered for sampling by all of them together, so it keeps them company.
+        own = self._table.take([failures[row // size] for row in share] or failures[:1])
+        trials = self._steps.run(own, generator) if share else []
+        if not share:
+            self._steps.accompany(own[0], generator)
+        first, rewards = len(pool), pool.add(count * size, trials)
+        groups = [
+            Group(first + start, rewards[start : start + size]) for start in range(0, len(rewards), size)
+        ]
+        if self._processes.index == 0:
+            self._meter.count_groups([group.rewards for group in groups])
         return groups
 
-    def _reduced(self, groups: list[Group]) -> StepBatch:
-        """The live groups alone, filled up with dead ones to whole micro-batches and to the same number in every process."""
-        ordered = sorted(groups, key=is_dead)
-        live = sum(not is_dead(group) for group in groups)
-        most = max(1, *self._everywhere(live))
-        size = -(-most // self._shape.unit) * self._shape.unit
-        return StepBatch(ordered[:size], [place < live for place in range(size)])
+    def _reduced(self, groups: Sequence[Group]) -> list[Group]:
+        """The live groups alone, filled up with dead ones to whole micro-batches in every process."""
+        live = sum(not group.is_dead for group in groups)
+        size = -(-max(1, live) // self._shape.unit) * self._shape.unit
+        return sorted(groups, key=lambda group: group.is_dead)[:size]
+
+    def _rows(self, pool: Pool, groups: Sequence[Group]) -> list[Row]:
+        """This process's part of what the groups are trained as."""
+        rows = [
+            ((group.first + number, place), reward, self._dead == "keep" or not group.is_dead)
+            for group in groups
+            for place in range(self._shape.texts)
+            for number, reward in enumerate(group.rewards)
+        ]
+        own = [rows[number] for number in self._processes.share(len(rows))]
+        samples = pool.deal([text for text, *_ in rows])
+        # A retry that found no room is judged all the same: its group is compared with it, though nothing is learned from it.
+        return [
+            Row(sample, reward if learns else math.nan, learns and sample.sampled)
+            for sample, (_, reward, learns) in zip(samples, own, strict=True)
+        ]

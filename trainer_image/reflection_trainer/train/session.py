@@ -38,6 +38,7 @@ from .meter import Meter
 from .metrics import MetricsFile
 from .order import Ended, Outcome, WorkOrder, checkpoint_step
 from .policy import Policy, load_policy, lora_config, save_policy
+from .pool import Processes
 from .reflect_retry import ReflectRetry
 from .reward import RetryReward
 from .tracking.told import Told, trackers_of
@@ -238,7 +239,7 @@ class Session:
             self._model_folder,
             gpus=settings.gpus_per_node,
             processes=settings.world_size,
-            rows=settings.groups_per_process * settings.method.num_generations,
+            rows=settings.reflections_per_process,
             context_length=_budget(self._order, self._model_folder).room(self._table.longest()),
         )
         return Colocated(trainer, engine, canary=canary, seed=settings.seed)
@@ -260,8 +261,11 @@ class Session:
             shape=BatchShape.of(settings),
             dead=settings.method.dead_groups,
             meter=meter,
-            process=PartialState().process_index,
-            everywhere=lambda number: list(gather_object([number])),
+            processes=Processes(
+                PartialState().process_index,
+                PartialState().num_processes,
+                gather=lambda value: list(gather_object([value])),
+            ),
         )
 
 

@@ -10,11 +10,11 @@ from datasets import Dataset
 from reflection_api.contract import TrainingSettings
 from torch.utils.data import Sampler
 
-from .groups import GroupSource
+from .groups import GroupSource, Row
 from .grpo import GRPOConfig, GRPOTrainer, shuffle_sequence_dict, split_tensor_dict
 from .meter import Counts, Meter
 from .metrics import step_figures
-from .trl_adapter import PLACEHOLDER, Row, TrlGenerator, hand_over, retry_success, rows_of
+from .trl_adapter import PLACEHOLDER, TrlGenerator, hand_over, retry_success
 
 STEP_LOG = "loss"
 """Only a step's log holds it; the log at the end of training does not."""
@@ -65,8 +65,7 @@ class ReflectionTrainer(GRPOTrainer):
         return self._buffered_inputs[position]
 
     def _generate_and_score_completions(self, inputs: Sequence[Any]) -> Batch:  # noqa: ARG002 - empty rows
-        taken = self._source.take(TrlGenerator(self))
-        self.rows = rows_of(taken, self._settings.method.credit_scope)
+        self.rows = self._source.take(TrlGenerator(self))
         batch: Batch = super()._generate_and_score_completions([{"prompt": PLACEHOLDER} for _ in self.rows])
         method = self._settings.method
         if method.positive_only:

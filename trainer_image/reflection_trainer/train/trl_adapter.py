@@ -14,14 +14,11 @@ import contextlib
 import logging
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from reflection_api.spec.training import CreditScope
 from transformers import GenerationConfig
 
 from ..conversation import Turn
-from .groups import StepBatch
 from .reflect_retry import Sample
 
 if TYPE_CHECKING:
@@ -37,31 +34,6 @@ def _says_more(record: logging.LogRecord) -> bool:
 
 
 logging.getLogger("trl.trainer.grpo_trainer").addFilter(_says_more)
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """A completion that is trained, and what it earned."""
-
-    sample: Sample
-    reward: float
-    """Not a number where the whole group is left out: TRL then takes it into no mean and no deviation."""
-    learns: bool
-    """Whether the update learns from it."""
-
-
-def rows_of(batch: StepBatch, scope: CreditScope) -> list[Row]:
-    """The rows that a batch is trained as, group after group: TRL takes so many in a row for a group."""
-    trials = [
-        (trial, trial.reward if learns else math.nan, learns)
-        for group, learns in zip(batch.groups, batch.learns, strict=True)
-        for trial in group
-    ]
-    texts = [(trial.reflection, reward, learns) for trial, reward, learns in trials]
-    if scope == "reflectionAndRetry":
-        texts += [(trial.retries[0], reward, learns) for trial, reward, learns in trials]
-    # A retry that found no room is judged all the same: its group is compared with it, though nothing is learned from it.
-    return [Row(sample, reward, learns and sample.sampled) for sample, reward, learns in texts]
 
 
 def hand_over(prompts: list[list[Turn]], trainer: ReflectionTrainer) -> dict[str, Any]:
