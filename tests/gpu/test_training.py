@@ -98,7 +98,9 @@ def test_groups_that_teach_nothing_are_left_out(tmp_path, model, strategy, dead)
 @pytest.mark.parametrize("generation", ["transformers", "colocate"])
 @pytest.mark.parametrize("strategy", STRATEGIES)
 def test_two_gpus_train_one_model(tmp_path, model, strategy, generation):
-    folder = trained(tmp_path, model, gpusPerNode=2, strategy=strategy, generation=generation)
+    """One of three groups is half the one's and half the other's, and live ones are dealt anew."""
+    changes = {"failuresPerStep": 3, "method": {"numGenerations": 4, "deadGroups": "drop"}}
+    folder = trained(tmp_path, model, gpusPerNode=2, strategy=strategy, generation=generation, **changes)
     found = outcomes(tmp_path / "scratch")
     assert [outcome.processes for outcome in found] == [2, 2]
     assert len({outcome.checksum for outcome in found}) == 1

@@ -17,6 +17,7 @@ from botocore.config import Config
 from reflection_trainer.train.family import dying_with_this_process
 
 from .go_tools import go_tool
+from .ports import free_ports
 
 PACKAGE = "github.com/versity/versitygw/cmd/versitygw"
 REGION = "us-east-1"
@@ -47,7 +48,7 @@ class S3Server:
         self.objects, self._meta, self._users = (folder / name for name in ("objects", "meta", "users"))
         for made in (self.objects, self._meta, self._users):
             made.mkdir(parents=True)
-        self.port = _free_port()
+        (self.port,) = free_ports(1)
         self.endpoint = f"{scheme}://127.0.0.1:{self.port}"
 
     def __enter__(self) -> S3Server:
@@ -146,9 +147,3 @@ class S3Server:
                 time.sleep(0.02)
             else:
                 return
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

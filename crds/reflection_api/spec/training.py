@@ -128,7 +128,8 @@ class TrainingSpec(ApiModel):
                 rule=f"!has(self.microBatchSize) || {REFLECTIONS} % {PROCESSES} != 0 || "
                 f"({REFLECTIONS} / {PROCESSES}) % self.microBatchSize == 0",
                 message_expression="'%d does not divide the %d completions of one process and step (failuresPerStep x "
-                f"numGenerations / processes): use for example %d'.format([self.microBatchSize, {REFLECTIONS} / {PROCESSES}, "
+                f"numGenerations / processes): use for example %d, or leave it out'.format("
+                f"[self.microBatchSize, {REFLECTIONS} / {PROCESSES}, "
                 f"self.failuresPerStep % {PROCESSES} == 0 ? self.method.numGenerations : 1])",
                 message="does not divide failuresPerStep x numGenerations / processes: use a number that does, or leave it out",
                 field_path=".microBatchSize",
@@ -172,7 +173,7 @@ class TrainingSpec(ApiModel):
     micro_batch_size: Annotated[int, Field(ge=1, le=65_536)] | None = Field(
         None,
         description="Completions per process and forward pass; gradient accumulation follows from it. "
-        "Default: numGenerations, or the largest part of it that divides what a process has of one step.",
+        "Default: numGenerations, or the next smaller number that divides what a process has of one step.",
     )
     max_steps: Annotated[int, Field(ge=1, le=10_000_000)] = Field(1000, description="Optimizer steps.")
     learning_rate: Annotated[float, Field(gt=0, le=1)] = Field(

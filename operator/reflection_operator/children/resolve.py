@@ -6,8 +6,6 @@ can never decide differently.
 
 from __future__ import annotations
 
-import math
-
 from reflection_api.contract import RunRef, StageConfig, TaskSettings, TrainingSettings
 from reflection_api.layout import model_path, run_uri
 from reflection_api.resource import ReflectionTraining
@@ -57,18 +55,19 @@ def resolve_task(task: TaskSpec) -> TaskSettings:
 def resolve_training(training: TrainingSpec) -> TrainingSettings:
     """Training with one process per GPU, bf16 where there are GPUs, and a whole group in each forward pass by default.
 
-    Where groups span processes, a pass has the largest part of one that divides the reflections of a process.
+    Where groups span processes, a pass may have less than one: it divides the reflections of a process.
     """
     processes = training.processes_per_node or max(training.gpus_per_node, 1)
     generations = training.method.num_generations
     own = training.failures_per_step * generations // (training.nodes * processes)
+    micro_batch_size = next(size for size in range(generations, 0, -1) if own % size == 0)
     return TrainingSettings.model_validate(
         {
             **_fields(training),
             "processes_per_node": processes,
             "generation": training.generation or ("colocate" if training.gpus_per_node else "transformers"),
             "precision": training.precision or ("bf16" if training.gpus_per_node else "fp32"),
-            "micro_batch_size": training.micro_batch_size or math.gcd(generations, own),
+            "micro_batch_size": training.micro_batch_size or micro_batch_size,
         }
     )
 

@@ -56,11 +56,14 @@ def test_a_policy_that_is_stale_ends_the_stage_for_good(tmp_path, model):
 
 
 def test_two_processes_have_an_engine_each(tmp_path, model):
+    """One of three groups is half the one's and half the other's, and live ones are dealt anew."""
     config = prepared(
         tmp_path,
         model,
         generation="colocate",
         processesPerNode=2,
+        failuresPerStep=3,
+        microBatchSize=4,
         maxSteps=2,
         method={"deadGroups": "refill"},
     )

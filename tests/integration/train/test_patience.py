@@ -17,10 +17,11 @@ from reflection_api.reasons import Reason
 from reflection_trainer.train.launcher import environment
 from reflection_trainer.train.order import WorkOrder, write_file
 
+from ...support.ports import free_ports
 from ...support.stage_runs import start_stage
 from .sessions import make_order
 from .stages import GUARD_SECONDS, prepared, steps_done, wait_until
-from .test_stage import assert_gone, family, free_port, result_of
+from .test_stage import assert_gone, family, result_of
 
 pytestmark = [pytest.mark.training, pytest.mark.slow]
 
@@ -59,7 +60,7 @@ def two_processes(program: str, order: WorkOrder) -> Iterator[list[subprocess.Po
     """Of one training, as accelerate's launcher starts them, which here has no say."""
     file = order.control / "order.json"
     write_file(file, order.to_json())
-    told = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port()), "WORLD_SIZE": "2"}
+    told = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_ports(1)[0]), "WORLD_SIZE": "2"}
     told |= {"REFLECT_VERIFIER_PATIENCE": "500"}
     processes = [
         subprocess.Popen(

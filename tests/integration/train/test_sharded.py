@@ -27,7 +27,16 @@ SETTINGS: dict[str, Any] = {
     "reflectionMaxTokens": 40,
     "maxGradNorm": 100,
 }
-WEIGHTS: dict[str, dict[str, Any]] = {"adapters": {"lora": {"rank": 4}}, "all": {}}
+TRAINED: dict[str, dict[str, Any]] = {
+    "adapters": {"lora": {"rank": 4}},
+    "all weights": {},
+    # For one dead group two reflections are sampled: one process has none, and gathers the layers as often as the others.
+    "groups in unequal parts": {
+        "processesPerNode": 3,
+        "failuresPerStep": 3,
+        "method": {"numGenerations": 2, "deadGroups": "refill"},
+    },
+}
 
 
 @pytest.fixture(scope="module")
@@ -35,9 +44,10 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tiny.write_model(tmp_path_factory.mktemp("model"), context=256)
 
 
-@pytest.mark.parametrize("trained", WEIGHTS.values(), ids=WEIGHTS)
+@pytest.mark.parametrize("trained", TRAINED.values(), ids=TRAINED)
 def test_killed_and_resumed_it_ends_with_the_weights_of_ddp(tmp_path, model, trained):
     settings = SETTINGS | trained
+    processes = settings["processesPerNode"]
     whole = tmp_path / "ddp"
     run = run_stage(prepared(whole, model, **settings), whole / "scratch")
     assert run.exit_code == 0, run.stderr
@@ -47,19 +57,23 @@ def test_killed_and_resumed_it_ends_with_the_weights_of_ddp(tmp_path, model, tra
     first = start_stage(config, tmp_path / "1", environment=SHARDED)
     wait_until(lambda: list(storage.glob("checkpoint-*/manifest.json")), first)
     killed_at = steps_done(tmp_path / "1")
-    processes = family(first)
+    started = family(first)
     first.kill()
     first.communicate()
-    assert_gone(processes)
+    assert_gone(started)
     assert killed_at < SETTINGS["maxSteps"]
     assert list(storage.glob("checkpoint-*/pytorch_model_fsdp*")), "accelerate took DDP for FSDP"
 
     second = run_stage(config, tmp_path / "2", environment=SHARDED)
     assert second.exit_code == 0, second.stderr
     assert "going on from checkpoint-" in second.stderr
-    assert [outcome.processes for outcome in outcomes(tmp_path / "2")] == [2, 2]
+    assert [outcome.processes for outcome in outcomes(tmp_path / "2")] == [processes] * processes
     lines, expected = (read_metrics(path / "metrics.jsonl") for path in (storage, whole / "storage" / FOLDER))
     assert [line["reward"] for line in lines] == [line["reward"] for line in expected]
+    asked = SETTINGS["maxSteps"] * config.training.failures_per_step
+    assert (sum(line["groups"] for line in lines) > asked) == ("method" in trained), (
+        "dead groups are replaced"
+    )
     ours, theirs = (
         load_file(path / "model" / "model.safetensors") for path in (storage, whole / "storage" / FOLDER)
     )

@@ -10,9 +10,10 @@ from reflection_api.reasons import Reason
 from reflection_trainer.__main__ import _leave
 from reflection_trainer.train.order import WorkOrder
 
+from ...support.ports import free_ports
 from ...support.stage_runs import run_stage_here, start_stage, stored
 from .stages import GUARD_SECONDS, prepared, wait_until, work_of
-from .test_stage import assert_gone, family, free_port, result_of
+from .test_stage import assert_gone, family, result_of
 
 pytestmark = [pytest.mark.training, pytest.mark.slow]
 
@@ -21,7 +22,7 @@ pytestmark = [pytest.mark.training, pytest.mark.slow]
 def test_in_the_preparation_or_waiting_for_another_machine(tmp_path, model, nodes):
     config, scratch = prepared(tmp_path, model, nodes=nodes, maxSteps=5000), tmp_path / "scratch"
     order = WorkOrder.model_construct(control=work_of(scratch) / "control")
-    meeting = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port())}
+    meeting = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_ports(1)[0])}
     process = start_stage(config, scratch, environment=meeting)
     wait_until(lambda: (order.control / "order.json").exists() and family(process), process)
     processes = family(process)

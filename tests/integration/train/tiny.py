@@ -18,6 +18,7 @@ from reflection_api.layout import shard_name
 from reflection_api.manifests import Provenance
 from reflection_api.spec import TrainingSpec
 from reflection_api.stages import Stage
+from reflection_operator.children.resolve import resolve_training
 from reflection_trainer.context import StageContext
 from reflection_trainer.provenance import policy_provenance, settings_provenance
 from reflection_trainer.verify.configured import task_verifier
@@ -90,11 +91,8 @@ def training(**changes: object) -> TrainingSettings:
         "checkpoint": {"everySteps": 100},
     } | changes
     values = TrainingSpec.model_validate(spec)
-    return TrainingSettings.model_validate(
-        {
-            **values.model_dump(),
-            "processes_per_node": values.processes_per_node or 1,
-            "micro_batch_size": values.micro_batch_size or values.method.num_generations,
+    return resolve_training(values).model_copy(
+        update={
             "generation": values.generation or "transformers",
             "precision": values.precision or "fp32",
         }

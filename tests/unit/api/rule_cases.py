@@ -199,14 +199,14 @@ CREATION = [
         {"spec__training": {"failuresPerStep": 6, "microBatchSize": 7}},
         "spec.training.microBatchSize",
         "7 does not divide the 48 completions of one process and step (failuresPerStep x numGenerations / processes): "
-        "use for example 8",
+        "use for example 8, or leave it out",
     ),
     Case(
         {"spec__training": {"processesPerNode": 2, "failuresPerStep": 3, "microBatchSize": 6}},
         {"spec__training": {"processesPerNode": 2, "failuresPerStep": 3, "microBatchSize": 8}},
         "spec.training.microBatchSize",
         "8 does not divide the 12 completions of one process and step (failuresPerStep x numGenerations / processes): "
-        "use for example 1",
+        "use for example 1, or leave it out",
     ),
     Case(
         {"spec__training": {"strategy": "fsdp", "gpusPerNode": 2, "nodes": 2}},

@@ -70,15 +70,16 @@ def test_processes_share_a_step_in_whole_micro_batches(training: dict[str, Any])
     rows = settings.failures_per_step * settings.method.num_generations
     assert settings.rows_per_process * settings.world_size == rows
     assert settings.rows_per_process % settings.micro_batch_size == 0
-    assert settings.micro_batch_size == training.get("microBatchSize") or (
-        settings.method.num_generations % settings.micro_batch_size == 0
-    )
+    if "microBatchSize" in training:
+        assert settings.micro_batch_size == training["microBatchSize"]
+    else:
+        assert settings.micro_batch_size <= settings.method.num_generations
 
 
 def test_where_groups_span_processes_a_pass_has_a_part_of_one() -> None:
-    training = {"processesPerNode": 2, "failuresPerStep": 3, "method": {"numGenerations": 6}}
+    training = {"processesPerNode": 2, "failuresPerStep": 3, "method": {"numGenerations": 8}}
     settings = resolve_training(resource(training=training).spec.training)
-    assert (settings.reflections_per_process, settings.micro_batch_size) == (9, 3)
+    assert (settings.reflections_per_process, settings.micro_batch_size) == (12, 6)
 
 
 @pytest.mark.parametrize("verifier", ["countdown", "exact"])

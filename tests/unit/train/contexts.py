@@ -7,21 +7,14 @@ from typing import Any
 
 from reflection_api.contract import RunRef, StageConfig, TrainingSettings
 from reflection_api.spec import TrainingSpec
+from reflection_operator.children.resolve import resolve_training
 from reflection_trainer.context import StageContext
 from reflection_trainer.storage import Artifacts, open_store
 
 
 def training(**changes: Any) -> TrainingSettings:
     spec = TrainingSpec.model_validate(changes)
-    return TrainingSettings.model_validate(
-        {
-            **spec.model_dump(),
-            "processes_per_node": spec.processes_per_node or max(spec.gpus_per_node, 1),
-            "micro_batch_size": spec.micro_batch_size or spec.method.num_generations,
-            "generation": spec.generation or "transformers",
-            "precision": spec.precision or ("bf16" if spec.gpus_per_node else "fp32"),
-        }
-    )
+    return resolve_training(spec).model_copy(update={"generation": spec.generation or "transformers"})
 
 
 def config(folder: Path, *, model: str = "hf://org/name", policy: str = "", **changes: Any) -> StageConfig:

@@ -36,8 +36,8 @@ def trial(failure, reward, mark):
 class Steps:
     """Earns nothing for the failures in `dead`; for others every other reflection earns all, or what chance says."""
 
-    def __init__(self, dead, chance=None):
-        self.dead, self.chance = dead, chance
+    def __init__(self, dead, chance=None, process=0):
+        self.dead, self.chance, self.process = dead, chance, process
         self.calls: list[list[Trial]] = []
         """What was sampled each time; nothing where it only kept others company."""
 
@@ -50,9 +50,8 @@ class Steps:
                 return 0.0
             return float(self.chance.random() < 0.5 if self.chance else row % 2)
 
-        marks = range(1000 * len(self.calls), 1000 * (len(self.calls) + 1))
-        rows = zip(enumerate(failures), marks, strict=False)
-        self.calls.append([trial(failure, reward(row, failure), mark) for (row, failure), mark in rows])
+        first = 1000 * len(self.calls) + 100 * self.process
+        self.calls.append([trial(each, reward(row, each), first + row) for row, each in enumerate(failures)])
         return self.calls[-1]
 
 
@@ -193,7 +192,7 @@ def test_several_processes_do_what_one_would_do_with_the_same_texts(dead, mode, 
     unit = count // math.gcd(count, SIZE * texts)
 
     def make(processes):
-        model = Steps(dead, Random(f"{seed} {processes.index}"))
+        model = Steps(dead, Random(f"{seed} {processes.index}"), processes.index)
         made, deck, meter = source(
             model, mode, groups=groups, unit=unit, texts=texts, failures=20, processes=processes
         )
@@ -215,19 +214,33 @@ def test_several_processes_do_what_one_would_do_with_the_same_texts(dead, mode, 
     )
 
 
-def test_only_what_another_process_trains_is_sent():
-    sent = []
+def sent_by_two(dead, mode):
+    """What each of two processes tells the other in a step of four groups: rewards, then the texts by their names."""
 
     def make(processes):
+        sent = []
+
         def gather(value):
-            sent.append(value)
+            sent.append(sorted(value) if isinstance(value, dict) else value)
             return processes.gather(value)
 
-        made, *_ = source(Steps(set()), "keep", processes=Processes(processes.index, processes.count, gather))
-        return made.take(None)
+        steps = Steps(dead, process=processes.index)
+        made, *_ = source(steps, mode, processes=Processes(processes.index, processes.count, gather))
+        made.take(None)
+        return sent
 
-    together(2, make)
-    assert sent == [[0.0, 1.0] * 2] * 2, "with groups that stay where they were sampled, rewards alone"
+    return together(2, make)
+
+
+def test_of_groups_that_stay_where_they_were_sampled_rewards_alone_are_sent():
+    assert sent_by_two(set(), "keep") == [[[0.0, 1.0, 0.0, 1.0]]] * 2
+
+
+def test_only_what_another_process_trains_is_sent():
+    """The first group is dead: the first process gets half of the third in its place."""
+    dead = {int(first_four[0])}
+    third = [(4, 0)]
+    assert sent_by_two(dead, "drop") == [[[0.0, 0.0, 0.0, 1.0], []], [[0.0, 1.0, 0.0, 1.0], third]]
 
 
 @pytest.mark.parametrize(

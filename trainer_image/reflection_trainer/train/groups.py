@@ -100,7 +100,7 @@ class GroupSource:
 
         The rows of all processes one after the other are group after group, of each the reflections and then their retries.
         """
-        pool = Pool(self._processes)
+        pool = Pool(self._processes, self._shape.texts)
         groups = self._sample(pool, self._shape.groups, generator)
         if self._dead == "refill":
             self._refill(pool, groups, generator)
@@ -129,7 +129,7 @@ class GroupSource:
         groups = [
             Group(first + start, rewards[start : start + size]) for start in range(0, len(rewards), size)
         ]
-        if self._processes.index == 0:
+        if self._processes.index == 0:  # all know all groups, and the figures are sums over the processes
             self._meter.count_groups([group.rewards for group in groups])
         return groups
 

@@ -31,8 +31,10 @@ class Processes:
 class Pool:
     """The trials of one step, numbered in the order in which they are drawn."""
 
-    def __init__(self, processes: Processes) -> None:
+    def __init__(self, processes: Processes, texts: int) -> None:
+        """Of each trial the first `texts` texts may be trained; the others are let go at once."""
         self._processes = processes
+        self._texts = texts
         self._here: dict[Text, Sample] = {}
         self._holders: list[int] = []
         """The process that has sampled each trial."""
@@ -46,7 +48,7 @@ class Pool:
         for index in range(processes.count):
             self._holders += [index] * len(processes.share(count, index))
         for number, trial in zip(processes.share(count), own, strict=True):
-            for place, sample in enumerate((trial.reflection, *trial.retries)):
+            for place, sample in enumerate([trial.reflection, *trial.retries][: self._texts]):
                 self._here[first + number, place] = sample
         return [reward for rewards in processes.gather([trial.reward for trial in own]) for reward in rewards]
 
@@ -55,6 +57,7 @@ class Pool:
 
         What another one has sampled is fetched from there, and nothing else is sent.
         """
+        own = [wanted[number] for number in self._processes.share(len(wanted))]
         moving = {
             wanted[number]
             for index in range(self._processes.count)
@@ -62,8 +65,6 @@ class Pool:
             if self._holders[wanted[number][0]] != index
         }
         if moving:
-            for sent in self._processes.gather(
-                {text: self._here[text] for text in moving & self._here.keys()}
-            ):
-                self._here.update(sent)
-        return [self._here[wanted[number]] for number in self._processes.share(len(wanted))]
+            parts = self._processes.gather({text: self._here[text] for text in moving & self._here.keys()})
+            self._here |= {text: part[text] for part in parts for text in part.keys() & set(own)}
+        return [self._here[text] for text in own]

@@ -239,7 +239,7 @@ class Session:
             self._model_folder,
             gpus=settings.gpus_per_node,
             processes=settings.world_size,
-            rows=settings.reflections_per_process,
+            rows=settings.reflections_per_process * settings.method.retries_per_reflection,
             context_length=_budget(self._order, self._model_folder).room(self._table.longest()),
         )
         return Colocated(trainer, engine, canary=canary, seed=settings.seed)
