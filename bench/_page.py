@@ -33,8 +33,9 @@ NOTES = {
     "train_step": "transformers generates with the weights in training themselves. vLLM holds a copy of them, and a canary "
     "checks it after every update. No stock trainer samples by vLLM here: the figure with vLLM is that step beside itself "
     "without the canary and without what the rounds with transformers found to be ours.",
-    "rollout": "A shard of a small run holds 256 answers, one batch of the engine: at its end the batch runs empty, so that it "
-    "loses more than one as large as this, whose shards are larger.",
+    "rollout": "Bare vLLM is the same engine with the same settings, prompts and sampling, without storage, shards and "
+    "records. The two take turns. A shard of a small run holds 256 answers, one batch of the engine: at its end the batch runs "
+    "empty, so that it loses more than one as large as this, whose shards are larger.",
     "checkpoint_upload": "The two uploads take turns, and so do trainings with checkpoints and without. A checkpoint of the "
     "example is small: a file of random bytes beside it makes it large enough to go up in parts. The training computes in one "
     "thread, so that on two cores the upload has one of its own.",
@@ -51,10 +52,10 @@ NOTES = {
 BOUNDS = {
     "cold_demo": "",
     "command_line": "",
-    "train_step": "The example's model makes hundreds of short texts in less than a second, and all that is ours is weighed "
-    "against that: conversations rendered and tokenized, retries judged, steps written down, and with vLLM the canary, "
-    "which takes about as long as the rest. A larger model makes the step longer and leaves most of ours as it is. Rounds of "
-    "equal work differ by several times what the aim leaves, so that this many of them leave an interval wider than it.",
+    "train_step": "The example's model makes hundreds of short texts in less than a second, and all that is ours is "
+    "weighed against that: conversations rendered and tokenized, retries judged, steps written down, and with vLLM the "
+    "canary. A larger model makes the step longer and leaves most of ours as it is. Rounds of equal work differ by several "
+    "times what the aim leaves, so that this many of them leave an interval wider than it.",
     "rollout": "",
     "checkpoint_upload": "On average it meets the aim. Two trainings that do equal work differ by about as much as the aim "
     "asks for, so that this many pairs of them leave an interval wider than it.",

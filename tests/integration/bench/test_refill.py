@@ -43,13 +43,18 @@ def test_every_option_resumes_and_is_judged(tmp_path, monkeypatch):
     first, *others = sessions
     assert first.step == LATE
     assert [session._order.config.training.method.dead_groups for session in others] == list(refill.OPTIONS)
-    for session in others:
+    for option, session in zip(refill.OPTIONS, others, strict=True):
         counted = {int(state["step"]) for state in session.trainer.optimizer.state.values()}
         assert counted == {session.step}, "the optimizer is the checkpoint's and not a fresh one"
         assert session.trainer.lr_scheduler.last_epoch == session.step
         assert session._deck.position > first._deck.position
         lines = session._order.metrics.read_text().splitlines()
-        assert [json.loads(line)["step"] for line in lines] == list(range(1, session.step + 1))
+        steps = [json.loads(line) for line in lines]
+        assert [step["step"] for step in steps] == list(range(1, session.step + 1))
+        live = sum(round(step["groups"] * (1 - step["deadGroupShare"])) for step in steps[LATE:])
+        (each,) = found[option]
+        useful = round(each["usefulPerSecond"] * each["seconds"])
+        assert useful == live or (option == "refill" and 0 < useful < live), "a live group too many is let go"
 
 
 def test_options_are_compared_seed_by_seed():

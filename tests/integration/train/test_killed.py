@@ -55,8 +55,8 @@ def position(scratch: Path) -> int:
 
 @pytest.mark.parametrize(
     "trained",
-    [{"failuresPerStep": 5, "microBatchSize": 5}, {"lora": {"rank": 4}, "learningRate": 0.01}],
-    ids=["all weights, a group in both processes", "adapters"],
+    [{}, {"lora": {"rank": 4}, "learningRate": 0.01, "failuresPerStep": 5}],
+    ids=["all weights", "adapters, a group in both processes"],
 )
 def test_killed_in_the_first_pass_and_in_a_later_one(tmp_path, model, trained):
     settings = SETTINGS | trained

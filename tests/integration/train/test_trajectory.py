@@ -121,19 +121,27 @@ SPANNING: dict[str, dict[str, Any]] = {
     "replaced": {"deadGroups": "refill"},
     "retries trained too": {"creditScope": "reflectionAndRetry"},
     "retries trained too, dropped": {"creditScope": "reflectionAndRetry", "deadGroups": "drop"},
+    "scaled by the batch": {"rewardScaling": "batch", "deadGroups": "drop"},
+    # Each has means of its own over tokens or rows of all processes.
+    **{loss: {"lossType": loss, "deadGroups": "drop"} for loss in ("dr_grpo", "dapo", "cispo", "gspo")},
 }
 
 
-@pytest.mark.parametrize("method", SPANNING.values(), ids=SPANNING)
-def test_groups_that_span_processes_are_compared_as_wholes(tmp_path, model, method):
-    """Five groups of eight: the third is sampled half by one process and half by the other."""
-    spanning = {"failuresPerStep": 5, "microBatchSize": 4, "method": SETTINGS["method"] | method}
+@pytest.mark.parametrize(
+    ("failures", "method"),
+    [*((5, method) for method in SPANNING.values()), (1, {}), (1, {"deadGroups": "refill"})],
+    ids=[*SPANNING, "one group", "one group, replaced"],
+)
+def test_groups_that_span_processes_are_compared_as_wholes(tmp_path, model, failures, method):
+    """Of five groups of eight the third is sampled half by one process and half by the other."""
+    spanning = {"failuresPerStep": failures, "microBatchSize": 4, "method": SETTINGS["method"] | method}
     one, two = (
         train(tmp_path / str(processes), model, **spanning, processesPerNode=processes)
         for processes in (1, 2)
     )
     assert [each.processes for each in outcomes(tmp_path / "2" / "scratch")] == [2, 2]
-    assert any(0 < line["deadGroupShare"] < 1 for line in read_metrics(one / "metrics.jsonl"))
+    shares = [line["deadGroupShare"] for line in read_metrics(one / "metrics.jsonl")]
+    assert len(set(shares)) > 1, "some groups are dead and some are not"
     assert path_of(two) == path_of(one)
     check_norms(two, one)
     assert farthest(weights(two), weights(one)) <= TOLERANCE
