@@ -66,9 +66,7 @@ def test_a_step_takes_no_more_memory_with_a_thousand_times_the_failures(tmp_path
         )
     )
     assert many["arrow"] - few["arrow"] < data / 100
-    assert many["peak"] - few["peak"] < data / 4, (
-        "pages of the file that were just read are the system's to take back"
-    )
+    assert many["peak"] - few["peak"] < data / 20, "two trainings of equal size differ by some 10 MB"
 
 
 def test_preparing_many_failures_takes_no_more_memory_than_preparing_few(tmp_path, model, monkeypatch):
@@ -91,10 +89,15 @@ def test_preparing_many_failures_takes_no_more_memory_than_preparing_few(tmp_pat
 
 
 def peak() -> int:
-    """The most memory of this process since the peak was forgotten, in bytes: what it holds of the file counts, too."""
-    found = re.search(r"^VmHWM:\s+(\d+) kB$", Path("/proc/self/status").read_text(), re.MULTILINE)
-    assert found
-    return int(found[1]) * 1024
+    """The most memory of this process since the peak was forgotten, in bytes, but for pages of files.
+
+    Pages of the table that were just read are the system's to take back, and no sign of a dataset that is held.
+    """
+    status = Path("/proc/self/status").read_text()
+    most, files = (
+        int(re.findall(rf"^{name}:\s+(\d+) kB$", status, re.MULTILINE)[0]) for name in ("VmHWM", "RssFile")
+    )
+    return (most - files) * 1024
 
 
 def main() -> None:
