@@ -22,6 +22,7 @@ pytestmark = [pytest.mark.training, pytest.mark.slow, pytest.mark.timeout(900)]
 
 FAILURES = 75
 """A step that refills takes eight of them, or ten."""
+HELD = Path(__file__).parents[2] / "support" / "held_micro_batch"
 EARLY, LATE, STEPS = 2, 14, 24
 SETTINGS: dict[str, Any] = {
     "processesPerNode": 2,
@@ -81,6 +82,29 @@ def test_killed_in_the_first_pass_and_in_a_later_one(tmp_path, model, trained):
     asked = STEPS * config.training.failures_per_step
     assert sum(line["groups"] for line in lines) > asked, "nothing was refilled"
     assert digest(broken / "storage" / FOLDER) == digest(whole / "storage" / FOLDER)
+
+
+def test_killed_between_two_micro_batches_of_a_step(tmp_path, model):
+    """All that is left of the step is sampled anew; a generation batch is one optimizer step."""
+    settings = SETTINGS | {"processesPerNode": 1, "maxSteps": 6, "checkpoint": {"everySteps": 2}}
+    whole, broken, held = tmp_path / "whole", tmp_path / "broken", tmp_path / "held"
+    run = run_stage(prepared(whole, model, **settings), whole / "scratch")
+    assert run.exit_code == 0, run.stderr
+
+    config, storage = prepared(broken, model, **settings), broken / "storage" / FOLDER
+    first = start_stage(
+        config, broken / "1", environment={"PYTHONPATH": str(HELD), "REFLECT_TEST_HELD": str(held)}
+    )
+    wait_until(lambda: held.exists() and (storage / "checkpoint-2/manifest.json").exists(), first)
+    processes = family(first)
+    first.kill()
+    first.communicate()
+    assert_gone(processes)
+    assert steps_done(broken / "1") == 3
+    last = run_stage(config, broken / "2")
+    assert last.exit_code == 0, last.stderr
+    assert "going on from checkpoint-2" in last.stderr
+    assert digest(storage) == digest(whole / "storage" / FOLDER)
 
 
 # Threads that wait busily for each other take minutes where others use the cores.
