@@ -197,7 +197,8 @@ def test_one_of_two_machines_is_told_to_stop_and_both_save(tmp_path, model):
 
 
 def test_two_machines_train_one_model(tmp_path, model):
-    config = prepared(tmp_path, model, nodes=2, maxSteps=3)
+    """Of five groups one is sampled half by each."""
+    config = prepared(tmp_path, model, nodes=2, maxSteps=3, failuresPerStep=5)
     machines = two_machines(config, tmp_path)
     logs = ends_of(machines)
     assert [machine.returncode for machine in machines] == [0, 0], "\n".join(logs)
