@@ -65,23 +65,26 @@ def test_what_is_not_broken_runs(folder, monkeypatch):
     assert run_stage_here(config(folder, {}), folder / "scratch", monkeypatch).exit_code == 0
 
 
-def powerless() -> tuple[str, ...]:
-    """Not even root may do everything, once it has laid down its right to pass over permissions."""
-    return ("setpriv", "--bounding-set=-dac_override,-dac_read_search") if os.geteuid() == 0 else ()
+def run_denied(folder: Path, place: Path, mode: int) -> Any:
+    """A run while nobody may do more with a place than this mode says; it ends with a word on that, and no traceback."""
+    # Not even root may, once it has laid down its right to pass over permissions.
+    powerless = ("setpriv", "--bounding-set=-dac_override,-dac_read_search") if os.geteuid() == 0 else ()
+    place.chmod(mode)
+    run = run_stage(config(folder, {}), folder / "scratch", wrapper=powerless)
+    place.chmod(0o755)
+    assert "Traceback" not in run.stderr
+    return run
 
 
 @pytest.mark.parametrize("name", ["config.json", "model.safetensors", "tokenizer.json", "."])
 def test_a_model_that_nobody_may_read(folder, name):
     place = folder / "model" / name
-    place.chmod(0)
-    run = run_stage(config(folder, {}), folder / "scratch", wrapper=powerless())
-    place.chmod(0o755)
+    run = run_denied(folder, place, 0)
     assert run.result.message == (
         f"spec.model.uri: {(folder / 'model').as_uri()}: {place} cannot be read: Permission denied; correct its permissions, "
         "or copy the model again"
     )
     assert (run.exit_code, run.result.reason) == (78, "InvalidModel")
-    assert "Traceback" not in run.stderr
     assert stored(folder / "runs") == set()
 
 
@@ -140,15 +143,12 @@ def test_a_scratch_folder_that_only_others_may_change(folder, left):
     work = folder / "scratch" / "work"
     earlier = work / "tiny-0123456789abcdef-r1-rollout-1-0"
     (earlier if left else work).mkdir(parents=True)
-    work.chmod(0o555)
-    run = run_stage(config(folder, {}), folder / "scratch", wrapper=powerless())
-    work.chmod(0o755)
+    run = run_denied(folder, work, 0o555)
     assert run.result.message == (
         f"REFLECT_WORKDIR={work}: {earlier}: Permission denied; let the stage's user write there, or remove what earlier pods "
         "of this run have left"
     )
     assert (run.exit_code, run.result.reason) == (78, "InvalidSpec")
-    assert "Traceback" not in run.stderr
 
 
 def test_a_scratch_folder_that_is_full(folder):
